@@ -1,0 +1,75 @@
+# Words for people and for CI, which runs `make lint test`. `fmt` is the only one that writes to the tree.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# Builds with other flags get a folder of their own, so that they do not throw away the usual one.
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+NEXTEST_PROFILE := $(if $(CI),ci,default)
+
+.PHONY: all demo test test-runtime test-doc test-light bench loom fmt lint tidy docs setup clean help
+
+all: ## Build everything: libraries, programs, examples.
+	$(CARGO) build --workspace --all-targets
+
+demo: setup ## A tour of actors that says what it does, and proves it.
+	$(CARGO) run --release --example tour
+
+test: setup ## Every test: crates, examples, doctests, and the facade as a user adds it.
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --workspace --all-features --profile $(NEXTEST_PROFILE)
+	@$(MAKE) --no-print-directory test-doc
+else
+	$(CARGO) test --workspace --all-features --no-fail-fast
+endif
+	@$(MAKE) --no-print-directory test-light
+
+test-runtime: setup ## The tests of the runtime and of its macros.
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run -p proscenium-runtime -p proscenium-runtime-macros --all-features --profile $(NEXTEST_PROFILE)
+else
+	$(CARGO) test -p proscenium-runtime -p proscenium-runtime-macros --all-features --lib --bins --tests
+endif
+	$(CARGO) test -p proscenium-runtime -p proscenium-runtime-macros --all-features --doc
+
+test-doc: ## The examples in the documentation.
+	$(CARGO) test --workspace --all-features --doc
+
+test-light: ## The facade with its default features, in a crate outside the workspace.
+	@cp Cargo.lock tests/light/Cargo.lock # The same versions as everywhere; git ignores the copy.
+	$(CARGO) test --manifest-path tests/light/Cargo.toml --target-dir "$(TARGET)"
+
+bench: setup ## Ratios to peers that are measured in the same run; writes target/bench/*.json.
+	$(CARGO) run --release -p proscenium-bench
+
+loom: ## Model-check the lane's wake protocol.
+	RUSTFLAGS="--cfg proscenium_loom" CARGO_TARGET_DIR="$(TARGET)/loom" $(CARGO) test --release -p proscenium-runtime --test loom
+
+fmt: ## Format the code.
+	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/light/Cargo.toml
+
+lint: setup ## Formatting, clippy without warnings, and the rules of the house (tidy).
+	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/light/Cargo.toml --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	@$(MAKE) --no-print-directory tidy
+
+tidy: ## The rules of the house alone: who may name what, lengths, unsafe, words.
+	$(CARGO) test --workspace --all-features --test tidy
+
+docs: ## The documentation of every crate, without warnings.
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --all-features --no-deps
+
+setup: ## Check for what the build needs, and install what is missing.
+	@scripts/setup.sh
+
+clean: ## Remove what the other words have built.
+	$(CARGO) clean
+	rm -rf target tests/light/target
+
+help: ## This list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,69 @@
+//! The benchmark program: ratios of Proscenium to its peers, all measured in the same run.
+//!
+//! ```text
+//!   measures/  what is measured, with its bounds and columns
+//!      │ columns: one closure for each subject
+//!   shapes ──── the drivers (tell, call, ring, …), written once, run over every peer
+//!      │
+//!   peers/    each subject's actor behind the `Peer` trait; actix and the BEAM bring drivers of their own
+//!
+//!   harness   rounds: every column once a round, in an order that turns   ──▶ table, json (target/bench)
+//!   noise     the machine's own floor: a futex ping-pong and an fsync
+//!   child     memory and idle CPU, each in a process of its own
+//! ```
+//!
+//! **Promises**: peers run interleaved with us, on the same runtime flavour, used as their own documentation uses
+//! them; what is printed is the median over the rounds with its quartiles.
+//! **Does not promise**: that numbers of two runs compare. The ratios do.
+//! **To add a measure**: a function that returns a [`measure::Measure`], in a file below `measures/`, and its line in
+//! `measures::all`.
+#![forbid(unsafe_code)]
+
+mod bound;
+mod child;
+mod harness;
+mod json;
+mod machine;
+mod measure;
+mod measures;
+mod noise;
+mod options;
+mod peer;
+mod peers;
+mod procfs;
+mod shapes;
+mod stats;
+mod table;
+mod tally;
+
+use std::process::ExitCode;
+
+/// What went wrong, in words. The bench reports it in the column where it happened and goes on.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    peers::hush_seeded_panics();
+    match options::parse(std::env::args().skip(1)).and_then(run) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: options::Options) -> Result<ExitCode, Failure> {
+    if let Some(errand) = &options.child {
+        child::run(errand)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let measures = measures::all(&peers::beam::Beam::default());
+    if options.list {
+        for measure in &measures {
+            println!("{:<14} {}", measure.name, measure.title);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let held = harness::run(&options, measures)?;
+    Ok(if options.check && !held { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,23 @@
+//! The measures, by subject. A new room adds a file here and a line in [`all`].
+
+mod lifecycle;
+mod memory;
+mod messages;
+
+use crate::measure::Measure;
+use crate::peers::beam::Beam;
+
+/// Every measure, in the order of the table.
+pub fn all(beam: &Beam) -> Vec<Measure> {
+    let mut measures = messages::all(beam);
+    measures.extend(lifecycle::all(beam));
+    measures.extend(memory::all(beam));
+    measures
+}
+
+/// A column of the BEAM: `word` is a command of `peers/beam.erl`.
+fn with_beam(measure: Measure, beam: &Beam, word: &'static str) -> Measure {
+    let beam = beam.clone();
+    let version = crate::peers::beam::version();
+    measure.column(crate::peers::beam::NAME, &version, move |plan| beam.sample(word, plan))
+}

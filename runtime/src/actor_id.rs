@@ -1,0 +1,43 @@
+//! The identity of an actor within its node.
+
+use std::fmt;
+
+/// Names an actor for the life of its node; it is never given to another, and a restart keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActorId(u64);
+
+impl ActorId {
+    pub(crate) fn new(index: u32, generation: u32) -> Self {
+        ActorId(u64::from(generation) << 32 | u64::from(index))
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        ActorId(bits)
+    }
+
+    /// As one number, for logs and wire formats. Zero names nobody.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0 as u32
+    }
+
+    pub(crate) fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+impl fmt::Display for ActorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}.{}>", self.index(), self.generation())
+    }
+}
+
+impl fmt::Debug for ActorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

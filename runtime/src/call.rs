@@ -1,0 +1,275 @@
+//! A message and its answer.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::actor::Actor;
+use crate::actor_id::ActorId;
+use crate::cell::Cell;
+use crate::entry::Entry;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::lane::Refused;
+use crate::lane::slot::{Await, Seen, pair};
+use crate::mailbox::Overflow;
+use crate::reply::Reply;
+use crate::tell::{TellError, WaitForRoom, Waited, push, refusal};
+use crate::waits::Wait;
+use crate::{block_on, scope};
+
+/// How long a call waits unless it says otherwise: OTP's default.
+pub(crate) const DEFAULT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Shorter limits get a timer of their own; longer ones are looked after by the node's sweeper, at no cost a call.
+const SWEPT: Duration = Duration::from_secs(1);
+
+/// Why a call has no answer.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No answer in time. The message may still be handled, unless it waited in the mailbox until now: then it is
+    /// skipped. A late answer is dropped silently.
+    Timeout {
+        /// The limit that is over.
+        waited: Duration,
+        /// Messages in the callee's mailbox now.
+        queued: usize,
+    },
+    /// The callee ended before it answered; a call that was still queued is not handled any more.
+    Exited(Exit),
+    /// The handler dropped the reply without an answer. The callee lives.
+    NoReply,
+    /// The mailbox is at its bound. The call was not queued.
+    Full,
+    /// The callee's overflow policy dropped the call for another message.
+    Dropped,
+    /// A graceful stop is under way; nothing new is taken. The call was not queued.
+    Stopping,
+    /// The callee waits, directly or through others, for the caller: nobody could go on. The call was not queued.
+    Chain {
+        /// The ring of waits; the first is the caller, and so is the last.
+        path: Vec<ActorId>,
+    },
+    /// `blocking()` inside a handler would take a worker from the runtime. The call was not queued.
+    WouldBlock,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Timeout { waited, queued } => {
+                write!(f, "no answer within {waited:?}; {queued} messages are queued at the callee")
+            }
+            CallError::Exited(exit) => write!(f, "the callee ended ({exit})"),
+            CallError::NoReply => f.write_str("the handler dropped the reply; answer it with `reply.send(..)`"),
+            CallError::Full => f.write_str("the mailbox is full; await the call, or give the actor a larger `mailbox`"),
+            CallError::Dropped => f.write_str("the callee's overflow policy dropped the call"),
+            CallError::Stopping => f.write_str("the callee is stopping and takes nothing new"),
+            CallError::Chain { path } => write!(
+                f,
+                "the call would close a ring of waiting actors: {path:?}; use a tell, or answer later with the `Reply`"
+            ),
+            CallError::WouldBlock => f.write_str("`blocking()` inside an async handler; await the call, or use `thread`"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NoReply => CallError::NoReply,
+            Failure::Exited(exit) => CallError::Exited(exit),
+            Failure::Dropped => CallError::Dropped,
+        }
+    }
+}
+
+impl<M> From<TellError<M>> for CallError {
+    fn from(error: TellError<M>) -> Self {
+        match error {
+            TellError::Full(_) => CallError::Full,
+            TellError::Timeout { waited, queued, .. } => CallError::Timeout { waited, queued },
+            TellError::Cycle { path, .. } => CallError::Chain { path },
+            TellError::Stopping(_) => CallError::Stopping,
+            TellError::Stopped(_, exit) => CallError::Exited(exit),
+        }
+    }
+}
+
+/// A call on its way. Nothing is sent before the first poll.
+///
+/// The limit, 5 s by default, covers the wait for room, the queue and the handler. Over a restart a queued call waits
+/// for the next incarnation; the call in hand at a crash ends at once with the reason.
+///
+/// **Cancel-safe**: dropped, the caller gives up; a message that was queued is still handled.
+#[must_use = "a call is not sent until this is awaited, or told `.blocking()`"]
+pub struct Call<'a, A: Actor, R: Send + 'static> {
+    cell: &'a Arc<Cell<A>>,
+    entry: Option<Entry<A::Msg>>,
+    answer: Await<R, Failure>,
+    limit: Duration,
+    extra: Extra<A>,
+    try_only: bool,
+    sent: bool,
+}
+
+/// What a call from outside to an actor with room does not need.
+struct Extra<A: Actor> {
+    wait: Option<Wait>,
+    room: Option<Box<WaitForRoom<A>>>,
+    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl<A: Actor, R: Send + 'static> Unpin for Call<'_, A, R> {}
+
+impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
+    #[inline]
+    pub(crate) fn new(cell: &'a Arc<Cell<A>>, make: impl FnOnce(Reply<R>) -> A::Msg) -> Self {
+        let node = &cell.face.node;
+        let (reply, answer) = pair::<R, Failure>(node.number(), DEFAULT_LIMIT.as_millis() as u64);
+        let wait = scope::current().map(|caller| Wait::begin(caller, cell.face.id));
+        let tag = reply.tag();
+        let caller = wait.as_ref().map_or(0, Wait::waiter);
+        let msg = make(Reply::new(reply, caller));
+        let entry = match tag {
+            Some((slot, generation)) => Entry::Call { slot, generation, msg },
+            None => Entry::Tell(msg),
+        };
+        let extra = Extra { wait, room: None, sleep: None };
+        Call { cell, entry: Some(entry), answer, limit: DEFAULT_LIMIT, extra, try_only: false, sent: false }
+    }
+
+    /// Waits for so long at most, instead of 5 s.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self.answer.limit(limit);
+        self
+    }
+
+    /// Does not wait for room: a full mailbox is an error at once. The answer is awaited as ever.
+    pub fn now(mut self) -> Self {
+        self.try_only = true;
+        self
+    }
+
+    /// Waits by blocking this thread, for code that is not async.
+    ///
+    /// # Errors
+    /// As when awaited; [`CallError::WouldBlock`] inside an async handler.
+    pub fn blocking(mut self) -> Result<R, CallError> {
+        if scope::current().is_some() && !scope::may_block() {
+            return Err(CallError::WouldBlock);
+        }
+        let _clock = self.cell.face.node.hold_clock();
+        let limit = self.limit;
+        block_on::block_on(&mut self, Some(limit)).unwrap_or_else(|| self.give_up())
+    }
+
+    fn give_up(&mut self) -> Result<R, CallError> {
+        match self.answer.give_up() {
+            Seen::Answer(value) => Ok(value),
+            Seen::Failure(failure) => Err(failure.into()),
+            Seen::Late | Seen::Pending => {
+                Err(CallError::Timeout { waited: self.limit, queued: self.cell.lane.len() })
+            }
+        }
+    }
+
+    /// Sends the message; `None`: there is no room yet.
+    #[inline]
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        if let Some(entry) = self.entry.take() {
+            if let Some(path) = self.extra.wait.as_ref().and_then(Wait::ring) {
+                return Poll::Ready(Err(CallError::Chain { path }));
+            }
+            self.cell.face.node.sweeper().wake();
+            match push(self.cell, entry) {
+                Ok(()) => {
+                    self.sent = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Err(Refused::Full(entry)) if !self.try_only && self.cell.lane.overflow() == Overflow::Wait => {
+                    self.entry = Some(entry);
+                }
+                Err(refused) => return Poll::Ready(Err(refusal(self.cell, refused).into())),
+            }
+        }
+        self.poll_room(cx)
+    }
+
+    #[cold]
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        let limit = self.limit;
+        let cell = self.cell;
+        let room = self.extra.room.get_or_insert_with(|| Box::new(WaitForRoom::new(cell, Some(limit))));
+        match room.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Waited::Late { waited, .. }) => {
+                Poll::Ready(Err(CallError::Timeout { waited, queued: cell.lane.len() }))
+            }
+            Poll::Ready(Waited::Room) => {
+                let (room, entry) = (self.extra.room.take(), self.entry.take());
+                let filled = room.zip(entry).map(|(room, entry)| room.fill(entry)).unwrap_or(Ok(()));
+                self.sent = filled.is_ok();
+                Poll::Ready(filled.map_err(|refused| refusal(cell, refused).into()))
+            }
+        }
+    }
+
+    #[inline]
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError>> {
+        match self.answer.poll(cx) {
+            Seen::Answer(value) => return Poll::Ready(Ok(value)),
+            Seen::Failure(failure) => return Poll::Ready(Err(failure.into())),
+            Seen::Late => return Poll::Ready(self.give_up()),
+            Seen::Pending => {}
+        }
+        if self.limit < SWEPT && self.short_limit_is_over(cx) {
+            return Poll::Ready(self.give_up());
+        }
+        Poll::Pending
+    }
+
+    #[cold]
+    fn short_limit_is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let limit = self.limit;
+        if tokio::runtime::Handle::try_current().is_err() {
+            return false; // `blocking` outside the runtime keeps the limit itself.
+        }
+        let sleep = self.extra.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        sleep.as_mut().poll(cx).is_ready()
+    }
+}
+
+impl<A: Actor, R: Send + 'static> Future for Call<'_, A, R> {
+    type Output = Result<R, CallError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if !this.sent {
+            match this.poll_send(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+        let polled = this.poll_answer(cx);
+        if polled.is_ready() {
+            this.extra.wait = None;
+        }
+        polled
+    }
+}
+
+impl<A: Actor, R: Send + 'static> fmt::Debug for Call<'_, A, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call(to {} within {:?})", self.cell.face.id, self.limit)
+    }
+}

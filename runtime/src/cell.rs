@@ -1,0 +1,304 @@
+//! The cell: what stays of an actor over its restarts.
+//!
+//! ```text
+//!   Ref ─┐                       ┌─ lane: queue, wake protocol
+//!   Ref ─┼─▶ Cell<A> (one Arc) ──┤
+//!   name ┘                       └─ face: identity, life, counters ── cold: links, monitors, names (at first use)
+//! ```
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::actor::{Actor, Undelivered};
+use crate::actor_cell::Owner;
+use crate::actor_id::ActorId;
+use crate::entry::{Entry, Sys};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::lane::{Lane, Pushed};
+use crate::mailbox::Mailbox;
+use crate::names::Name;
+use crate::node::Node;
+use crate::ractor_shell::Shell;
+use crate::scope;
+use crate::signal::{Down, MonitorId, Signal};
+use crate::sys::Status;
+
+/// An actor's identity and life, whatever its type.
+pub(crate) struct Face {
+    pub(crate) id: ActorId,
+    /// Counts the node's actors in the order of their starts.
+    pub(crate) serial: u64,
+    pub(crate) node: Node,
+    /// The running incarnation; 0: none. Changed under `cold`, so that tables and life agree.
+    incarnation: AtomicU32,
+    /// `1 + kind` of the message being handled; 0: none.
+    pub(crate) in_hand: AtomicU16,
+    pub(crate) trap_exit: AtomicBool,
+    pub(crate) suspended: AtomicBool,
+    /// Written by the running incarnation alone.
+    pub(crate) handled: AtomicU64,
+    /// Given up by the overflow policy.
+    pub(crate) dropped: AtomicU64,
+    /// Whom the handler waits for (see `waits`).
+    pub(crate) waiting_on: AtomicU64,
+    pub(crate) shell: OnceLock<Shell>,
+    cold: Mutex<Option<Box<Cold>>>,
+}
+
+/// What most actors never have, or not for long.
+#[derive(Default)]
+pub(crate) struct Cold {
+    /// An end signal that the running incarnation has not seen yet.
+    pub(crate) end: Option<End>,
+    pub(crate) tables: Tables,
+    pub(crate) names: Vec<Name>,
+    pub(crate) groups: Vec<crate::groups::Membership>,
+    pub(crate) owner: Option<Arc<dyn Owner>>,
+    /// The reason that a graceful stop ends with.
+    pub(crate) drain: Option<Exit>,
+    /// Set when the actor is gone for good.
+    pub(crate) gone: Option<Exit>,
+    pub(crate) gone_watchers: Vec<oneshot::Sender<Exit>>,
+    /// Further actors that the handler waits for, beside `waiting_on`.
+    pub(crate) waits: Vec<u64>,
+}
+
+/// The links and monitors of one incarnation.
+#[derive(Default)]
+pub(crate) struct Tables {
+    /// With the peer's incarnation: its successor knows nothing of the link.
+    pub(crate) links: BTreeMap<ActorId, (Arc<dyn AnyCell>, u32)>,
+    pub(crate) watched_by: BTreeMap<MonitorId, Watcher>,
+    pub(crate) watching: BTreeMap<MonitorId, Arc<dyn AnyCell>>,
+}
+
+pub(crate) enum Watcher {
+    Actor { cell: Arc<dyn AnyCell>, incarnation: u32 },
+    Outside(oneshot::Sender<Down>),
+}
+
+/// How an incarnation is to end.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) exit: Exit,
+    /// The stop hook runs at every end but a kill.
+    pub(crate) hook: bool,
+}
+
+impl Face {
+    pub(crate) fn new(id: ActorId, node: Node) -> Self {
+        Face {
+            id,
+            serial: node.serial(),
+            node,
+            incarnation: AtomicU32::new(0),
+            in_hand: AtomicU16::new(0),
+            trap_exit: AtomicBool::new(false),
+            suspended: AtomicBool::new(false),
+            handled: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            waiting_on: AtomicU64::new(0),
+            shell: OnceLock::new(),
+            cold: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Cold>>> {
+        self.cold.lock().unwrap_or_else(PoisonError::into_inner) // No user code runs under it.
+    }
+
+    /// Reads the cold part, allocating nothing.
+    pub(crate) fn peek<R>(&self, f: impl FnOnce(Option<&Cold>) -> R) -> R {
+        f(self.lock().as_deref())
+    }
+
+    pub(crate) fn cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> R {
+        f(self.lock().get_or_insert_default())
+    }
+
+    /// Runs `f` on the tables if `incarnation` (0: whichever) is alive.
+    pub(crate) fn alive<R>(&self, incarnation: u32, f: impl FnOnce(&mut Tables, u32) -> R) -> Option<R> {
+        let mut cold = self.lock();
+        let now = self.incarnation();
+        (now != 0 && (incarnation == 0 || incarnation == now))
+            .then(|| f(&mut cold.get_or_insert_default().tables, now))
+    }
+
+    pub(crate) fn begin(&self, incarnation: u32) {
+        let mut cold = self.lock();
+        if let Some(cold) = cold.as_mut() {
+            cold.end = None;
+        }
+        self.trap_exit.store(false, Ordering::Relaxed);
+        self.suspended.store(false, Ordering::Relaxed);
+        self.in_hand.store(0, Ordering::Relaxed);
+        self.waiting_on.store(0, Ordering::Relaxed);
+        self.incarnation.store(incarnation, Ordering::Release);
+    }
+
+    /// Ends `incarnation` and takes its tables. `None`: somebody was faster.
+    pub(crate) fn end(&self, incarnation: u32) -> Option<Tables> {
+        let mut cold = self.lock();
+        if incarnation == 0 || self.incarnation() != incarnation {
+            return None;
+        }
+        self.incarnation.store(0, Ordering::Release);
+        Some(cold.as_mut().map(|cold| std::mem::take(&mut cold.tables)).unwrap_or_default())
+    }
+
+    pub(crate) fn gone(&self) -> Option<Exit> {
+        self.peek(|cold| cold.and_then(|cold| cold.gone.clone()))
+    }
+
+    /// Resolves when the actor is gone for good.
+    pub(crate) fn gone_signal(&self) -> Result<oneshot::Receiver<Exit>, Exit> {
+        self.cold(|cold| match &cold.gone {
+            Some(exit) => Err(exit.clone()),
+            None => {
+                let (sender, receiver) = oneshot::channel();
+                cold.gone_watchers.retain(|old| !old.is_closed());
+                cold.gone_watchers.push(sender);
+                Ok(receiver)
+            }
+        })
+    }
+
+    pub(crate) fn owner(&self) -> Option<Arc<dyn Owner>> {
+        self.peek(|cold| cold?.owner.clone())
+    }
+
+    /// Somebody may start the next incarnation.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.peek(|cold| cold.is_some_and(|cold| cold.owner.is_some()))
+    }
+
+    /// What a graceful stop ends with.
+    pub(crate) fn drain_reason(&self) -> Exit {
+        self.peek(|cold| cold?.drain.clone()).unwrap_or(Exit::Normal)
+    }
+
+    pub(crate) fn name(&self) -> Option<Name> {
+        self.peek(|cold| cold.and_then(|cold| cold.names.first().cloned()))
+    }
+}
+
+/// A cell without its type: what links, monitors, names and the node need.
+pub(crate) trait AnyCell: Send + Sync {
+    fn face(&self) -> &Face;
+    fn type_name(&self) -> &'static str;
+    fn kind_name(&self, kind: u8) -> &'static str;
+    fn queue_len(&self) -> usize;
+    fn bound(&self) -> Option<usize>;
+    fn signal(&self, incarnation: u32, signal: Signal);
+    fn ring_end(&self, incarnation: u32) -> bool;
+    fn drain(&self);
+    /// Stops after the message in hand. False: gone.
+    fn stop(&self, exit: Exit) -> bool;
+    /// The end for good: undelivered messages are handed on, refs learn the reason.
+    fn close(&self, exit: &Exit);
+    fn status(&self) -> Status;
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+pub(crate) struct Cell<A: Actor> {
+    pub(crate) lane: Lane<Entry<A::Msg>, Sys<A>>,
+    pub(crate) face: Face,
+}
+
+impl<A: Actor> AsRef<Lane<Entry<A::Msg>, Sys<A>>> for Cell<A> {
+    fn as_ref(&self) -> &Lane<Entry<A::Msg>, Sys<A>> {
+        &self.lane
+    }
+}
+
+impl<A: Actor> Cell<A> {
+    pub(crate) fn new(id: ActorId, node: Node, mailbox: Mailbox) -> Self {
+        Cell { lane: Lane::new(mailbox.slots(), mailbox.at_the_bound()), face: Face::new(id, node) }
+    }
+
+    /// The overflow policy gave this entry up: it is counted, a call ends, a message is handed on.
+    #[cold]
+    pub(crate) fn displaced(&self, pushed: Pushed<Entry<A::Msg>>) {
+        let Pushed::Dropped(entry) = pushed else { return };
+        self.face.dropped.fetch_add(1, Ordering::Relaxed);
+        undeliver::<A>(entry, &Undelivered::Overflow, Failure::Dropped);
+    }
+}
+
+/// Hands a message on that will not be handled. User code runs here, so a panic is caught: it costs this message alone.
+fn undeliver<A: Actor>(entry: Entry<A::Msg>, why: &Undelivered, failure: Failure) {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        scope::failing(failure, || match entry {
+            Entry::Tell(msg) | Entry::Retry(msg) => A::on_undelivered(msg, why),
+            Entry::Call { .. } | Entry::Own { .. } | Entry::Timer { .. } | Entry::Signal { .. } => drop(entry),
+        });
+    }));
+    if outcome.is_err() {
+        tracing::error!(actor = std::any::type_name::<A>(), "panic while handing on an undelivered message");
+    }
+}
+
+impl<A: Actor> AnyCell for Cell<A> {
+    fn face(&self) -> &Face {
+        &self.face
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<A>()
+    }
+
+    fn kind_name(&self, kind: u8) -> &'static str {
+        crate::entry::kind_name::<A>(kind)
+    }
+
+    fn queue_len(&self) -> usize {
+        self.lane.len()
+    }
+
+    fn bound(&self) -> Option<usize> {
+        self.lane.bound()
+    }
+
+    fn signal(&self, incarnation: u32, signal: Signal) {
+        let entry = Entry::Signal { incarnation, signal: Box::new(signal) };
+        drop(self.lane.push_exempt(entry)); // Closed: nobody is left to hear it.
+    }
+
+    fn ring_end(&self, incarnation: u32) -> bool {
+        self.lane.ring_end(incarnation)
+    }
+
+    fn drain(&self) {
+        self.lane.drain();
+    }
+
+    fn stop(&self, exit: Exit) -> bool {
+        self.lane.push_sys(Sys::Stop(exit)).is_ok()
+    }
+
+    fn close(&self, exit: &Exit) {
+        let left = self.lane.close();
+        let why = Undelivered::Stopped(exit.clone());
+        for entry in left.entries {
+            undeliver::<A>(entry, &why, Failure::Exited(exit.clone()));
+        }
+        scope::failing_with_exit(exit, || drop(left.requests));
+    }
+
+    fn status(&self) -> Status {
+        crate::sys::status_from_outside(self)
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}

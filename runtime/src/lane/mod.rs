@@ -1,0 +1,21 @@
+//! The lane: an actor's queue, its wake protocol, and the slots that carry replies.
+//!
+//! ```text
+//!   senders ──push──▶ queue (one lock: entries + wake state) ──swap──▶ hand (one lock: taken, not handled) ──▶ companion
+//!                       │ full: room.rs, first come first served          │ stays here when an incarnation dies
+//! ```
+//!
+//! Knows nothing of actors, ractor or tokio; `docs/decisions/0002-lane.md` tells why it has this form.
+
+mod lock;
+pub(crate) mod pool;
+mod queue;
+mod room;
+pub(crate) mod slot;
+mod sync;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use queue::{END, Lane, Next, Pushed, Refused, SYS, Tenancy, Weighs};
+pub(crate) use room::Reserve;

@@ -1,0 +1,102 @@
+//! Waiting for room in a bounded lane: first come, first served, and cancel-safe.
+//!
+//! **Promises**: a waiter dropped while it waits gives up its place; dropped after it was granted room, it passes the
+//! room on. Newcomers do not overtake those who wait.
+//! **Cost**: nothing until a lane is full; then one allocation a wait.
+
+use std::task::{Poll, Waker};
+
+use super::queue::{Lane, Refused, Weighs, wake_all};
+use super::sync::{Arc, AtomicBool, Ordering};
+
+/// One sender's place in the line.
+pub(super) struct Waiter {
+    granted: AtomicBool,
+}
+
+impl Waiter {
+    pub(super) fn grant(&self) {
+        self.granted.store(true, Ordering::Relaxed); // Under the lane's lock, as all looks at it are.
+    }
+
+    fn is_granted(&self) -> bool {
+        self.granted.load(Ordering::Relaxed)
+    }
+}
+
+/// A wait for room in `lane`. Ends with a permit, which `fill` uses up.
+pub(crate) struct Reserve<L: AsRef<Lane<T, S>>, T: Weighs, S> {
+    lane: std::sync::Arc<L>,
+    waiter: Option<Arc<Waiter>>,
+    entry: std::marker::PhantomData<fn() -> (T, S)>,
+}
+
+impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
+    pub(crate) fn new(lane: std::sync::Arc<L>) -> Self {
+        Reserve { lane, waiter: None, entry: std::marker::PhantomData }
+    }
+
+    /// Ready when there is a permit, or when there will never be one: `fill` tells which.
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<()> {
+        let lane = L::as_ref(&self.lane);
+        let mut queue = lane.lock();
+        if !queue.door.is_open() {
+            return Poll::Ready(());
+        }
+        match &self.waiter {
+            None => {
+                let waiter = Arc::new(Waiter { granted: AtomicBool::new(false) });
+                self.waiter = Some(waiter.clone());
+                if queue.used < lane.capacity() && !queue.has_waiters() {
+                    queue.used += 1;
+                    waiter.grant();
+                    return Poll::Ready(());
+                }
+                queue.waiters().push_back((waiter, waker.clone()));
+                Poll::Pending
+            }
+            Some(waiter) if waiter.is_granted() => Poll::Ready(()),
+            Some(waiter) => {
+                let mine = queue.waiters().iter_mut().find(|(other, _)| Arc::ptr_eq(other, waiter));
+                if let Some((_, old)) = mine {
+                    old.clone_from(waker);
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Puts the entry into the room that `poll` reserved.
+    pub(crate) fn fill(mut self, entry: T) -> Result<(), Refused<T>> {
+        let lane = L::as_ref(&self.lane);
+        let mut queue = lane.lock();
+        let entry = queue.door.refuse(entry)?; // Closing took the permits with it.
+        if !self.waiter.as_ref().is_some_and(|waiter| waiter.is_granted()) {
+            return Err(Refused::Full(entry));
+        }
+        let waker = queue.append(entry);
+        drop(queue);
+        self.waiter = None;
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+}
+
+impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Drop for Reserve<L, T, S> {
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter.take() else { return };
+        let lane = L::as_ref(&self.lane);
+        let mut wakes = Vec::new();
+        let mut queue = lane.lock();
+        if waiter.is_granted() {
+            queue.used -= 1;
+            queue.grant(lane.capacity(), &mut wakes);
+        } else {
+            queue.waiters().retain(|(other, _)| !Arc::ptr_eq(other, &waiter));
+        }
+        drop(queue);
+        wake_all(wakes);
+    }
+}

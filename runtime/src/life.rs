@@ -1,0 +1,151 @@
+//! The life of one incarnation: however its task ends, the end is told, once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::actor::Actor;
+use crate::actor_cell::Ended;
+use crate::cell::{AnyCell, Cell};
+use crate::companion;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::recorder::Recorder;
+use crate::report::CrashReport;
+use crate::{links, scope};
+
+/// Held by the incarnation's task. Dropped without `end`, because the runtime went down or a start was cancelled, it
+/// tells of a kill.
+pub(crate) struct Life<A: Actor> {
+    cell: Arc<Cell<A>>,
+    incarnation: u32,
+    over: bool,
+    /// The start itself failed: who started it has the reason, so the owner is not told.
+    failed: bool,
+}
+
+impl<A: Actor> Life<A> {
+    pub(crate) fn new(cell: Arc<Cell<A>>, incarnation: u32) -> Self {
+        Life { cell, incarnation, over: false, failed: false }
+    }
+
+    pub(crate) fn cell(&self) -> &Arc<Cell<A>> {
+        &self.cell
+    }
+
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    pub(crate) fn end(mut self, exit: &Exit, mut cx: Context<A>) {
+        self.over = true;
+        let kept = cx.take_kept();
+        let recorder = cx.recorder.take();
+        let retried = cx.retrying;
+        // Attached futures are user code, and end with the incarnation.
+        let _ = scope::failing_with_exit(exit, || catch_unwind(AssertUnwindSafe(|| drop(cx))));
+        self.conclude(exit, Hand { kept, recorder, retried });
+    }
+
+    fn conclude(&mut self, exit: &Exit, hand: Hand<A>) {
+        let cell = &self.cell;
+        cell.lane.fence(self.incarnation);
+        let Some(tables) = cell.face.end(self.incarnation) else { return }; // Given up before: all was told then.
+        let kept_by_owner = cell.face.owner();
+        if !exit.is_orderly() && *exit != Exit::Killed {
+            report(cell, self.incarnation, exit, &hand);
+        }
+        if let Some(msg) = hand.kept {
+            if exit.is_orderly() { drop(msg) } else { companion::crashed(cell, msg, hand.retried, exit) }
+        }
+        let restart = !self.failed && kept_by_owner.as_ref().is_some_and(|owner| owner.restarts(exit));
+        if kept_by_owner.is_none() {
+            close(cell.as_ref(), exit);
+        }
+        links::tell_of_end(&cell.face, tables, exit, restart);
+        if let (Some(owner), false) = (kept_by_owner, self.failed) {
+            owner.exited(Ended { actor: cell.face.id, incarnation: self.incarnation, exit: exit.clone() });
+        }
+    }
+}
+
+/// What the incarnation had in hand.
+struct Hand<A: Actor> {
+    kept: Option<A::Msg>,
+    recorder: Option<Box<Recorder>>,
+    retried: bool,
+}
+
+impl<A: Actor> Drop for Life<A> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.conclude(&Exit::Killed, Hand { kept: None, recorder: None, retried: false });
+        }
+    }
+}
+
+fn report<A: Actor>(cell: &Arc<Cell<A>>, incarnation: u32, exit: &Exit, hand: &Hand<A>) {
+    let face = &cell.face;
+    let in_hand = face.in_hand.load(Ordering::Relaxed);
+    let shown = hand.kept.as_ref().and_then(|msg| {
+        catch_unwind(AssertUnwindSafe(|| A::format_message(msg))).unwrap_or_else(|_| Some("(panic in format_message)".into()))
+    });
+    let name = |kind| cell.kind_name(kind);
+    face.node.report(CrashReport {
+        actor: face.id,
+        name: face.name(),
+        type_name: cell.type_name(),
+        incarnation,
+        exit: exit.clone(),
+        in_hand: in_hand.checked_sub(1).map(|kind| name(kind as u8)),
+        message: shown,
+        handled: face.handled.load(Ordering::Relaxed),
+        queued: cell.lane.len(),
+        history: hand.recorder.as_ref().map(|recorder| recorder.read(name)).unwrap_or_default(),
+        at: face.node.now(),
+    });
+}
+
+/// Gives an incarnation up whose handler does not yield: its task is fenced off, and everybody is told.
+pub(crate) fn fence<A: Actor>(cell: &Arc<Cell<A>>, exit: &Exit) -> bool {
+    let incarnation = cell.face.incarnation();
+    if incarnation == 0 {
+        return false;
+    }
+    cell.face.node.count_fenced();
+    cell.ring_end(incarnation); // Should it ever yield, it is cut off there.
+    let mut life = Life::new(cell.clone(), incarnation);
+    life.over = true;
+    life.conclude(exit, Hand { kept: None, recorder: None, retried: false });
+    true
+}
+
+/// The end for good: names are free, refs know the reason, what was queued is handed on.
+pub(crate) fn close(cell: &dyn AnyCell, exit: &Exit) {
+    let face = cell.face();
+    let first = face.cold(|cold| {
+        if cold.gone.is_some() {
+            return None;
+        }
+        cold.gone = Some(exit.clone());
+        cold.owner = None;
+        let watchers = std::mem::take(&mut cold.gone_watchers);
+        Some((std::mem::take(&mut cold.names), std::mem::take(&mut cold.groups), watchers))
+    });
+    let Some((names, groups, watchers)) = first else { return };
+    for name in names {
+        face.node.names().remove(&name, face.id);
+    }
+    for membership in groups {
+        membership.leave(face.id);
+    }
+    face.node.registry().leave(face.id);
+    cell.close(exit);
+    if let Some(shell) = face.shell.get() {
+        shell.stop();
+    }
+    for watcher in watchers {
+        let _ = watcher.send(exit.clone());
+    }
+    face.node.one_less();
+}

@@ -1,0 +1,86 @@
+//! The ractor actor behind an ordinary actor: its identity to ractor code, which may stop or kill it.
+//!
+//! It sleeps. The behaviour runs on the companion; messages never come this way. It lives as long as the cell does, over
+//! all restarts. This is the one file that names ractor.
+
+use std::sync::Weak;
+
+use ractor::{ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+
+use crate::actor_ref::UntypedRef;
+use crate::cell::AnyCell;
+use crate::exit::Exit;
+
+/// The shell's handle.
+pub(crate) struct Shell(ActorCell);
+
+impl Shell {
+    pub(crate) async fn spawn(cell: Weak<dyn AnyCell>) -> Result<Shell, SpawnErr> {
+        let (shell, _) = ractor::Actor::spawn(None, Sleeper, Guard(Some(cell))).await?;
+        Ok(Shell(shell.get_cell()))
+    }
+
+    /// The actor is gone for good: so is its shell.
+    pub(crate) fn stop(&self) {
+        self.0.stop(None);
+    }
+
+    pub(crate) fn cell(&self) -> ActorCell {
+        self.0.clone()
+    }
+}
+
+/// For code that is written against ractor.
+pub mod interop {
+    use crate::actor::Actor;
+    use crate::actor_ref::Ref;
+
+    /// The ractor actor behind an ordinary actor; `None` for a light one. Its `stop` is a graceful stop, its `kill` a
+    /// kill. It takes no messages.
+    pub fn ractor_cell<A: Actor>(actor: &Ref<A>) -> Option<ractor::ActorCell> {
+        actor.cell.face.shell.get().map(super::Shell::cell)
+    }
+}
+
+struct Sleeper;
+
+/// Dropped with its content, because ractor killed the shell: the actor is killed.
+struct Guard(Option<Weak<dyn AnyCell>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(cell) = self.0.take().and_then(|cell| cell.upgrade()) {
+            UntypedRef { cell }.kill();
+        }
+    }
+}
+
+impl ractor::Actor for Sleeper {
+    type Msg = ();
+    type State = Guard;
+    type Arguments = Guard;
+
+    async fn pre_start(&self, _: ActorRef<()>, guard: Guard) -> Result<Guard, ActorProcessingErr> {
+        Ok(guard)
+    }
+
+    async fn post_stop(&self, _: ActorRef<()>, guard: &mut Guard) -> Result<(), ActorProcessingErr> {
+        if let Some(cell) = guard.0.take().and_then(|cell| cell.upgrade()) {
+            if cell.face().gone().is_none() {
+                let stop = UntypedRef { cell }.stop().reason(Exit::Shutdown);
+                let _ = stop.await; // It says itself, in a report, when it does not stop.
+            }
+        }
+        Ok(())
+    }
+
+    /// ractor's default stops an actor when a child of its ends; this one has no children.
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<()>,
+        _: SupervisionEvent,
+        _: &mut Guard,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! What actors hear of each other's ends.
+
+use crate::actor_id::ActorId;
+use crate::exit::Exit;
+
+/// Names one monitor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct MonitorId(pub(crate) u64);
+
+/// A monitored actor's incarnation ended.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Down {
+    /// The monitor that fired; it is used up.
+    pub monitor: MonitorId,
+    /// Who ended.
+    pub actor: ActorId,
+    /// Why; [`Exit::NoProc`] if it had ended before the monitor was set.
+    pub exit: Exit,
+    /// Its supervisor keeps the mailbox and may start it again; `false`: it is gone for good.
+    pub restart: bool,
+}
+
+/// A linked actor's incarnation ended, or somebody sent an exit signal, and this actor traps exits.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Exited {
+    /// Who ended, or who sent the signal; `None` when it came from outside of any actor.
+    pub actor: Option<ActorId>,
+    /// Why.
+    pub exit: Exit,
+}
+
+/// As it lies in a mailbox.
+pub(crate) enum Signal {
+    Down(Down),
+    Exited(Exited),
+}

@@ -1,0 +1,161 @@
+//! Starting an actor.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::actor::Actor;
+use crate::actor_ref::Ref;
+use crate::cell::{AnyCell, Cell};
+use crate::exit::Exit;
+use crate::mailbox::Mailbox;
+use crate::names::{IntoName, Name, NameError};
+use crate::node::Node;
+use crate::ractor_shell::Shell;
+use crate::{companion, life, links};
+
+/// Why no actor was started. Nothing of it is left: no name, no task.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The name is not to be had. `init` did not run.
+    Name(NameError),
+    /// `init` failed, panicked, or said [`Exit::Ignore`].
+    Init(Exit),
+    /// The node is stopping, or has stopped: it starts nothing new.
+    NodeStopping,
+    /// ractor refused its half of the actor.
+    Shell(Arc<str>),
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SpawnError::Name(error) => fmt::Display::fmt(error, f),
+            SpawnError::Init(Exit::Ignore) => f.write_str("`init` chose not to run (ignore)"),
+            SpawnError::Init(exit) => write!(f, "`init` failed: {exit}"),
+            SpawnError::NodeStopping => f.write_str("the node is stopping; start actors before `stop`"),
+            SpawnError::Shell(why) => write!(f, "ractor refused the actor: {why}; try `spawn_light`"),
+        }
+    }
+}
+
+impl std::error::Error for SpawnError {}
+
+impl From<NameError> for SpawnError {
+    fn from(error: NameError) -> Self {
+        SpawnError::Name(error)
+    }
+}
+
+/// An actor about to be started; awaited, it runs `init` and gives the ref.
+///
+/// Dropped before that, nothing was started; dropped in the middle, the half-started actor is killed.
+#[must_use = "an actor is not started until this is awaited"]
+pub struct Spawn<A: Actor> {
+    node: Node,
+    actor: A,
+    light: bool,
+    mailbox: Mailbox,
+    name: Option<Name>,
+    linked: Option<(Arc<dyn AnyCell>, u32)>,
+}
+
+impl<A: Actor> Spawn<A> {
+    pub(crate) fn new(node: Node, actor: A, light: bool) -> Self {
+        Spawn { node, actor, light, mailbox: A::MAILBOX, name: None, linked: None }
+    }
+
+    /// Registers the actor under a name before `init` runs.
+    pub fn named(mut self, name: impl IntoName) -> Self {
+        self.name = Some(name.into_name());
+        self
+    }
+
+    /// Another mailbox than the actor's own `MAILBOX`.
+    pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
+        self.mailbox = mailbox;
+        self
+    }
+
+    /// Leaves the ractor actor out: an eighth of the memory and the time, and no handle for ractor code.
+    pub fn light(mut self) -> Self {
+        self.light = true;
+        self
+    }
+
+    pub(crate) fn linked(mut self, to: Arc<dyn AnyCell>, incarnation: u32) -> Self {
+        self.linked = Some((to, incarnation));
+        self
+    }
+
+    async fn start(self) -> Result<A::Ref, SpawnError> {
+        let cell = cell::<A>(&self.node, self.mailbox)?;
+        let guard = Unstarted(Some(cell.clone()));
+        if let Some(name) = self.name {
+            self.node.names().register(name, cell.clone())?;
+        }
+        if !self.light {
+            give_shell(&cell).await?;
+        }
+        companion::start(&cell, self.actor).await.map_err(SpawnError::Init)?;
+        guard.disarm();
+        if let Some((to, incarnation)) = self.linked {
+            let erased: Arc<dyn AnyCell> = cell.clone();
+            links::link(&to, incarnation, &erased);
+        }
+        Ok(A::Ref::from(Ref::new(cell)))
+    }
+}
+
+/// A cell whose start was not finished: it is closed, so that its name is free again.
+struct Unstarted<A: Actor>(Option<Arc<Cell<A>>>);
+
+impl<A: Actor> Unstarted<A> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<A: Actor> Drop for Unstarted<A> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.0.take() {
+            life::close(cell.as_ref(), &Exit::Killed);
+        }
+    }
+}
+
+impl<A: Actor> IntoFuture for Spawn<A> {
+    type Output = Result<A::Ref, SpawnError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.start())
+    }
+}
+
+impl<A: Actor> fmt::Debug for Spawn<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Spawn({})", std::any::type_name::<A>())
+    }
+}
+
+/// A cell of the node in which nothing runs yet.
+pub(crate) fn cell<A: Actor>(node: &Node, mailbox: Mailbox) -> Result<Arc<Cell<A>>, SpawnError> {
+    if !node.one_more() {
+        return Err(SpawnError::NodeStopping);
+    }
+    Ok(node.registry().enter(|id| Arc::new(Cell::new(id, node.clone(), mailbox))))
+}
+
+pub(crate) async fn give_shell<A: Actor>(cell: &Arc<Cell<A>>) -> Result<(), SpawnError> {
+    let erased: Arc<dyn AnyCell> = cell.clone();
+    let shell = Shell::spawn(Arc::downgrade(&erased)).await.map_err(|error| SpawnError::Shell(error.to_string().into()))?;
+    if cell.face.shell.set(shell).is_ok() && cell.face.gone().is_some() {
+        if let Some(shell) = cell.face.shell.get() {
+            shell.stop(); // The actor ended while its shell was made.
+        }
+    }
+    Ok(())
+}

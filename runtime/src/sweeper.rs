@@ -1,0 +1,76 @@
+//! Looks after the time-outs of calls, so that a call arms no timer.
+//!
+//! **Promises**: a call is never ended early, and at most two sweeps late; with no call out, nothing wakes up.
+//! **Cost**: a load a call; while calls are out, a look at each slot every 20 ms.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::lane::pool;
+
+const PERIOD: Duration = Duration::from_millis(20);
+/// Sweeps that found no call, after which the sweeper goes to sleep.
+const QUIET: u32 = 50;
+
+pub(crate) struct Sweeper {
+    state: Arc<State>,
+    task: AbortHandle,
+}
+
+#[derive(Default)]
+struct State {
+    awake: AtomicBool,
+    called: Notify,
+}
+
+impl Sweeper {
+    pub(crate) fn start(node: u32, runtime: &tokio::runtime::Handle) -> Sweeper {
+        let state = Arc::new(State::default());
+        let task = runtime.spawn(sweep(node, state.clone())).abort_handle();
+        Sweeper { state, task }
+    }
+
+    /// A call goes out. Its slot is in use already: of the two stores and loads, one side sees the other.
+    #[inline]
+    pub(crate) fn wake(&self) {
+        if !self.state.awake.load(Ordering::SeqCst) {
+            self.rouse();
+        }
+    }
+
+    #[cold]
+    fn rouse(&self) {
+        self.state.awake.store(true, Ordering::SeqCst);
+        self.state.called.notify_one();
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Follows tokio's clock, so that a paused one ends calls in virtual time.
+async fn sweep(node: u32, state: Arc<State>) {
+    let started = Instant::now();
+    loop {
+        state.called.notified().await;
+        let mut quiet = 0;
+        while quiet < QUIET {
+            tokio::time::sleep(PERIOD).await;
+            let any = pool::sweep(node, started.elapsed().as_millis() as u64);
+            quiet = if any { 0 } else { quiet + 1 };
+        }
+        state.awake.store(false, Ordering::SeqCst);
+        if pool::sweep(node, started.elapsed().as_millis() as u64) {
+            state.awake.store(true, Ordering::SeqCst);
+            state.called.notify_one();
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Sending a message.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::actor::Actor;
+use crate::actor_id::ActorId;
+use crate::cell::Cell;
+use crate::entry::{Entry, Sys};
+use crate::exit::Exit;
+use crate::lane::pool::Handle;
+use crate::lane::{Pushed, Refused, Reserve};
+use crate::mailbox::Overflow;
+use crate::waits::Wait;
+use crate::{block_on, scope};
+
+/// How long a tell that waits inside a handler may wait for room.
+const INSIDE: Duration = Duration::from_secs(5);
+
+/// The message was not queued; here it is.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum TellError<M> {
+    /// The mailbox is at its bound. The actor lives: retry, or wait in `tell(..).await`.
+    Full(M),
+    /// There was no room in time. The actor lives.
+    Timeout {
+        /// The message.
+        message: M,
+        /// How long it waited for room.
+        waited: Duration,
+        /// How many messages are queued now.
+        queued: usize,
+    },
+    /// Waited inside a handler until the deadline; `path` names the ring of actors that wait for each other, if there is
+    /// one. All of them live.
+    Cycle {
+        /// The message.
+        message: M,
+        /// The ring, first and last the same; empty if the target is only slow.
+        path: Vec<ActorId>,
+    },
+    /// A graceful stop is under way; nothing new is taken.
+    Stopping(M),
+    /// The actor has ended for good; nobody will start it again.
+    Stopped(M, Exit),
+}
+
+impl<M> TellError<M> {
+    /// The message, to be sent again or elsewhere.
+    pub fn into_message(self) -> M {
+        match self {
+            TellError::Full(message)
+            | TellError::Timeout { message, .. }
+            | TellError::Cycle { message, .. }
+            | TellError::Stopping(message)
+            | TellError::Stopped(message, _) => message,
+        }
+    }
+
+    /// The same error about another message.
+    pub fn map<N>(self, f: impl FnOnce(M) -> N) -> TellError<N> {
+        match self {
+            TellError::Full(m) => TellError::Full(f(m)),
+            TellError::Timeout { message, waited, queued } => {
+                TellError::Timeout { message: f(message), waited, queued }
+            }
+            TellError::Cycle { message, path } => TellError::Cycle { message: f(message), path },
+            TellError::Stopping(m) => TellError::Stopping(f(m)),
+            TellError::Stopped(m, exit) => TellError::Stopped(f(m), exit),
+        }
+    }
+}
+
+impl<M> fmt::Display for TellError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TellError::Full(_) => f.write_str("the mailbox is full; await `tell`, or give the actor a larger `mailbox`"),
+            TellError::Timeout { waited, queued, .. } => {
+                write!(f, "no room within {waited:?}, {queued} messages queued; the actor is slower than its senders")
+            }
+            TellError::Cycle { path, .. } if path.is_empty() => write!(
+                f,
+                "no room within {INSIDE:?} inside a handler; the target is slow: use `.now()`, or tell it from a `pipe`"
+            ),
+            TellError::Cycle { path, .. } => write!(
+                f,
+                "actors wait for room in each other's full mailboxes: {path:?}; break the ring with `.now()` or a larger `mailbox`"
+            ),
+            TellError::Stopping(_) => f.write_str("the actor is stopping and takes nothing new"),
+            TellError::Stopped(_, exit) => write!(f, "the actor has ended ({exit})"),
+        }
+    }
+}
+
+impl<M> fmt::Debug for TellError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TellError({self})") // The message may be anything, and may be secret.
+    }
+}
+
+impl<M> std::error::Error for TellError<M> {}
+
+/// A message on its way. Nothing is sent before the first poll.
+///
+/// - awaited, it waits for room: outside of handlers as long as it takes, inside one for 5 s at most;
+/// - [`within`](Tell::within) a limit;
+/// - [`now`](Tell::now), or not at all;
+/// - [`blocking`](Tell::blocking) the thread, for code that is not async.
+///
+/// **Cancel-safe**: dropped while it waits, it gives up its place, and the message with it.
+#[must_use = "a message is not sent until this is awaited, or told `.now()` or `.blocking()`"]
+pub struct Tell<'a, A: Actor> {
+    cell: &'a Arc<Cell<A>>,
+    entry: Option<Entry<A::Msg>>,
+    limit: Option<Duration>,
+    wait: Option<Box<WaitForRoom<A>>>,
+}
+
+/// A wait for room in a mailbox, with its deadline.
+pub(crate) struct WaitForRoom<A: Actor> {
+    room: Reserve<Cell<A>, Entry<A::Msg>, Sys<A>>,
+    limit: Option<Duration>,
+    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// Set inside a handler.
+    inside: Option<Wait>,
+}
+
+impl<A: Actor> Unpin for Tell<'_, A> {}
+
+impl<'a, A: Actor> Tell<'a, A> {
+    #[inline]
+    pub(crate) fn new(cell: &'a Arc<Cell<A>>, msg: A::Msg) -> Self {
+        Tell { cell, entry: Some(Entry::Tell(msg)), limit: None, wait: None }
+    }
+
+    pub(crate) fn delegated(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<(Handle, u32)>) -> Self {
+        let entry = match tag {
+            Some((slot, generation)) => Entry::Call { slot, generation, msg },
+            None => Entry::Tell(msg),
+        };
+        Tell { cell, entry: Some(entry), limit: None, wait: None }
+    }
+
+    /// Waits for room for so long at most.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Sends it if there is room now.
+    ///
+    /// # Errors
+    /// [`TellError::Full`], or the actor is stopping or gone.
+    pub fn now(mut self) -> Result<(), TellError<A::Msg>> {
+        let Some(entry) = self.entry.take() else { return Ok(()) };
+        push(self.cell, entry).map_err(|refused| refusal(self.cell, refused))
+    }
+
+    /// Waits for room by blocking this thread, for code that is not async. Inside a handler it does not wait: that would
+    /// take a worker from the runtime.
+    ///
+    /// # Errors
+    /// As when awaited.
+    pub fn blocking(self) -> Result<(), TellError<A::Msg>> {
+        if scope::current().is_some() && !scope::may_block() {
+            return self.now();
+        }
+        let limit = self.limit;
+        let cell = self.cell;
+        let mut tell = Tell { limit: None, ..self };
+        match block_on::block_on(&mut tell, limit) {
+            Some(told) => told,
+            None => match tell.take_back() {
+                Some(message) => Err(timeout(cell, message, limit.unwrap_or_default())),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn take_back(&mut self) -> Option<A::Msg> {
+        self.wait = None;
+        self.entry.take().and_then(Entry::into_msg)
+    }
+}
+
+impl<A: Actor> Future for Tell<'_, A> {
+    type Output = Result<(), TellError<A::Msg>>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.wait.is_none() {
+            let Some(entry) = this.entry.take() else { return Poll::Ready(Ok(())) };
+            match push(this.cell, entry) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(Refused::Full(entry)) if this.cell.lane.overflow() == Overflow::Wait => {
+                    this.entry = Some(entry);
+                    this.wait = Some(Box::new(WaitForRoom::new(this.cell, this.limit)));
+                }
+                Err(refused) => return Poll::Ready(Err(refusal(this.cell, refused))),
+            }
+        }
+        this.poll_room(cx)
+    }
+}
+
+impl<A: Actor> Tell<'_, A> {
+    #[cold]
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TellError<A::Msg>>> {
+        let Some(wait) = self.wait.as_mut() else { return Poll::Ready(Ok(())) };
+        match wait.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Waited::Room) => {
+                let (wait, entry) = (self.wait.take(), self.entry.take());
+                let filled = wait.zip(entry).map(|(wait, entry)| wait.room.fill(entry));
+                Poll::Ready(filled.unwrap_or(Ok(())).map_err(|refused| refusal(self.cell, refused)))
+            }
+            Poll::Ready(Waited::Late { inside, waited }) => {
+                let Some(message) = self.take_back() else { return Poll::Ready(Ok(())) };
+                Poll::Ready(Err(match inside {
+                    Some(path) => TellError::Cycle { message, path },
+                    None => timeout(self.cell, message, waited),
+                }))
+            }
+        }
+    }
+}
+
+pub(crate) enum Waited {
+    /// There is a permit, or never will be one.
+    Room,
+    Late {
+        /// The ring of waits, when the limit was that of handlers.
+        inside: Option<Vec<ActorId>>,
+        waited: Duration,
+    },
+}
+
+impl<A: Actor> WaitForRoom<A> {
+    pub(crate) fn new(cell: &Arc<Cell<A>>, limit: Option<Duration>) -> Self {
+        let inside = scope::current().map(|waiter| Wait::begin(waiter, cell.face.id));
+        WaitForRoom { room: Reserve::new(cell.clone()), limit, sleep: None, inside }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
+        if self.room.poll(cx.waker()).is_ready() {
+            self.inside = None;
+            return Poll::Ready(Waited::Room);
+        }
+        let limit = match (self.limit, &self.inside) {
+            (Some(limit), _) => limit,
+            (None, Some(_)) => INSIDE,
+            (None, None) => return Poll::Pending,
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        if sleep.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let inside = match (self.limit, &self.inside) {
+            (None, Some(wait)) => Some(wait.ring().unwrap_or_default()),
+            _ => None,
+        };
+        Poll::Ready(Waited::Late { inside, waited: limit })
+    }
+
+    pub(crate) fn fill(self, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
+        self.room.fill(entry)
+    }
+}
+
+/// One push, by the rules for tells to oneself and for the overflow policy.
+#[inline]
+pub(crate) fn push<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
+    match cell.lane.push(entry) {
+        Ok(Pushed::Queued) => Ok(()),
+        Ok(dropped) => {
+            cell.displaced(dropped);
+            Ok(())
+        }
+        Err(Refused::Full(entry)) if scope::is_current(cell.face.id) => cell.lane.push_self(entry),
+        Err(refused) => Err(refused),
+    }
+}
+
+/// A refused push as the sender's error.
+#[cold]
+pub(crate) fn refusal<A: Actor>(cell: &Cell<A>, refused: Refused<Entry<A::Msg>>) -> TellError<A::Msg> {
+    let message = |entry: Entry<A::Msg>| entry.into_msg().expect("only messages are pushed by senders");
+    match refused {
+        Refused::Full(entry) => TellError::Full(message(entry)),
+        Refused::Draining(entry) => TellError::Stopping(message(entry)),
+        Refused::Closed(entry) => TellError::Stopped(message(entry), cell.face.gone().unwrap_or(Exit::NoProc)),
+    }
+}
+
+fn timeout<A: Actor>(cell: &Cell<A>, message: A::Msg, waited: Duration) -> TellError<A::Msg> {
+    TellError::Timeout { message, waited, queued: cell.lane.len() }
+}
+
+impl<A: Actor> fmt::Debug for Tell<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tell(to {})", self.cell.face.id)
+    }
+}

@@ -1,0 +1,13 @@
+use proscenium_runtime::actor;
+
+struct Silent;
+
+#[actor(crate = proscenium_runtime, mailbox = 0, overflow = block, crash = retry, capacity = 3, thread = true)]
+impl Silent {}
+
+struct Deep;
+
+#[actor(crate = proscenium_runtime, mailbox = unbounded, overflow = fail)]
+impl Deep {}
+
+fn main() {}

@@ -1,0 +1,36 @@
+//! Proscenium: Erlang's actors for Rust, with bounded mailboxes, links, monitors and restarts that keep the queue.
+//!
+//! ```text
+//!   your program ──▶ proscenium (this crate: names, and nothing else)
+//!                        └─ runtime: actors, mailboxes, calls, links, monitors, timers, names, groups, introspection
+//! ```
+//!
+//! Start with [`Node`] and [`actor`], the README and `docs/actors.md`.
+//!
+//! ```
+//! use proscenium::prelude::*;
+//!
+//! struct Counter { n: u64 }
+//!
+//! #[actor]
+//! impl Counter {
+//!     #[cast] fn add(&mut self, by: u64) { self.n += by; }
+//!     #[call] fn get(&mut self) -> u64 { self.n }
+//! }
+//!
+//! #[proscenium::main]
+//! async fn main() -> proscenium::Result<()> {
+//!     let node = Node::start("demo").await?;
+//!     let counter = node.spawn(Counter { n: 0 }).named("counter").await?;
+//!     counter.add(2).await?;
+//!     assert_eq!(counter.get().await?, 2);
+//!     node.stop().await
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub use proscenium_runtime::*;
+
+pub mod prelude;

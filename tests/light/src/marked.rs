@@ -1,0 +1,22 @@
+use proscenium::prelude::*;
+
+/// Counts, by the macro.
+pub struct Counter {
+    /// The count.
+    pub n: u64,
+}
+
+#[actor]
+impl Counter {
+    /// Adds `by`.
+    #[cast]
+    fn add(&mut self, by: u64) {
+        self.n += by;
+    }
+
+    /// The count.
+    #[call]
+    fn get(&mut self) -> u64 {
+        self.n
+    }
+}

@@ -31,6 +31,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(doctest)]
+mod book;
+
 pub use proscenium_runtime::*;
 
 pub mod prelude;

@@ -104,7 +104,9 @@ pub fn judge(
         Kind::Limit { at_most, floor: kind } => {
             let floored = kind.map_or(at_most, |kind| at_most.max(FLOORS * floor(kind)));
             let words = match kind {
-                Some(kind) => format!("{} {reading} ≤ {}, or {FLOORS} × {}", bound.subject, unit.show(at_most), kind.name()),
+                Some(kind) => {
+                    format!("{} {reading} ≤ {}, or {FLOORS} × {}", bound.subject, unit.show(at_most), kind.name())
+                }
                 None => format!("{} {reading} ≤ {}", bound.subject, unit.show(at_most)),
             };
             (words, floored, unit, ours.into_iter().flatten().collect::<Vec<f64>>(), false)

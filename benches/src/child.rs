@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::measure::{Flavour, Plan, Sample};
 use crate::peer::Peer;
+use crate::peers::actix;
 use crate::peers::kameo::Kameo;
 use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium};
 use crate::peers::ractor::Ractor;
 use crate::peers::tokio::Tokio;
-use crate::peers::actix;
 use crate::tally::Tally;
 use crate::{Failure, procfs};
 

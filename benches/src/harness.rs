@@ -119,7 +119,8 @@ fn judge(measure: &Measure, flavour: Flavour, columns: &[Measured], noise: &Nois
             let column = columns.iter().find(|column| column.subject == subject);
             column.map(|column| column.reading(bound.reading)).unwrap_or_default()
         };
-        let judged = bound::judge(bound, (measure.readings[bound.reading], measure.unit), rounds_of, |kind| noise.floor(kind));
+        let judged =
+            bound::judge(bound, (measure.readings[bound.reading], measure.unit), rounds_of, |kind| noise.floor(kind));
         Judged { flavour: flavour.name(), measure: measure.name, ..judged }
     });
     judged.collect()
@@ -127,12 +128,7 @@ fn judge(measure: &Measure, flavour: Flavour, columns: &[Measured], noise: &Nois
 
 impl Measured {
     fn new(column: &Column) -> Self {
-        Self {
-            subject: column.subject.clone(),
-            version: column.version.clone(),
-            rounds: Vec::new(),
-            failure: None,
-        }
+        Self { subject: column.subject.clone(), version: column.version.clone(), rounds: Vec::new(), failure: None }
     }
 
     fn take(&mut self, column: &Column, plan: Plan) {

@@ -31,9 +31,9 @@ fn print_reading(measure: &Measure, ours: Option<&Measured>, column: &Measured, 
         return;
     };
     let ratio = ours.filter(|ours| !std::ptr::eq(*ours, column)).and_then(|ours| self::spread(ours, reading));
-    let ratio = ratio.filter(|_| spread.median > 0.0).map_or(String::new(), |ours| {
-        format!("{:>7.2}×", ours.median / spread.median)
-    });
+    let ratio = ratio
+        .filter(|_| spread.median > 0.0)
+        .map_or(String::new(), |ours| format!("{:>7.2}×", ours.median / spread.median));
     let [median, q1, q3] = [spread.median, spread.q1, spread.q3].map(|number| measure.unit.show(number));
     println!("  {subject:<28} {name:<9} {median:>10}  [{q1:>9} – {q3:>9}] {ratio}");
 }
@@ -46,7 +46,8 @@ pub fn spread(column: &Measured, reading: usize) -> Option<Spread> {
 
 fn line(judged: &Judged) -> String {
     let got = judged.got.map_or("not measured".to_owned(), |got| {
-        let [median, q1, q3, most] = [got.median, got.q1, got.q3, judged.at_most].map(|number| judged.unit.show(number));
+        let [median, q1, q3, most] =
+            [got.median, got.q1, got.q3, judged.at_most].map(|number| judged.unit.show(number));
         format!("{median} [{q1} – {q3}], bound {most}")
     });
     format!("{:<6} {}: {got}", judged.verdict.word(), judged.words)

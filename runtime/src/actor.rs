@@ -57,7 +57,7 @@ pub trait Actor: Sized + Send + 'static {
     type Msg: Send + 'static;
 
     /// The handle that `spawn` and `whereis` give: `Ref<Self>`, or the typed ref that `#[actor]` makes.
-    type Ref: From<Ref<Self>> + Clone + Send + Sync + 'static;
+    type Ref: From<Ref<Self>> + AsRef<Ref<Self>> + Clone + Send + Sync + 'static;
 
     /// The bound of the mailbox and what happens at it.
     const MAILBOX: Mailbox = Mailbox::DEFAULT;

@@ -41,7 +41,7 @@ pub struct Ended {
 /// attached futures belong to the incarnation. Dropping the owner's half closes the cell when its incarnation ends.
 ///
 /// ```
-/// use proscenium_runtime::{ActorCell, Ended, Exit, Node, Owner, actor_fn};
+/// use proscenium_runtime::{ActorCell, Ended, Exit, Mailbox, Node, Owner, actor_fn};
 ///
 /// struct Tell(tokio::sync::mpsc::UnboundedSender<Ended>);
 /// impl Owner for Tell {
@@ -54,7 +54,7 @@ pub struct Ended {
 /// let node = Node::start("doc").await?;
 /// let (tell, mut ended) = tokio::sync::mpsc::unbounded_channel();
 /// let make = || actor_fn(|n: u32| assert!(n > 0, "zero"));
-/// let cell = ActorCell::light(&node, make().mailbox(), Tell(tell));
+/// let cell = ActorCell::light(&node, Mailbox::DEFAULT, Tell(tell));
 /// cell.start(make()).await.expect("it has no init to fail");
 /// cell.reference().tell(0).await?;
 /// assert_eq!(ended.recv().await.map(|ended| ended.incarnation), Some(1));
@@ -103,7 +103,7 @@ impl<A: Actor> ActorCell<A> {
     /// # Errors
     /// What `init` ended with; [`Exit::Ignore`] when it does not want to run. The cell stays, with its queue.
     pub async fn start(&self, actor: A) -> Result<(), Exit> {
-        companion::start(&self.cell, actor).await
+        companion::start(&self.cell, actor, None).await
     }
 
     /// The actor's ref. It is good from now on and over every restart.

@@ -6,9 +6,15 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ActorId(u64);
 
+const INDEX: u32 = 28;
+const GENERATION: u32 = 24;
+
 impl ActorId {
-    pub(crate) fn new(index: u32, generation: u32) -> Self {
-        ActorId(u64::from(generation) << 32 | u64::from(index))
+    /// `node` tells the nodes of one process apart, so that their actors may know each other.
+    pub(crate) fn new(node: u32, index: u32, generation: u32) -> Self {
+        let node = u64::from(node) << (INDEX + GENERATION);
+        let generation = u64::from(generation & ((1 << GENERATION) - 1)) << INDEX;
+        ActorId(node | generation | u64::from(index))
     }
 
     pub(crate) fn from_bits(bits: u64) -> Self {
@@ -22,11 +28,11 @@ impl ActorId {
     }
 
     pub(crate) fn index(self) -> u32 {
-        self.0 as u32
+        self.0 as u32 & ((1 << INDEX) - 1)
     }
 
     pub(crate) fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
+        (self.0 >> INDEX) as u32 & ((1 << GENERATION) - 1)
     }
 }
 

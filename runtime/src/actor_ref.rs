@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::node::Node;
 use crate::recipient::Recipient;
 use crate::reply::Reply;
-use crate::signal::Down;
+use crate::signal::{Down, MonitorId};
 use crate::sys::{Status, Sys};
 use crate::tell::Tell;
 use crate::{links, scope};
@@ -131,6 +131,12 @@ pub(crate) async fn gone(face: &crate::cell::Face) -> Exit {
     }
 }
 
+impl<A: Actor> AsRef<Ref<A>> for Ref<A> {
+    fn as_ref(&self) -> &Ref<A> {
+        self
+    }
+}
+
 impl<A: Actor> Clone for Ref<A> {
     fn clone(&self) -> Self {
         Ref { cell: self.cell.clone() }
@@ -220,7 +226,7 @@ impl UntypedRef {
     pub async fn monitor(&self) -> Down {
         let (sender, receiver) = oneshot::channel();
         let face = self.cell.face();
-        let monitor = face.node.next_monitor();
+        let monitor = MonitorId::next();
         links::watch(monitor, Watcher::Outside(sender), &self.cell);
         let lost = Down { monitor, actor: face.id, exit: Exit::NoProc, restart: false };
         receiver.await.unwrap_or(lost)

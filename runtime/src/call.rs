@@ -14,7 +14,7 @@ use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lane::Refused;
-use crate::lane::slot::{Await, Seen, pair};
+use crate::lane::slot::{Await, Seen, Tag, pair};
 use crate::mailbox::Overflow;
 use crate::reply::Reply;
 use crate::tell::{TellError, WaitForRoom, Waited, push, refusal};
@@ -111,9 +111,12 @@ impl<M> From<TellError<M>> for CallError {
 #[must_use = "a call is not sent until this is awaited, or told `.blocking()`"]
 pub struct Call<'a, A: Actor, R: Send + 'static> {
     cell: &'a Arc<Cell<A>>,
-    entry: Option<Entry<A::Msg>>,
+    msg: Option<A::Msg>,
+    tag: Option<Tag>,
     answer: Await<R, Failure>,
     limit: Duration,
+    /// What the wait for room has left of it.
+    left: Duration,
     extra: Extra<A>,
     try_only: bool,
     sent: bool,
@@ -132,22 +135,19 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     #[inline]
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, make: impl FnOnce(Reply<R>) -> A::Msg) -> Self {
         let node = &cell.face.node;
-        let (reply, answer) = pair::<R, Failure>(node.number(), DEFAULT_LIMIT.as_millis() as u64);
         let wait = scope::current().map(|caller| Wait::begin(caller, cell.face.id));
-        let tag = reply.tag();
         let caller = wait.as_ref().map_or(0, Wait::waiter);
-        let msg = make(Reply::new(reply, caller));
-        let entry = match tag {
-            Some((slot, generation)) => Entry::Call { slot, generation, msg },
-            None => Entry::Tell(msg),
-        };
+        let (reply, answer) = pair::<R, Failure>(node.number(), caller, DEFAULT_LIMIT.as_millis() as u64);
+        let tag = reply.tag();
+        let msg = make(Reply::new(reply));
         let extra = Extra { wait, room: None, sleep: None };
-        Call { cell, entry: Some(entry), answer, limit: DEFAULT_LIMIT, extra, try_only: false, sent: false }
+        Call { cell, msg: Some(msg), tag, answer, limit: DEFAULT_LIMIT, left: DEFAULT_LIMIT, extra, try_only: false, sent: false }
     }
 
     /// Waits for so long at most, instead of 5 s.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self.left = limit;
         self.answer.limit(limit);
         self
     }
@@ -175,6 +175,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
         match self.answer.give_up() {
             Seen::Answer(value) => Ok(value),
             Seen::Failure(failure) => Err(failure.into()),
+            Seen::Fenced => Err(CallError::Exited(Exit::Unresponsive)),
             Seen::Late | Seen::Pending => {
                 Err(CallError::Timeout { waited: self.limit, queued: self.cell.lane.len() })
             }
@@ -184,18 +185,18 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     /// Sends the message; `None`: there is no room yet.
     #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
-        if let Some(entry) = self.entry.take() {
+        if let Some(msg) = self.msg.take() {
             if let Some(path) = self.extra.wait.as_ref().and_then(Wait::ring) {
                 return Poll::Ready(Err(CallError::Chain { path }));
             }
             self.cell.face.node.sweeper().wake();
-            match push(self.cell, entry) {
+            match push(self.cell, Entry::tagged(msg, self.tag)) {
                 Ok(()) => {
                     self.sent = true;
                     return Poll::Ready(Ok(()));
                 }
                 Err(Refused::Full(entry)) if !self.try_only && self.cell.lane.overflow() == Overflow::Wait => {
-                    self.entry = Some(entry);
+                    self.msg = entry.msg;
                 }
                 Err(refused) => return Poll::Ready(Err(refusal(self.cell, refused).into())),
             }
@@ -214,8 +215,10 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
                 Poll::Ready(Err(CallError::Timeout { waited, queued: cell.lane.len() }))
             }
             Poll::Ready(Waited::Room) => {
-                let (room, entry) = (self.extra.room.take(), self.entry.take());
-                let filled = room.zip(entry).map(|(room, entry)| room.fill(entry)).unwrap_or(Ok(()));
+                self.left = limit.saturating_sub(room.waited());
+                self.answer.limit(self.left);
+                let ready = self.extra.room.take().zip(self.msg.take());
+                let filled = ready.map_or(Ok(()), |(room, msg)| room.fill(Entry::tagged(msg, self.tag)));
                 self.sent = filled.is_ok();
                 Poll::Ready(filled.map_err(|refused| refusal(cell, refused).into()))
             }
@@ -227,10 +230,11 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
         match self.answer.poll(cx) {
             Seen::Answer(value) => return Poll::Ready(Ok(value)),
             Seen::Failure(failure) => return Poll::Ready(Err(failure.into())),
+            Seen::Fenced => return Poll::Ready(Err(CallError::Exited(Exit::Unresponsive))),
             Seen::Late => return Poll::Ready(self.give_up()),
             Seen::Pending => {}
         }
-        if self.limit < SWEPT && self.short_limit_is_over(cx) {
+        if self.left < SWEPT && self.short_limit_is_over(cx) {
             return Poll::Ready(self.give_up());
         }
         Poll::Pending
@@ -238,7 +242,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
 
     #[cold]
     fn short_limit_is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let limit = self.limit;
+        let limit = self.left;
         if tokio::runtime::Handle::try_current().is_err() {
             return false; // `blocking` outside the runtime keeps the limit itself.
         }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::actor::{Actor, Undelivered};
 use crate::actor_cell::Owner;
 use crate::actor_id::ActorId;
-use crate::entry::{Entry, Sys};
+use crate::entry::{Entry, Event, Note, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lane::{Lane, Pushed};
@@ -24,7 +24,7 @@ use crate::mailbox::Mailbox;
 use crate::names::Name;
 use crate::node::Node;
 use crate::ractor_shell::Shell;
-use crate::scope;
+use crate::{panics, scope};
 use crate::signal::{Down, MonitorId, Signal};
 use crate::sys::Status;
 
@@ -38,6 +38,8 @@ pub(crate) struct Face {
     incarnation: AtomicU32,
     /// `1 + kind` of the message being handled; 0: none.
     pub(crate) in_hand: AtomicU16,
+    /// The call in hand, as `Tag::to_bits`; 0: none.
+    pub(crate) call_in_hand: AtomicU64,
     pub(crate) trap_exit: AtomicBool,
     pub(crate) suspended: AtomicBool,
     /// Written by the running incarnation alone.
@@ -66,6 +68,8 @@ pub(crate) struct Cold {
     pub(crate) gone_watchers: Vec<oneshot::Sender<Exit>>,
     /// Further actors that the handler waits for, beside `waiting_on`.
     pub(crate) waits: Vec<u64>,
+    /// The ring of full mailboxes that the handler is in, noted by who closed it.
+    pub(crate) ring: Option<Vec<ActorId>>,
 }
 
 /// The links and monitors of one incarnation.
@@ -90,6 +94,13 @@ pub(crate) struct End {
     pub(crate) hook: bool,
 }
 
+impl End {
+    /// The end of an incarnation that was given up: everybody has been told, nobody waits for more.
+    pub(crate) fn fenced() -> End {
+        End { exit: Exit::Unresponsive, hook: false }
+    }
+}
+
 impl Face {
     pub(crate) fn new(id: ActorId, node: Node) -> Self {
         Face {
@@ -98,6 +109,7 @@ impl Face {
             node,
             incarnation: AtomicU32::new(0),
             in_hand: AtomicU16::new(0),
+            call_in_hand: AtomicU64::new(0),
             trap_exit: AtomicBool::new(false),
             suspended: AtomicBool::new(false),
             handled: AtomicU64::new(0),
@@ -137,10 +149,12 @@ impl Face {
         let mut cold = self.lock();
         if let Some(cold) = cold.as_mut() {
             cold.end = None;
+            cold.drain = None;
         }
         self.trap_exit.store(false, Ordering::Relaxed);
         self.suspended.store(false, Ordering::Relaxed);
         self.in_hand.store(0, Ordering::Relaxed);
+        self.call_in_hand.store(0, Ordering::Relaxed);
         self.waiting_on.store(0, Ordering::Relaxed);
         self.incarnation.store(incarnation, Ordering::Release);
     }
@@ -236,13 +250,13 @@ impl<A: Actor> Cell<A> {
 
 /// Hands a message on that will not be handled. User code runs here, so a panic is caught: it costs this message alone.
 fn undeliver<A: Actor>(entry: Entry<A::Msg>, why: &Undelivered, failure: Failure) {
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let outcome = panics::contain(|| {
         scope::failing(failure, || match entry {
-            Entry::Tell(msg) | Entry::Retry(msg) => A::on_undelivered(msg, why),
-            Entry::Call { .. } | Entry::Own { .. } | Entry::Timer { .. } | Entry::Signal { .. } => drop(entry),
+            Entry { msg: Some(msg), note: Note::Tell | Note::Retry } => A::on_undelivered(msg, why),
+            entry => drop(entry),
         });
-    }));
-    if outcome.is_err() {
+    });
+    if outcome.is_none() {
         tracing::error!(actor = std::any::type_name::<A>(), "panic while handing on an undelivered message");
     }
 }
@@ -269,7 +283,7 @@ impl<A: Actor> AnyCell for Cell<A> {
     }
 
     fn signal(&self, incarnation: u32, signal: Signal) {
-        let entry = Entry::Signal { incarnation, signal: Box::new(signal) };
+        let entry = Entry::aside(incarnation, Event::Signal(signal));
         drop(self.lane.push_exempt(entry)); // Closed: nobody is left to hear it.
     }
 
@@ -291,7 +305,9 @@ impl<A: Actor> AnyCell for Cell<A> {
         for entry in left.entries {
             undeliver::<A>(entry, &why, Failure::Exited(exit.clone()));
         }
-        scope::failing_with_exit(exit, || drop(left.requests));
+        for request in left.requests {
+            scope::failing_with_exit(exit, || panics::contain(|| drop(request)));
+        }
     }
 
     fn status(&self) -> Status {

@@ -10,37 +10,45 @@
 //! **Bounds**: 256 messages in a row, then the neighbours on the worker have their turn.
 
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use crate::actor::{Actor, Undelivered};
-use crate::cell::{Cell, End};
+use crate::cell::{AnyCell, Cell, End};
 use crate::context::Context;
-use crate::entry::{Entry, Sys};
+use crate::entry::{Entry, Event, Note, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::guarded::guarded;
-use crate::lane::{Next, SYS, Tenancy, slot};
+use crate::guarded::{self, guarded};
+use crate::lane::{END, Next, Packed, SYS, Tenancy};
 use crate::mailbox::CrashPolicy;
 use crate::recorder::{DOWN, EXITED};
 use crate::signal::Signal;
-use crate::{life, scope};
+use crate::{life, links, panics, scope};
 
 /// Messages handled in a row before other tasks of the worker get their turn.
 const BUDGET: u32 = 256;
 
+/// Who an incarnation is linked with before it runs.
+pub(crate) type Parent = Option<(Arc<dyn AnyCell>, u32)>;
+
 /// Starts an incarnation: `init` runs here, then a task of its own takes over.
-pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, mut state: A) -> Result<(), Exit> {
-    let Some(incarnation) = cell.lane.attach() else {
+pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, state: A, parent: Parent) -> Result<(), Exit> {
+    // What the last incarnation was asked to do is not this one's; questions to the actor are.
+    let Some(incarnation) = cell.lane.attach(|request| matches!(request, Sys::Typed(_) | Sys::Any(_))) else {
         return Err(cell.face.gone().unwrap_or(Exit::NoProc));
     };
     cell.face.begin(incarnation);
     // Dropped half way, by a starter that was cancelled, this ends the incarnation.
     let mut life = life::Life::new(cell.clone(), incarnation);
     let mut cx = Context::new(cell.clone(), incarnation);
+    let mut state = state; // Dropped before `life`, which says that it is.
+    let erased: Arc<dyn AnyCell> = cell.clone();
+    if let Some((parent, theirs)) = &parent {
+        links::link(parent, *theirs, &erased);
+    }
     let started = guarded(cell, incarnation, true, pin!(Some(state.init(&mut cx)))).await;
     let end = match started {
         Ok(Ok(())) => {
@@ -54,10 +62,14 @@ pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, mut state: A) -> Result
         Ok(Err(exit)) => End { exit, hook: false },
         Err(end) => end,
     };
+    if let Some((parent, theirs)) = &parent {
+        links::unlink(parent, *theirs, &erased); // It has the reason as the error of the start.
+    }
     scope::settle(|| Failure::Exited(end.exit.clone()));
+    let shown = if end.exit.is_crash() { panics::contain(|| state.format_status()).flatten() } else { None };
     drop_state(state, &end.exit);
     life.fail();
-    life.end(&end.exit, cx);
+    life.end(&end.exit, cx, shown);
     Err(end.exit)
 }
 
@@ -65,7 +77,10 @@ async fn run<A: Actor>(life: life::Life<A>, mut state: A, mut cx: Context<A>) {
     let cell = life.cell().clone();
     let incarnation = cx.incarnation;
     let served = guarded(&cell, incarnation, true, pin!(Some(serve(&cell, &mut state, &mut cx)))).await;
-    let end = served.unwrap_or_else(|end| end);
+    let mut end = served.unwrap_or_else(|end| end);
+    if cell.face.incarnation() != incarnation {
+        end = End::fenced();
+    }
     scope::settle(|| Failure::Exited(end.exit.clone()));
     Box::pin(finish(life, state, cx, end)).await;
 }
@@ -77,20 +92,21 @@ async fn finish<A: Actor>(life: life::Life<A>, mut state: A, mut cx: Context<A>,
     if end.hook {
         let incarnation = cx.incarnation;
         let hook = state.terminate(&mut cx, &exit);
-        let ended = guarded(&cell, incarnation, false, Box::pin(Some(hook)).as_mut()).await;
+        let ended = guarded(&cell, incarnation, false, pin!(Some(hook))).await;
         scope::settle(|| Failure::Exited(exit.clone()));
         if let Err(worse) = ended {
             exit = worse.exit; // A kill, or a panic in the hook itself.
         }
     }
+    let shown = if exit.is_crash() { panics::contain(|| state.format_status()).flatten() } else { None };
     drop_state(state, &exit);
-    life.end(&exit, cx);
+    life.end(&exit, cx, shown);
 }
 
 /// User code runs in the state's Drop, with whatever replies it still holds.
 fn drop_state<A: Actor>(state: A, exit: &Exit) {
-    let dropped = scope::failing_with_exit(exit, || catch_unwind(AssertUnwindSafe(|| drop(state))));
-    if dropped.is_err() {
+    let dropped = scope::failing_with_exit(exit, || panics::contain(|| drop(state)));
+    if dropped.is_none() {
         tracing::error!(actor = std::any::type_name::<A>(), "panic in the drop of an actor's state");
     }
 }
@@ -100,42 +116,57 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>
     let mut tenancy = cell.lane.enter(cx.incarnation);
     let mut budget = BUDGET;
     loop {
-        if cell.lane.ctl() & SYS != 0 {
+        let ctl = cell.lane.ctl();
+        if ctl & (SYS | END) != 0 {
+            // A kill and an untrapped exit overtake what is queued.
+            if let Some(end) = guarded::end_signal(cell, true).filter(|_| ctl & END != 0) {
+                return end;
+            }
             if let Some(exit) = obey(cell, state, cx, &mut tenancy) {
                 return End { exit, hook: true };
             }
         }
-        if cx.is_called() {
+        let entry = if cx.is_called() {
             if let Some(exit) = cx.take_stop() {
                 return End { exit, hook: true };
             }
-            poll_fn(|waker| Poll::Ready(cx.fire_timers(waker))).await;
-        }
-        let entry = match cx.take_continue() {
-            Some(msg) => Entry::Own { incarnation: cx.incarnation, msg },
-            None => match tenancy.pop() {
-                Some(entry) => entry,
-                None => match next(cx, &mut tenancy, &mut budget).await {
-                    Next::Entry(entry) => entry,
-                    Next::Sys => continue,
-                    Next::Drained => return End { exit: cell.face.drain_reason(), hook: true },
-                    Next::Gone => return End { exit: Exit::Unresponsive, hook: false },
+            if cx.has_timers() {
+                poll_fn(|waker| Poll::Ready(cx.fire_timers(waker))).await;
+            }
+            cx.take_continue().map(|msg| Packed::new(Entry::new(msg, Note::Tell))).or_else(|| tenancy.pop())
+        } else {
+            tenancy.pop()
+        };
+        let Some(entry) = entry else {
+            match next(cx, &mut tenancy, &mut budget).await {
+                Next::Batch | Next::Sys => continue,
+                Next::Drained => return End { exit: cell.face.drain_reason(), hook: true },
+                Next::Gone => return End::fenced(),
+            }
+        };
+        let Entry { msg, note } = entry.unpack();
+        let (msg, answers) = match note {
+            Note::Tell => (msg, false),
+            note => match sift(msg, note, cx) {
+                Ok(msg) => (msg, true),
+                Err(signal) => match Box::pin(signalled(signal, state, cx)).await {
+                    Ok(()) => continue,
+                    Err(exit) => return End { exit, hook: true },
                 },
             },
         };
-        let msg = match message(entry, state, cx).await {
-            Ok(Some(msg)) => msg,
-            Ok(None) => continue,
-            Err(exit) => return End { exit, hook: true },
-        };
-        let kind = A::kind(&msg);
-        cx.begin(kind, &msg);
-        let handled = state.handle(cx, msg).await;
-        if let Err(exit) = handled {
+        let Some(msg) = msg else { continue };
+        cx.begin(A::kind(&msg), &msg);
+        if let Err(exit) = state.handle(cx, msg).await {
             return End { exit, hook: true };
         }
-        cx.done();
-        scope::settle(Failure::default);
+        if !cx.done() {
+            return End::fenced();
+        }
+        if answers {
+            cx.face().call_in_hand.store(0, Ordering::Relaxed);
+            scope::settle(Failure::default);
+        }
         budget -= 1;
         if budget == 0 {
             budget = BUDGET;
@@ -149,7 +180,7 @@ async fn next<A: Actor>(
     cx: &mut Context<A>,
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
     budget: &mut u32,
-) -> Next<Entry<A::Msg>> {
+) -> Next {
     poll_fn(|waker| {
         if cx.has_timers() {
             cx.fire_timers(waker);
@@ -165,28 +196,25 @@ async fn next<A: Actor>(
     .await
 }
 
-/// The message of an entry. Signals are handled here, and what is stale or late is skipped.
-#[inline]
-async fn message<A: Actor>(
-    entry: Entry<A::Msg>,
-    state: &mut A,
-    cx: &mut Context<A>,
-) -> Result<Option<A::Msg>, Exit> {
-    Ok(match entry {
-        Entry::Tell(msg) => Some(msg),
-        Entry::Call { slot, generation, msg } => (!slot::is_late(&slot, generation)).then_some(msg),
-        Entry::Own { incarnation, msg } => (incarnation == cx.incarnation).then_some(msg),
-        Entry::Retry(msg) => {
+/// What an entry that is no tell has for the actor: a message, or a signal. What is stale or late has nothing.
+fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, cx: &mut Context<A>) -> Result<Option<A::Msg>, Signal> {
+    match note {
+        Note::Tell => Ok(msg),
+        Note::Call(tag) => {
+            cx.face().call_in_hand.store(tag.to_bits(), Ordering::Release);
+            Ok(msg.filter(|_| !tag.is_late()))
+        }
+        Note::Own(incarnation) => Ok(msg.filter(|_| incarnation == cx.incarnation)),
+        Note::Retry => {
             cx.retrying = true;
-            Some(msg)
+            Ok(msg)
         }
-        Entry::Timer { incarnation, timer } if incarnation == cx.incarnation => cx.collect_timer(timer),
-        Entry::Signal { incarnation, signal } if incarnation == cx.incarnation => {
-            Box::pin(signalled(*signal, state, cx)).await?;
-            None
-        }
-        Entry::Timer { .. } | Entry::Signal { .. } => None,
-    })
+        Note::Aside(aside) if aside.incarnation != cx.incarnation => Ok(None),
+        Note::Aside(aside) => match aside.event {
+            Event::Timer(timer) => Ok(cx.collect_timer(timer)),
+            Event::Signal(signal) => Err(signal),
+        },
+    }
 }
 
 async fn signalled<A: Actor>(signal: Signal, state: &mut A, cx: &mut Context<A>) -> Result<(), Exit> {
@@ -204,7 +232,7 @@ async fn signalled<A: Actor>(signal: Signal, state: &mut A, cx: &mut Context<A>)
             state.handle_exit(cx, exited).await?;
         }
     }
-    cx.done();
+    let _fenced = !cx.done(); // `serve` finds that out by itself.
     Ok(())
 }
 
@@ -235,11 +263,11 @@ fn obey<A: Actor>(
 /// The message that crashed its handler, by the actor's policy.
 pub(crate) fn crashed<A: Actor>(cell: &Cell<A>, msg: A::Msg, retried: bool, exit: &Exit) {
     match A::CRASH {
-        CrashPolicy::RetryOnce if !retried && cell.face.is_kept() => cell.lane.push_front(Entry::Retry(msg)),
-        CrashPolicy::Drop => drop(msg),
+        CrashPolicy::RetryOnce if !retried && cell.face.is_kept() => cell.lane.push_front(Entry::new(msg, Note::Retry)),
+        CrashPolicy::Drop => drop(panics::contain(|| drop(msg))),
         CrashPolicy::RetryOnce | CrashPolicy::SetAside => {
             let why = Undelivered::Crashed(exit.clone());
-            let _ = catch_unwind(AssertUnwindSafe(|| A::on_undelivered(msg, &why)));
+            panics::contain(|| A::on_undelivered(msg, &why));
         }
     }
 }

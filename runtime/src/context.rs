@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::actor_ref::{AnyRef, Ref};
+use crate::attached::Attached;
 use crate::cell::{AnyCell, Cell, End, Face};
-use crate::entry::Entry;
+use crate::entry::{Entry, Event, Note};
 use crate::exit::Exit;
 use crate::lane::Reserve;
 use crate::links;
@@ -32,7 +33,6 @@ use crate::timers_core::{TimerId, TimersCore};
 pub struct Context<A: Actor> {
     pub(crate) cell: Arc<Cell<A>>,
     pub(crate) incarnation: u32,
-    called: bool,
     tracing: bool,
     /// The message in hand has crashed its handler once before.
     pub(crate) retrying: bool,
@@ -42,6 +42,8 @@ pub struct Context<A: Actor> {
 
 /// What most actors do not use: allocated at first use.
 struct Extra<A: Actor> {
+    /// One of the below was set since the companion looked.
+    called: bool,
     stop: Option<Exit>,
     next: Option<A::Msg>,
     kept: Option<A::Msg>,
@@ -49,22 +51,33 @@ struct Extra<A: Actor> {
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
     /// Attached futures and streams; dropping the set ends them.
     attached: JoinSet<()>,
+    /// How the incarnation ended, for those of them that end with it.
+    ended: Arc<OnceLock<Exit>>,
 }
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(cell: Arc<Cell<A>>, incarnation: u32) -> Self {
-        Context { cell, incarnation, called: false, tracing: false, retrying: false, recorder: None, extra: None }
+        Context { cell, incarnation, tracing: false, retrying: false, recorder: None, extra: None }
+    }
+
+    /// The extra part, for a change that the companion is to see after this handler.
+    fn call(&mut self) -> &mut Extra<A> {
+        let extra = self.extra();
+        extra.called = true;
+        extra
     }
 
     fn extra(&mut self) -> &mut Extra<A> {
         self.extra.get_or_insert_with(|| {
             Box::new(Extra {
+                called: false,
                 stop: None,
                 next: None,
                 kept: None,
                 timers: TimersCore::new(),
                 sleep: None,
                 attached: JoinSet::new(),
+                ended: Arc::default(),
             })
         })
     }
@@ -113,15 +126,14 @@ impl<A: Actor> Context<A> {
 
     /// Ends the actor after the handler that runs now; the last call counts. What is queued is not handled.
     pub fn stop(&mut self, exit: Exit) {
-        self.called = true;
-        self.extra().stop = Some(exit);
+        self.call().stop = Some(exit);
     }
 
     /// Handles `msg` before anything in the mailbox, after the handler that runs now: OTP's `handle_continue`.
     ///
     /// One message a handler: a second call in the same handler replaces the first, which is handed back.
     pub fn continue_with(&mut self, msg: A::Msg) -> Option<A::Msg> {
-        self.extra().next.replace(msg)
+        self.call().next.replace(msg)
     }
 
     // ---- timers ----
@@ -129,8 +141,7 @@ impl<A: Actor> Context<A> {
     /// Sends oneself `msg` after a while.
     pub fn send_after(&mut self, after: Duration, msg: A::Msg) -> TimerId {
         let now = self.now();
-        self.called = true;
-        self.extra().timers.once(after, msg, now)
+        self.call().timers.once(after, msg, now)
     }
 
     /// Sends oneself a message each `period`, the first one a period from now.
@@ -138,14 +149,12 @@ impl<A: Actor> Context<A> {
     /// The beat is kept; ticks that fall due while one waits are skipped, so a slow actor is not flooded.
     pub fn interval(&mut self, period: Duration, make: impl FnMut() -> A::Msg + Send + 'static) -> TimerId {
         let now = self.now();
-        self.called = true;
-        self.extra().timers.every(period, Box::new(make), now)
+        self.call().timers.every(period, Box::new(make), now)
     }
 
     /// Cancels a timer, also one whose message waits in the mailbox. `false`: it is too late, or was cancelled before.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
-        self.called = true;
-        self.extra.as_mut().is_some_and(|extra| extra.timers.cancel(timer))
+        self.extra.is_some() && self.call().timers.cancel(timer)
     }
 
     // ---- futures and streams ----
@@ -161,7 +170,7 @@ impl<A: Actor> Context<A> {
         let (cell, incarnation) = (self.cell.clone(), self.incarnation);
         self.run(async move {
             let msg = into(future.await);
-            drop(cell.lane.push_exempt(Entry::Own { incarnation, msg })); // Closed: there is nobody to have it.
+            drop(cell.lane.push_exempt(Entry::new(msg, Note::Own(incarnation)))); // Closed: there is nobody to have it.
         });
     }
 
@@ -177,7 +186,7 @@ impl<A: Actor> Context<A> {
             while let Some(item) = stream.next().await {
                 let mut room = Reserve::new(cell.clone());
                 std::future::poll_fn(|cx| room.poll(cx.waker())).await;
-                if room.fill(Entry::Own { incarnation, msg: into(item) }).is_err() {
+                if room.fill(Entry::new(into(item), Note::Own(incarnation))).is_err() {
                     return; // Stopping: the rest is not wanted.
                 }
             }
@@ -193,19 +202,24 @@ impl<A: Actor> Context<A> {
     fn run(&mut self, future: impl Future<Output = ()> + Send + 'static) {
         let (cell, incarnation) = (self.cell.clone(), self.incarnation);
         let runtime = self.node().runtime().clone();
-        let attached = &mut self.extra().attached;
-        while attached.try_join_next().is_some() {} // Those that are done give their memory back.
-        attached.spawn_on(
+        let extra = self.extra();
+        while extra.attached.try_join_next().is_some() {} // Those that are done give their memory back.
+        let attached = Attached::new(future, extra.ended.clone());
+        extra.attached.spawn_on(
             async move {
-                let future = std::panic::AssertUnwindSafe(future);
-                let ended = futures_util::FutureExt::catch_unwind(future).await;
-                if let Err(payload) = ended {
-                    let exit = Exit::of_panic(payload.as_ref(), crate::panics::last_location());
+                if let Err(exit) = attached.await {
                     links::end(cell.as_ref(), incarnation, End { exit, hook: true });
                 }
             },
             &runtime,
         );
+    }
+
+    /// Attached futures that are dropped from here on end their calls with this reason.
+    pub(crate) fn ends_with(&mut self, exit: &Exit) {
+        if let Some(extra) = &self.extra {
+            let _ = extra.ended.set(exit.clone());
+        }
     }
 
     // ---- others ----
@@ -237,23 +251,26 @@ impl<A: Actor> Context<A> {
 
     /// With `true`, exit signals of linked actors come as messages to `handle_exit` instead of ending this one.
     pub fn trap_exit(&self, on: bool) {
-        self.face().trap_exit.store(on, Ordering::Release);
+        let face = self.face();
+        face.alive(self.incarnation, |_, _| face.trap_exit.store(on, Ordering::Release)); // A fenced one has no say.
     }
 
     // ---- the companion's side ----
 
+    /// Something beside the mailbox may be due: a stop, a message to go on with, a timer.
     #[inline]
     pub(crate) fn is_called(&self) -> bool {
-        self.called || self.extra.as_ref().is_some_and(|extra| extra.sleep.as_ref().is_some_and(|s| s.is_elapsed()))
+        self.extra.as_ref().is_some_and(|extra| {
+            extra.called || extra.sleep.as_ref().is_some_and(|sleep| sleep.is_elapsed())
+        })
     }
 
-    #[inline]
     pub(crate) fn take_stop(&mut self) -> Option<Exit> {
-        self.called = false;
-        self.extra.as_mut()?.stop.take()
+        let extra = self.extra.as_mut()?;
+        extra.called = false;
+        extra.stop.take()
     }
 
-    #[inline]
     pub(crate) fn take_continue(&mut self) -> Option<A::Msg> {
         self.extra.as_mut()?.next.take()
     }
@@ -269,8 +286,8 @@ impl<A: Actor> Context<A> {
         let Some(extra) = self.extra.as_mut() else { return };
         loop {
             let now = node.now();
-            while let Some(TimerId(timer)) = extra.timers.fire(now) {
-                let entry = Entry::Timer { incarnation: self.incarnation, timer };
+            while let Some(timer) = extra.timers.fire(now) {
+                let entry = Entry::aside(self.incarnation, Event::Timer(timer));
                 drop(self.cell.lane.push_exempt(entry)); // Closed: the companion is about to learn it.
             }
             let Some(due) = extra.timers.next_due() else {
@@ -290,10 +307,9 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    pub(crate) fn collect_timer(&mut self, timer: u64) -> Option<A::Msg> {
+    pub(crate) fn collect_timer(&mut self, timer: TimerId) -> Option<A::Msg> {
         let now = self.now();
-        self.called = true; // An interval is armed again by this: look at the next deadline.
-        self.extra.as_mut()?.timers.collect(TimerId(timer), now)
+        self.call().timers.collect(timer, now) // `call`: an interval is armed again by this.
     }
 
     /// A handler is about to get a message of this kind.
@@ -317,9 +333,14 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    /// The handler is through. False: the incarnation was given up meanwhile.
     #[inline]
-    pub(crate) fn done(&mut self) {
+    #[must_use]
+    pub(crate) fn done(&mut self) -> bool {
         let face = &self.cell.face;
+        if face.incarnation() != self.incarnation {
+            return false;
+        }
         face.in_hand.store(0, Ordering::Relaxed);
         // This task alone writes it: no read-modify-write is needed.
         face.handled.store(face.handled.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -327,6 +348,7 @@ impl<A: Actor> Context<A> {
             self.retrying = false;
             self.take_kept();
         }
+        true
     }
 
     pub(crate) fn take_kept(&mut self) -> Option<A::Msg> {

@@ -3,50 +3,66 @@
 use crate::actor::Actor;
 use crate::exit::Exit;
 use crate::lane::Weighs;
-use crate::lane::pool::Handle;
+use crate::lane::slot::Tag;
 use crate::recorder;
 use crate::signal::Signal;
 use crate::sys::Asked;
+use crate::timers_core::TimerId;
 
-pub(crate) enum Entry<M> {
-    Tell(M),
+/// One place in a queue.
+///
+/// A struct, not an enum of messages: an enum is copied by its tag and the rest apart, and reading that back in one go
+/// stalls the processor, several times a message.
+pub(crate) struct Entry<M> {
+    /// None in an aside.
+    pub(crate) msg: Option<M>,
+    pub(crate) note: Note,
+}
+
+/// What is special about an entry.
+pub(crate) enum Note {
+    Tell,
     /// With the use of the reply slot that its `Reply` holds, so that a call whose caller gave up is not handled.
-    Call {
-        slot: Handle,
-        generation: u32,
-        msg: M,
-    },
+    Call(Tag),
     /// Crashed once under `CrashPolicy::RetryOnce`.
-    Retry(M),
+    Retry,
     /// The result of a future, or an item of a stream, of that incarnation.
-    Own {
-        incarnation: u32,
-        msg: M,
-    },
-    Timer {
-        incarnation: u32,
-        timer: u64,
-    },
-    Signal {
-        incarnation: u32,
-        signal: Box<Signal>,
-    },
+    Own(u32),
+    Aside(Box<Aside>),
+}
+
+/// No message, but an event for that incarnation.
+pub(crate) struct Aside {
+    pub(crate) incarnation: u32,
+    pub(crate) event: Event,
+}
+
+pub(crate) enum Event {
+    Timer(TimerId),
+    Signal(Signal),
 }
 
 impl<M> Entry<M> {
-    /// The message of a user's push that came back.
-    pub(crate) fn into_msg(self) -> Option<M> {
-        match self {
-            Entry::Tell(msg) | Entry::Retry(msg) | Entry::Call { msg, .. } | Entry::Own { msg, .. } => Some(msg),
-            Entry::Timer { .. } | Entry::Signal { .. } => None,
-        }
+    #[inline]
+    pub(crate) fn new(msg: M, note: Note) -> Self {
+        Entry { msg: Some(msg), note }
+    }
+
+    /// A tell, or the tell that passes a call on.
+    #[inline]
+    pub(crate) fn tagged(msg: M, tag: Option<Tag>) -> Self {
+        Entry::new(msg, tag.map_or(Note::Tell, Note::Call))
+    }
+
+    pub(crate) fn aside(incarnation: u32, event: Event) -> Self {
+        Entry { msg: None, note: Note::Aside(Box::new(Aside { incarnation, event })) }
     }
 }
 
 impl<M> Weighs for Entry<M> {
     #[inline]
     fn weighs(&self) -> bool {
-        !matches!(self, Entry::Timer { .. } | Entry::Signal { .. })
+        !matches!(self.note, Note::Aside(_))
     }
 }
 

@@ -130,6 +130,11 @@ impl PartialEq for Exit {
 }
 
 impl Exit {
+    /// What a crash report is made of: neither orderly, nor a kill from outside, nor a start that was not wanted.
+    pub(crate) fn is_crash(&self) -> bool {
+        !self.is_orderly() && *self != Exit::Killed
+    }
+
     fn is_bare(&self) -> bool {
         matches!(
             self,

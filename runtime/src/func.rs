@@ -6,7 +6,6 @@ use crate::actor::Actor;
 use crate::actor_ref::Ref;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::mailbox::Mailbox;
 use crate::outcome::Outcome;
 
 /// An actor whose behaviour is a closure over its messages.
@@ -36,14 +35,6 @@ where
 pub struct FnActor<M, F> {
     behaviour: F,
     messages: PhantomData<fn(M)>,
-}
-
-impl<M, F> FnActor<M, F> {
-    /// The mailbox that it is spawned with.
-    #[must_use]
-    pub const fn mailbox(&self) -> Mailbox {
-        Mailbox::DEFAULT
-    }
 }
 
 impl<M, F, O> Actor for FnActor<M, F>

@@ -34,17 +34,25 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
             me = Some(cell.clone());
             cell.lane.set_task(incarnation, cx.waker().clone());
         }
-        if cell.lane.ctl() & END != 0 {
-            if let Some(end) = end_signal(cell, incarnation, heeds_exit) {
-                let _ = scope::failing_with_exit(&end.exit, || catch_unwind(AssertUnwindSafe(|| future.set(None))));
-                return Poll::Ready(Err(end));
-            }
+        let ended = if cell.face.incarnation() != incarnation {
+            Some(End::fenced())
+        } else if cell.lane.ctl() & END != 0 {
+            end_signal(cell, heeds_exit)
+        } else {
+            None
+        };
+        if let Some(end) = ended {
+            scope::failing_with_exit(&end.exit, || panics::contain(|| future.set(None)));
+            return Poll::Ready(Err(end));
         }
         let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
         let outer = scope::exchange(me.take());
-        let before = watch.enter(cell.face.id.to_bits());
+        // A thread of its own may be blocked: that takes a worker from nobody.
+        let before = (!scope::may_block()).then(|| watch.enter(cell.face.id.to_bits()));
         let polled = catch_unwind(AssertUnwindSafe(|| running.poll(cx)));
-        watch.leave(before);
+        if let Some(before) = before {
+            watch.leave(before);
+        }
         me = scope::exchange(outer);
         match polled {
             Ok(Poll::Pending) => {
@@ -54,9 +62,9 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)), // The companion settles: it knows the reason.
             Err(payload) => {
                 let exit = Exit::of_panic(payload.as_ref(), panics::last_location());
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))); // A payload's Drop is user code as well.
+                panics::discard(payload);
                 scope::settle(|| Failure::Exited(exit.clone()));
-                let _ = scope::failing_with_exit(&exit, || catch_unwind(AssertUnwindSafe(|| future.set(None))));
+                scope::failing_with_exit(&exit, || panics::contain(|| future.set(None)));
                 Poll::Ready(Err(End { exit, hook: true }))
             }
         }
@@ -65,9 +73,6 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
 
 /// The end signal that waits for this incarnation. A stop hook under way is cut off by a kill only.
 #[cold]
-fn end_signal<A: Actor>(cell: &Cell<A>, incarnation: u32, heeds_exit: bool) -> Option<End> {
-    if cell.face.incarnation() != incarnation {
-        return Some(End { exit: Exit::Unresponsive, hook: false }); // Fenced off: nobody waits for more.
-    }
+pub(crate) fn end_signal<A: Actor>(cell: &Cell<A>, heeds_exit: bool) -> Option<End> {
     cell.face.peek(|cold| cold?.end.clone().filter(|end| heeds_exit || !end.hook))
 }

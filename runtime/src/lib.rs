@@ -52,6 +52,8 @@ mod actor_id;
 #[cfg(not(proscenium_loom))]
 mod actor_ref;
 #[cfg(not(proscenium_loom))]
+mod attached;
+#[cfg(not(proscenium_loom))]
 mod block_on;
 #[cfg(not(proscenium_loom))]
 mod call;

@@ -1,18 +1,18 @@
 //! The life of one incarnation: however its task ends, the end is told, once.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::actor::Actor;
-use crate::actor_cell::Ended;
+use crate::actor_cell::{Ended, Owner};
 use crate::cell::{AnyCell, Cell};
 use crate::companion;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::lane::slot::Tag;
 use crate::recorder::Recorder;
 use crate::report::CrashReport;
-use crate::{links, scope};
+use crate::{links, panics, scope};
 
 /// Held by the incarnation's task. Dropped without `end`, because the runtime went down or a start was cancelled, it
 /// tells of a kill.
@@ -37,14 +37,16 @@ impl<A: Actor> Life<A> {
         self.failed = true;
     }
 
-    pub(crate) fn end(mut self, exit: &Exit, mut cx: Context<A>) {
+    /// `shown`: the state in the actor's own words, for the report.
+    pub(crate) fn end(mut self, exit: &Exit, mut cx: Context<A>, shown: Option<String>) {
         self.over = true;
         let kept = cx.take_kept();
         let recorder = cx.recorder.take();
         let retried = cx.retrying;
         // Attached futures are user code, and end with the incarnation.
-        let _ = scope::failing_with_exit(exit, || catch_unwind(AssertUnwindSafe(|| drop(cx))));
-        self.conclude(exit, Hand { kept, recorder, retried });
+        cx.ends_with(exit);
+        scope::failing_with_exit(exit, || panics::contain(|| drop(cx)));
+        self.conclude(exit, Hand { kept, recorder, retried, shown });
     }
 
     fn conclude(&mut self, exit: &Exit, hand: Hand<A>) {
@@ -52,19 +54,25 @@ impl<A: Actor> Life<A> {
         cell.lane.fence(self.incarnation);
         let Some(tables) = cell.face.end(self.incarnation) else { return }; // Given up before: all was told then.
         let kept_by_owner = cell.face.owner();
-        if !exit.is_orderly() && *exit != Exit::Killed {
+        if exit.is_crash() {
             report(cell, self.incarnation, exit, &hand);
         }
         if let Some(msg) = hand.kept {
-            if exit.is_orderly() { drop(msg) } else { companion::crashed(cell, msg, hand.retried, exit) }
+            if exit.is_orderly() {
+                panics::contain(|| drop(msg));
+            } else {
+                companion::crashed(cell, msg, hand.retried, exit);
+            }
         }
-        let restart = !self.failed && kept_by_owner.as_ref().is_some_and(|owner| owner.restarts(exit));
+        let asked = |owner: &Arc<dyn Owner>| panics::contain(|| owner.restarts(exit)) == Some(true);
+        let restart = !self.failed && kept_by_owner.as_ref().is_some_and(asked);
         if kept_by_owner.is_none() {
             close(cell.as_ref(), exit);
         }
         links::tell_of_end(&cell.face, tables, exit, restart);
         if let (Some(owner), false) = (kept_by_owner, self.failed) {
-            owner.exited(Ended { actor: cell.face.id, incarnation: self.incarnation, exit: exit.clone() });
+            let ended = Ended { actor: cell.face.id, incarnation: self.incarnation, exit: exit.clone() };
+            panics::contain(|| owner.exited(ended));
         }
     }
 }
@@ -74,12 +82,20 @@ struct Hand<A: Actor> {
     kept: Option<A::Msg>,
     recorder: Option<Box<Recorder>>,
     retried: bool,
+    shown: Option<String>,
+}
+
+impl<A: Actor> Hand<A> {
+    /// Of a task that is gone or stuck: what it had in hand is out of reach.
+    fn out_of_reach() -> Self {
+        Hand { kept: None, recorder: None, retried: false, shown: None }
+    }
 }
 
 impl<A: Actor> Drop for Life<A> {
     fn drop(&mut self) {
         if !self.over {
-            self.conclude(&Exit::Killed, Hand { kept: None, recorder: None, retried: false });
+            self.conclude(&Exit::Killed, Hand::out_of_reach());
         }
     }
 }
@@ -88,7 +104,7 @@ fn report<A: Actor>(cell: &Arc<Cell<A>>, incarnation: u32, exit: &Exit, hand: &H
     let face = &cell.face;
     let in_hand = face.in_hand.load(Ordering::Relaxed);
     let shown = hand.kept.as_ref().and_then(|msg| {
-        catch_unwind(AssertUnwindSafe(|| A::format_message(msg))).unwrap_or_else(|_| Some("(panic in format_message)".into()))
+        panics::contain(|| A::format_message(msg)).unwrap_or_else(|| Some("(panic in format_message)".into()))
     });
     let name = |kind| cell.kind_name(kind);
     face.node.report(CrashReport {
@@ -99,6 +115,7 @@ fn report<A: Actor>(cell: &Arc<Cell<A>>, incarnation: u32, exit: &Exit, hand: &H
         exit: exit.clone(),
         in_hand: in_hand.checked_sub(1).map(|kind| name(kind as u8)),
         message: shown,
+        state: hand.shown.clone(),
         handled: face.handled.load(Ordering::Relaxed),
         queued: cell.lane.len(),
         history: hand.recorder.as_ref().map(|recorder| recorder.read(name)).unwrap_or_default(),
@@ -116,7 +133,8 @@ pub(crate) fn fence<A: Actor>(cell: &Arc<Cell<A>>, exit: &Exit) -> bool {
     cell.ring_end(incarnation); // Should it ever yield, it is cut off there.
     let mut life = Life::new(cell.clone(), incarnation);
     life.over = true;
-    life.conclude(exit, Hand { kept: None, recorder: None, retried: false });
+    Tag::fence(cell.face.call_in_hand.load(Ordering::Acquire));
+    life.conclude(exit, Hand::out_of_reach());
     true
 }
 

@@ -15,22 +15,29 @@ use crate::exit::Exit;
 use crate::signal::{Down, Exited, MonitorId, Signal};
 
 /// Links `mine`, in `incarnation`, with another actor. Twice is once; with oneself is nothing.
+///
+/// Mine is noted first, and an end tells only those whose own table still has the link: so an `unlink` that has returned
+/// holds, even while the other is ending.
 pub(crate) fn link(mine: &Arc<dyn AnyCell>, incarnation: u32, other: &Arc<dyn AnyCell>) {
     let (me, them) = (mine.face().id, other.face().id);
     if me == them {
         return;
     }
-    let theirs = other.face().alive(0, |tables, now| {
-        tables.links.insert(me, (mine.clone(), incarnation));
-        now
-    });
-    let Some(theirs) = theirs else {
-        deliver_exit(mine, incarnation, Some(them), Exit::NoProc);
+    let theirs = other.face().incarnation();
+    let noted = mine.face().alive(incarnation, |tables, _| tables.links.insert(them, (other.clone(), theirs)));
+    if noted.is_none() {
+        // The one that links has ended, or was fenced off: the other shares its fate.
+        let exit = mine.face().gone().unwrap_or(Exit::NoProc);
+        deliver_exit(other, theirs, Some(me), exit);
         return;
-    };
-    let linked = mine.face().alive(incarnation, |tables, _| tables.links.insert(them, (other.clone(), theirs)));
+    }
+    let note = || other.face().alive(theirs, |tables, _| tables.links.insert(me, (mine.clone(), incarnation)));
+    let linked = if theirs == 0 { None } else { note() };
     if linked.is_none() {
-        other.face().alive(theirs, |tables, _| tables.links.remove(&me)); // Fenced off meanwhile.
+        let was = mine.face().alive(incarnation, |tables, _| tables.links.remove(&them).is_some());
+        if was == Some(true) {
+            deliver_exit(mine, incarnation, Some(them), Exit::NoProc);
+        }
     }
 }
 
@@ -41,7 +48,7 @@ pub(crate) fn unlink(mine: &Arc<dyn AnyCell>, incarnation: u32, other: &Arc<dyn 
 }
 
 pub(crate) fn monitor(mine: &Arc<dyn AnyCell>, incarnation: u32, other: &Arc<dyn AnyCell>) -> MonitorId {
-    let monitor = mine.face().node.next_monitor();
+    let monitor = MonitorId::next();
     mine.face().alive(incarnation, |tables, _| tables.watching.insert(monitor, other.clone()));
     let watcher = Watcher::Actor { cell: mine.clone(), incarnation };
     watch(monitor, watcher, other);
@@ -58,7 +65,7 @@ pub(crate) fn watch(monitor: MonitorId, watcher: Watcher, other: &Arc<dyn AnyCel
         }
     });
     if let Some(watcher) = watcher {
-        let restart = face.gone().is_none();
+        let restart = face.is_kept() && face.gone().is_none();
         down(watcher, Down { monitor, actor: face.id, exit: Exit::NoProc, restart });
     }
 }
@@ -112,7 +119,9 @@ pub(crate) fn tell_of_end(face: &Face, tables: Tables, exit: &Exit, restart: boo
         down(watcher, Down { monitor, actor: face.id, exit: exit.clone(), restart });
     }
     for (cell, incarnation) in tables.links.into_values() {
-        cell.face().alive(incarnation, |tables, _| tables.links.remove(&face.id));
-        deliver_exit(&cell, incarnation, Some(face.id), exit.clone());
+        let linked = cell.face().alive(incarnation, |tables, _| tables.links.remove(&face.id).is_some());
+        if linked == Some(true) {
+            deliver_exit(&cell, incarnation, Some(face.id), exit.clone());
+        }
     }
 }

@@ -20,15 +20,14 @@ use crate::exit::Exit;
 use crate::groups::{Group, Groups};
 use crate::names::{IntoName, Name, NameError, Names};
 use crate::now::Now;
-use crate::panics;
 use crate::registry::Registry;
 use crate::report::{self, CrashReport, Reports};
-use crate::signal::MonitorId;
 use crate::spawn::Spawn;
 use crate::sweeper::Sweeper;
 use crate::sys::Status;
 use crate::topics::{Topic, Topics};
 use crate::watch::{Stuck, Watch};
+use crate::{life, panics};
 
 const RUNNING: u8 = 0;
 const STOPPING: u8 = 1;
@@ -67,7 +66,6 @@ struct Inner {
     watch: Arc<Watch>,
     clock: Clock,
     life: AtomicU8,
-    monitors: AtomicU64,
     started_actors: AtomicU64,
     live: AtomicU64,
     empty: Notify,
@@ -111,14 +109,13 @@ impl Node {
             clock: Clock::new(&runtime),
             runtime,
             started: Instant::now(),
-            registry: Registry::default(),
+            registry: Registry::new(number),
             names: Names::default(),
             groups: Groups::default(),
             topics: Topics::default(),
             reports,
             watch,
             life: AtomicU8::new(RUNNING),
-            monitors: AtomicU64::new(0),
             started_actors: AtomicU64::new(0),
             live: AtomicU64::new(0),
             empty: Notify::new(),
@@ -310,10 +307,6 @@ impl Node {
         self.0.started_actors.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn next_monitor(&self) -> MonitorId {
-        MonitorId(self.0.monitors.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
     /// An actor is about to start. False: the node is stopping.
     pub(crate) fn one_more(&self) -> bool {
         self.0.live.fetch_add(1, Ordering::SeqCst);
@@ -442,23 +435,32 @@ impl NodeStop {
             for cell in left {
                 let status = cell.status();
                 let actor = UntypedRef { cell };
-                match tokio::time::timeout_at(grace, actor.gone()).await {
+                match tokio::time::timeout_at(grace, actor.monitor()).await {
                     Ok(_) => error.killed.push(status),
                     Err(_) => error.stuck.push(status),
                 }
+                life::close(actor.cell.as_ref(), &Exit::Killed);
             }
         }
         inner.watch.stop();
         if error.killed.is_empty() && error.stuck.is_empty() { Ok(()) } else { Err(Error::Stop(error)) }
     }
 
-    /// Those that a supervisor keeps are its to stop.
+    /// Those that a supervisor keeps are its to stop; what it leaves behind comes after it.
     async fn stop_in_order(&self) {
-        let mut cells: Vec<_> = self.node.0.registry.all().into_iter().filter(|cell| !cell.face().is_kept()).collect();
-        cells.sort_by_key(|cell| std::cmp::Reverse(cell.face().serial));
-        for cell in cells {
-            let stop = UntypedRef { cell }.stop().reason(Exit::Shutdown).within(self.limit);
-            let _ = stop.await; // Who does not stop is named at the end.
+        for kept in [false, true] {
+            let all = self.node.0.registry.all();
+            let mut cells: Vec<_> = all.into_iter().filter(|cell| cell.face().is_kept() == kept).collect();
+            cells.sort_by_key(|cell| std::cmp::Reverse(cell.face().serial));
+            for cell in cells {
+                if cell.face().incarnation() != 0 {
+                    let stop = UntypedRef { cell: cell.clone() }.stop().reason(Exit::Shutdown).within(self.limit);
+                    let _ = stop.await; // Who does not stop is named at the end.
+                }
+                if kept && cell.face().incarnation() == 0 {
+                    life::close(cell.as_ref(), &Exit::Shutdown);
+                }
+            }
         }
         loop {
             let mut empty = std::pin::pin!(self.node.0.empty.notified());

@@ -1,6 +1,8 @@
 //! Where the last panic on this thread happened, for crash reports.
 
+use std::any::Any;
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
 thread_local! {
@@ -21,6 +23,24 @@ pub(crate) fn note_locations() {
             next(info);
         }));
     });
+}
+
+/// Runs user code whose panic is to cost nothing but itself; `None`: it panicked.
+pub(crate) fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => Some(result),
+        Err(payload) => {
+            discard(payload);
+            None
+        }
+    }
+}
+
+/// Drops what a panic carried. Its `Drop` is user code as well; what panics even there is leaked.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(worse);
+    }
 }
 
 pub(crate) fn last_location() -> Option<Arc<str>> {

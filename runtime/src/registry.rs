@@ -1,6 +1,7 @@
 //! All actors of a node, by id.
 //!
-//! **Bounds**: 2³² actors at once; an id is an index and a generation, so that a place is used again and an id is not.
+//! **Bounds**: 2²⁸ actors at once; an id is a node, an index and a generation, so that a place is used again and an id is
+//! not, until 2²⁴ actors have had the place.
 //! **Cost**: one lock of sixteen to enter and to leave; 32 bytes an actor.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,14 +23,18 @@ struct Place {
     cell: Option<Weak<dyn AnyCell>>,
 }
 
-#[derive(Default)]
 pub(crate) struct Registry {
+    node: u32,
     shards: [Mutex<Shard>; SHARDS],
     turn: AtomicUsize,
     count: AtomicUsize,
 }
 
 impl Registry {
+    pub(crate) fn new(node: u32) -> Self {
+        Registry { node, shards: Default::default(), turn: AtomicUsize::new(0), count: AtomicUsize::new(0) }
+    }
+
     fn shard(&self, number: usize) -> MutexGuard<'_, Shard> {
         self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,7 +50,7 @@ impl Registry {
                 (shard.places.len() - 1) as u32
             });
             let index = at * SHARDS as u32 + number as u32;
-            (at, ActorId::new(index, shard.places[at as usize].generation))
+            (at, ActorId::new(self.node, index, shard.places[at as usize].generation))
         };
         let cell = make(id);
         let erased: Arc<dyn AnyCell> = cell.clone();
@@ -62,7 +67,8 @@ impl Registry {
             return;
         }
         let gone = place.cell.take();
-        place.generation = place.generation.wrapping_add(1).max(1);
+        place.generation = (place.generation + 1) % (1 << 24);
+        place.generation = place.generation.max(1);
         shard.free.push(at as u32);
         drop(shard);
         drop(gone);
@@ -73,7 +79,7 @@ impl Registry {
         let (number, at) = (id.index() as usize % SHARDS, id.index() as usize / SHARDS);
         let shard = self.shard(number);
         let place = shard.places.get(at)?;
-        if place.generation != id.generation() {
+        if ActorId::new(self.node, id.index(), place.generation) != id {
             return None;
         }
         place.cell.as_ref()?.upgrade()

@@ -5,8 +5,7 @@ use std::fmt;
 use crate::actor_id::ActorId;
 use crate::cell::Face;
 use crate::failure::Failure;
-use crate::lane::pool::Handle;
-use crate::lane::slot::Answer;
+use crate::lane::slot::{Answer, Tag};
 use crate::{scope, waits};
 
 /// The right, and the duty, to answer one call.
@@ -17,16 +16,14 @@ use crate::{scope, waits};
 #[must_use = "a call waits for this; dropping it answers with an error"]
 pub struct Reply<T: Send + 'static> {
     answer: Option<Answer<T, Failure>>,
-    /// Who waits, if it is a handler: the chain of callers is followed through it. Zero: somebody outside.
-    caller: u64,
 }
 
 impl<T: Send + 'static> Reply<T> {
-    pub(crate) fn new(answer: Answer<T, Failure>, caller: u64) -> Self {
-        Reply { answer: Some(answer), caller }
+    pub(crate) fn new(answer: Answer<T, Failure>) -> Self {
+        Reply { answer: Some(answer) }
     }
 
-    pub(crate) fn tag(&self) -> Option<(Handle, u32)> {
+    pub(crate) fn tag(&self) -> Option<Tag> {
         self.answer.as_ref().and_then(Answer::tag)
     }
 
@@ -46,8 +43,9 @@ impl<T: Send + 'static> Reply<T> {
 
     /// The chain of callers leads on to `delegate`.
     pub(crate) fn now_waits_for(&self, delegate: &Face) {
-        if self.caller != 0 {
-            if let Some(caller) = delegate.node.registry().get(ActorId::from_bits(self.caller)) {
+        let caller = self.answer.as_ref().map_or(0, Answer::caller);
+        if caller != 0 {
+            if let Some(caller) = delegate.node.registry().get(ActorId::from_bits(caller)) {
                 waits::redirect(caller.face(), delegate.id);
             }
         }

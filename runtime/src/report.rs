@@ -31,6 +31,8 @@ pub struct CrashReport {
     pub in_hand: Option<&'static str>,
     /// The message in hand, if the actor copies and shows its messages.
     pub message: Option<String>,
+    /// The state as the actor's `format_status` shows it.
+    pub state: Option<String>,
     /// Messages that it had handled over all incarnations.
     pub handled: u64,
     /// Messages that wait.
@@ -53,6 +55,9 @@ impl fmt::Display for CrashReport {
         }
         if let Some(message) = &self.message {
             write!(f, " = {message}")?;
+        }
+        if let Some(state) = &self.state {
+            write!(f, "; state: {state}")?;
         }
         write!(f, "; {} handled, {} queued; last:", self.handled, self.queued)?;
         for recorded in self.history.iter().rev().take(8).rev() {

@@ -17,6 +17,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<dyn AnyCell>>> = const { RefCell::new(None) };
     static FAILING: RefCell<Option<Failure>> = const { RefCell::new(None) };
     static ORPHANS: RefCell<Vec<Orphan>> = const { RefCell::new(Vec::new()) };
+    static ORPHANING: Cell<bool> = const { Cell::new(false) };
     static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
     static HAS_ORPHANS: Cell<bool> = const { Cell::new(false) };
 }
@@ -68,8 +69,17 @@ pub(crate) fn failure_now() -> Option<Failure> {
     if let Some(failure) = FAILING.try_with(|place| place.borrow().clone()).unwrap_or(None) {
         return Some(failure);
     }
-    let inside = CURRENT.try_with(|place| place.borrow().is_some()).unwrap_or(false);
+    let inside = CURRENT.try_with(|place| place.borrow().is_some()).unwrap_or(false)
+        || ORPHANING.try_with(Cell::get).unwrap_or(false);
     (!inside).then(Failure::default)
+}
+
+/// While `f` runs, replies that are dropped wait for `settle`, as those of a handler do. `f` must not panic.
+pub(crate) fn orphaning<R>(f: impl FnOnce() -> R) -> R {
+    let before = ORPHANING.try_with(|flag| flag.replace(true)).unwrap_or(false);
+    let result = f();
+    let _ = ORPHANING.try_with(|flag| flag.set(before));
+    result
 }
 
 /// A reply dropped by a handler that may be crashing: answered when that is known.

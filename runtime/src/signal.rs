@@ -1,11 +1,21 @@
 //! What actors hear of each other's ends.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::actor_id::ActorId;
 use crate::exit::Exit;
 
 /// Names one monitor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct MonitorId(pub(crate) u64);
+
+impl MonitorId {
+    /// Unique in the process: actors of two nodes may watch each other.
+    pub(crate) fn next() -> MonitorId {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        MonitorId(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
 
 /// A monitored actor's incarnation ended.
 #[derive(Clone, PartialEq, Debug)]

@@ -13,7 +13,7 @@ use crate::mailbox::Mailbox;
 use crate::names::{IntoName, Name, NameError};
 use crate::node::Node;
 use crate::ractor_shell::Shell;
-use crate::{companion, life, links};
+use crate::{companion, life};
 
 /// Why no actor was started. Nothing of it is left: no name, no task.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub struct Spawn<A: Actor> {
     light: bool,
     mailbox: Mailbox,
     name: Option<Name>,
-    linked: Option<(Arc<dyn AnyCell>, u32)>,
+    linked: companion::Parent,
 }
 
 impl<A: Actor> Spawn<A> {
@@ -99,12 +99,8 @@ impl<A: Actor> Spawn<A> {
         if !self.light {
             give_shell(&cell).await?;
         }
-        companion::start(&cell, self.actor).await.map_err(SpawnError::Init)?;
+        companion::start(&cell, self.actor, self.linked).await.map_err(SpawnError::Init)?;
         guard.disarm();
-        if let Some((to, incarnation)) = self.linked {
-            let erased: Arc<dyn AnyCell> = cell.clone();
-            links::link(&to, incarnation, &erased);
-        }
         Ok(A::Ref::from(Ref::new(cell)))
     }
 }

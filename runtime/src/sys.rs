@@ -119,8 +119,8 @@ impl Asked {
     pub(crate) fn answer<A: Actor>(self, state: &mut A, cx: &mut Context<A>) {
         match self {
             Asked::FormatStatus(reply) => {
-                let formatted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| state.format_status()));
-                let _ = reply.send(formatted.unwrap_or_else(|_| Some("(panic in format_status)".into())));
+                let formatted = crate::panics::contain(|| state.format_status());
+                let _ = reply.send(formatted.unwrap_or_else(|| Some("(panic in format_status)".into())));
             }
             Asked::History(reply) => drop(reply.send(cx.history())),
             Asked::Trace(on) => cx.trace(on),

@@ -75,13 +75,13 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// # Errors
     /// The node is stopping.
-    pub async fn linked<A: Actor>(
-        cx: &Context<A>,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> Result<Task<T>, SpawnError> {
+    pub fn linked<A: Actor, F>(cx: &Context<A>, future: F) -> impl Future<Output = Result<Task<T>, SpawnError>> + Send + use<A, F, T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
         let (sender, result) = oneshot::channel();
-        let work = cx.spawn_link(Work { future: Some(future), result: Some(sender) }).light().await?;
-        Ok(Task { result, actor: work.untyped(), ended: None })
+        let work = cx.spawn_link(Work { future: Some(future), result: Some(sender) }).light();
+        async move { Ok(Task { result, actor: work.await?.untyped(), ended: None }) }
     }
 
     /// Ends the work at its next await.

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::cell::Cell;
 use crate::entry::{Entry, Sys};
 use crate::exit::Exit;
-use crate::lane::pool::Handle;
+use crate::lane::slot::Tag;
 use crate::lane::{Pushed, Refused, Reserve};
 use crate::mailbox::Overflow;
 use crate::waits::Wait;
@@ -116,7 +118,9 @@ impl<M> std::error::Error for TellError<M> {}
 #[must_use = "a message is not sent until this is awaited, or told `.now()` or `.blocking()`"]
 pub struct Tell<'a, A: Actor> {
     cell: &'a Arc<Cell<A>>,
-    entry: Option<Entry<A::Msg>>,
+    msg: Option<A::Msg>,
+    /// Set when it passes a call on.
+    tag: Option<Tag>,
     limit: Option<Duration>,
     wait: Option<Box<WaitForRoom<A>>>,
 }
@@ -128,22 +132,19 @@ pub(crate) struct WaitForRoom<A: Actor> {
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
     /// Set inside a handler.
     inside: Option<Wait>,
+    since: Instant,
 }
 
 impl<A: Actor> Unpin for Tell<'_, A> {}
 
 impl<'a, A: Actor> Tell<'a, A> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, msg: A::Msg) -> Self {
-        Tell { cell, entry: Some(Entry::Tell(msg)), limit: None, wait: None }
+        Tell { cell, msg: Some(msg), tag: None, limit: None, wait: None }
     }
 
-    pub(crate) fn delegated(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<(Handle, u32)>) -> Self {
-        let entry = match tag {
-            Some((slot, generation)) => Entry::Call { slot, generation, msg },
-            None => Entry::Tell(msg),
-        };
-        Tell { cell, entry: Some(entry), limit: None, wait: None }
+    pub(crate) fn delegated(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<Tag>) -> Self {
+        Tell { cell, msg: Some(msg), tag, limit: None, wait: None }
     }
 
     /// Waits for room for so long at most.
@@ -157,8 +158,8 @@ impl<'a, A: Actor> Tell<'a, A> {
     /// # Errors
     /// [`TellError::Full`], or the actor is stopping or gone.
     pub fn now(mut self) -> Result<(), TellError<A::Msg>> {
-        let Some(entry) = self.entry.take() else { return Ok(()) };
-        push(self.cell, entry).map_err(|refused| refusal(self.cell, refused))
+        let Some(msg) = self.msg.take() else { return Ok(()) };
+        push(self.cell, Entry::tagged(msg, self.tag)).map_err(|refused| refusal(self.cell, refused))
     }
 
     /// Waits for room by blocking this thread, for code that is not async. Inside a handler it does not wait: that would
@@ -184,22 +185,22 @@ impl<'a, A: Actor> Tell<'a, A> {
 
     fn take_back(&mut self) -> Option<A::Msg> {
         self.wait = None;
-        self.entry.take().and_then(Entry::into_msg)
+        self.msg.take()
     }
 }
 
 impl<A: Actor> Future for Tell<'_, A> {
     type Output = Result<(), TellError<A::Msg>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if this.wait.is_none() {
-            let Some(entry) = this.entry.take() else { return Poll::Ready(Ok(())) };
-            match push(this.cell, entry) {
+            let Some(msg) = this.msg.take() else { return Poll::Ready(Ok(())) };
+            match push(this.cell, Entry::tagged(msg, this.tag)) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(Refused::Full(entry)) if this.cell.lane.overflow() == Overflow::Wait => {
-                    this.entry = Some(entry);
+                    this.msg = entry.msg;
                     this.wait = Some(Box::new(WaitForRoom::new(this.cell, this.limit)));
                 }
                 Err(refused) => return Poll::Ready(Err(refusal(this.cell, refused))),
@@ -216,8 +217,8 @@ impl<A: Actor> Tell<'_, A> {
         match wait.poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Waited::Room) => {
-                let (wait, entry) = (self.wait.take(), self.entry.take());
-                let filled = wait.zip(entry).map(|(wait, entry)| wait.room.fill(entry));
+                let filled = self.wait.take().zip(self.msg.take());
+                let filled = filled.map(|(wait, msg)| wait.room.fill(Entry::tagged(msg, self.tag)));
                 Poll::Ready(filled.unwrap_or(Ok(())).map_err(|refused| refusal(self.cell, refused)))
             }
             Poll::Ready(Waited::Late { inside, waited }) => {
@@ -244,7 +245,10 @@ pub(crate) enum Waited {
 impl<A: Actor> WaitForRoom<A> {
     pub(crate) fn new(cell: &Arc<Cell<A>>, limit: Option<Duration>) -> Self {
         let inside = scope::current().map(|waiter| Wait::begin(waiter, cell.face.id));
-        WaitForRoom { room: Reserve::new(cell.clone()), limit, sleep: None, inside }
+        if let Some(wait) = &inside {
+            wait.note_ring();
+        }
+        WaitForRoom { room: Reserve::new(cell.clone()), limit, sleep: None, inside, since: Instant::now() }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
@@ -257,15 +261,22 @@ impl<A: Actor> WaitForRoom<A> {
             (None, Some(_)) => INSIDE,
             (None, None) => return Poll::Pending,
         };
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Poll::Pending; // `blocking` outside the runtime keeps the limit itself.
+        }
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         if sleep.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
         let inside = match (self.limit, &self.inside) {
-            (None, Some(wait)) => Some(wait.ring().unwrap_or_default()),
+            (None, Some(wait)) => Some(wait.ring().or_else(|| wait.noted_ring()).unwrap_or_default()),
             _ => None,
         };
         Poll::Ready(Waited::Late { inside, waited: limit })
+    }
+
+    pub(crate) fn waited(&self) -> Duration {
+        self.since.elapsed()
     }
 
     pub(crate) fn fill(self, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
@@ -274,9 +285,17 @@ impl<A: Actor> WaitForRoom<A> {
 }
 
 /// One push, by the rules for tells to oneself and for the overflow policy.
-#[inline]
+#[inline(always)]
 pub(crate) fn push<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
     match cell.lane.push(entry) {
+        Ok(()) => Ok(()),
+        Err(entry) => push_slowly(cell, entry),
+    }
+}
+
+#[cold]
+fn push_slowly<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
+    match cell.lane.push_slowly(entry) {
         Ok(Pushed::Queued) => Ok(()),
         Ok(dropped) => {
             cell.displaced(dropped);
@@ -290,7 +309,7 @@ pub(crate) fn push<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(),
 /// A refused push as the sender's error.
 #[cold]
 pub(crate) fn refusal<A: Actor>(cell: &Cell<A>, refused: Refused<Entry<A::Msg>>) -> TellError<A::Msg> {
-    let message = |entry: Entry<A::Msg>| entry.into_msg().expect("only messages are pushed by senders");
+    let message = |entry: Entry<A::Msg>| entry.msg.expect("only messages are pushed by senders");
     match refused {
         Refused::Full(entry) => TellError::Full(message(entry)),
         Refused::Draining(entry) => TellError::Stopping(message(entry)),

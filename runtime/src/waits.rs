@@ -31,6 +31,23 @@ impl Wait {
         Wait { waiter, target }
     }
 
+    /// Whoever closes a ring notes it for all in it: when the first has given up, the others see no ring any more.
+    pub(crate) fn note_ring(&self) {
+        let Some(ring) = self.ring() else { return };
+        let members = &ring[1..];
+        for (at, member) in members.iter().enumerate() {
+            let Some(cell) = self.waiter.face().node.registry().get(*member) else { continue };
+            let from = members[..=at].iter().rev().take(1);
+            let turned: Vec<ActorId> = from.chain(&members[at + 1..]).chain(&members[..=at]).copied().collect();
+            cell.face().cold(|cold| cold.ring = Some(turned));
+        }
+    }
+
+    /// The ring that was noted for the waiter while it waited.
+    pub(crate) fn noted_ring(&self) -> Option<Vec<ActorId>> {
+        self.waiter.face().peek(|cold| cold?.ring.clone())
+    }
+
     pub(crate) fn waiter(&self) -> u64 {
         self.waiter.face().id.to_bits()
     }
@@ -52,6 +69,9 @@ impl Drop for Wait {
     fn drop(&mut self) {
         let face = self.waiter.face();
         let target = self.target.to_bits();
+        if face.peek(|cold| cold.is_some_and(|cold| cold.ring.is_some())) {
+            face.cold(|cold| cold.ring = None);
+        }
         if face.peek(|cold| cold.is_none_or(|cold| cold.waits.is_empty())) {
             face.waiting_on.store(0, Ordering::SeqCst); // Also when the call was delegated, and the chain redirected.
             return;

@@ -199,13 +199,15 @@ struct Seen {
 
 impl Seen {
     fn look(&mut self, report: &impl Fn(Stuck)) -> Look {
+        // In this order, and written in the other: a poll that is seen as running has been counted.
+        let actor = self.beat.running.load(Ordering::Acquire);
         let polls = self.beat.polls.load(Ordering::Relaxed);
         if polls != self.polls {
             *self = Seen { beat: self.beat.clone(), polls, since: Instant::now(), reported: false };
             return Look::Busy;
         }
-        let actor = self.beat.running.load(Ordering::Relaxed);
         if actor == 0 {
+            self.since = Instant::now();
             return Look::Quiet;
         }
         let since = self.since.elapsed();
@@ -221,8 +223,8 @@ impl Beat {
     #[inline]
     fn enter(&self, actor: u64) -> u64 {
         let before = self.running.load(Ordering::Relaxed);
-        self.running.store(actor, Ordering::Relaxed);
         self.polls.store(self.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.running.store(actor, Ordering::Release);
         before
     }
 }

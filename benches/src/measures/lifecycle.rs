@@ -5,12 +5,12 @@ use super::with_beam;
 use crate::bound::Bound;
 use crate::measure::{Measure, Unit};
 use crate::noise::Floor;
+use crate::peers::actix;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;
 use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium};
 use crate::peers::ractor::Ractor;
 use crate::peers::tokio::Tokio;
-use crate::peers::actix;
 use crate::shapes;
 
 const LATENCY: &[&str] = &["p50", "p99"];
@@ -26,7 +26,9 @@ fn restart(beam: &Beam) -> Measure {
     let mut measure = Measure::new("restart", "restart: from the panic to the next message handled", 300)
         .readings(Unit::Nanoseconds, LATENCY)
         .bound(Bound::ratio("proscenium", "kameo", 1.0))
-        .note("the BEAM's is a gen_server under a one_for_one supervisor, which exits and is found again by its parent");
+        .note(
+            "the BEAM's is a gen_server under a one_for_one supervisor, which exits and is found again by its parent",
+        );
     measure = column::<Proscenium>(measure, shapes::restart::<Proscenium>);
     measure = column::<Light>(measure, shapes::restart::<Light>);
     measure = column::<Kameo>(measure, shapes::restart::<Kameo>);

@@ -3,13 +3,13 @@
 use super::with_beam;
 use crate::bound::Bound;
 use crate::measure::{Flavour, Measure, Unit};
+use crate::peer::Peer;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;
 use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium};
 use crate::peers::ractor::Ractor;
 use crate::peers::tokio::Tokio;
 use crate::peers::{actix, ractor_default};
-use crate::peer::Peer;
 use crate::{Failure, child};
 
 const LIGHT_BYTES: f64 = 1024.0;
@@ -37,7 +37,10 @@ fn idle_memory(beam: &Beam) -> Measure {
     measure = in_child::<Proscenium>(measure, "idle");
     measure = in_child::<Light>(measure, "idle");
     measure = measure.column(ractor_default::NAME, Ractor::VERSION, move |plan| {
-        built.get_or_init(|| ractor_default::build().map_err(|failure| failure.to_string())).clone().map_err(Failure::from)?;
+        built
+            .get_or_init(|| ractor_default::build().map_err(|failure| failure.to_string()))
+            .clone()
+            .map_err(Failure::from)?;
         ractor_default::idle(plan)
     });
     measure = in_child::<Ractor>(measure, "idle");

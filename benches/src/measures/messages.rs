@@ -4,12 +4,12 @@ use super::with_beam;
 use crate::bound::Bound;
 use crate::measure::{Measure, Plan, Sample, Unit};
 use crate::peer::Peer;
+use crate::peers::actix;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::{Kameo, KameoBounded};
 use crate::peers::proscenium::{Light, Proscenium, ProsceniumBounded};
 use crate::peers::ractor::Ractor;
 use crate::peers::tokio::{Tokio, TokioBounded};
-use crate::peers::actix;
 use crate::shapes;
 
 pub fn all(beam: &Beam) -> Vec<Measure> {
@@ -124,11 +124,12 @@ fn wake_by_task() -> Measure {
 }
 
 fn wake_by_thread() -> Measure {
-    let mut measure = Measure::new("wake-thread", "empty → non-empty wake, told by a thread; the worker sleeps too", 300)
-        .readings(Unit::Nanoseconds, LATENCY)
-        .bound(Bound::ratio("proscenium", "tokio", 1.1))
-        .bound(Bound::ratio("proscenium", "tokio", 1.1).reading(1))
-        .note("mostly the kernel's wake-up: compare with the futex floor");
+    let mut measure =
+        Measure::new("wake-thread", "empty → non-empty wake, told by a thread; the worker sleeps too", 300)
+            .readings(Unit::Nanoseconds, LATENCY)
+            .bound(Bound::ratio("proscenium", "tokio", 1.1))
+            .bound(Bound::ratio("proscenium", "tokio", 1.1).reading(1))
+            .note("mostly the kernel's wake-up: compare with the futex floor");
     measure = column::<Proscenium>(measure, shapes::wake_by_thread::<Proscenium>);
     measure = column::<Light>(measure, shapes::wake_by_thread::<Light>);
     measure = column::<Tokio>(measure, shapes::wake_by_thread::<Tokio>);

@@ -14,8 +14,10 @@ mod room;
 pub(crate) mod slot;
 mod sync;
 
-#[cfg(test)]
+#[cfg(all(test, proscenium_loom))]
+mod models;
+#[cfg(all(test, not(proscenium_loom)))]
 mod tests;
 
-pub(crate) use queue::{END, Lane, Next, Pushed, Refused, SYS, Tenancy, Weighs};
+pub(crate) use queue::{END, Lane, Next, Packed, Pushed, Refused, SYS, Tenancy, Weighs};
 pub(crate) use room::Reserve;

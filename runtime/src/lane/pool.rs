@@ -2,24 +2,27 @@
 //!
 //! Slots carry no data of a node between two calls, only memory; so they are shared like an allocator's.
 //!
-//! **Bounds**: as many slots as there ever were calls under way at once, rounded up; they are reused, never freed.
+//! **Bounds**: as many slots as there ever were calls under way at once, rounded up to a power of two; they are reused,
+//! never freed.
 //! **Cost**: a push or pop on a thread-local vector; the store's lock once in 64.
 
 #[cfg(not(proscenium_loom))]
-pub(crate) use plain::{Handle, give, sweep, take};
+pub(crate) use plain::{Handle, by_number, give, sweep, take};
 
 #[cfg(proscenium_loom)]
-pub(crate) use modelled::{Handle, give, take};
+pub(crate) use modelled::{Handle, give, idle, take};
 
 #[cfg(not(proscenium_loom))]
 mod plain {
     use std::cell::RefCell;
     use std::ops::Deref;
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{Mutex, OnceLock, PoisonError};
 
     use crate::lane::slot::Slot;
 
-    const CHUNK: usize = 64;
+    /// Slots in the first chunk; each further one is twice as large.
+    const FIRST: usize = 64;
+    const CHUNKS: usize = 26;
 
     /// A slot in use; the protocol of its states says by whom.
     #[derive(Clone, Copy)]
@@ -34,18 +37,14 @@ mod plain {
         }
     }
 
-    struct Store {
-        chunks: Vec<&'static [Slot]>,
-        spare: Vec<Handle>,
-    }
-
-    static STORE: Mutex<Store> = Mutex::new(Store { chunks: Vec::new(), spare: Vec::new() });
+    static TABLE: [OnceLock<Box<[Slot]>>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
+    static SPARE: Mutex<Vec<Handle>> = Mutex::new(Vec::new());
 
     struct Cache(Vec<Handle>);
 
     impl Drop for Cache {
         fn drop(&mut self) {
-            store().spare.append(&mut self.0);
+            spare().append(&mut self.0);
         }
     }
 
@@ -53,21 +52,32 @@ mod plain {
         static CACHE: RefCell<Cache> = const { RefCell::new(Cache(Vec::new())) };
     }
 
-    fn store() -> std::sync::MutexGuard<'static, Store> {
-        STORE.lock().unwrap_or_else(PoisonError::into_inner) // Nothing under it leaves it half done.
+    fn spare() -> std::sync::MutexGuard<'static, Vec<Handle>> {
+        SPARE.lock().unwrap_or_else(PoisonError::into_inner) // Nothing under it leaves it half done.
+    }
+
+    /// Finds a slot by its number again.
+    pub(crate) fn by_number(number: u32) -> Option<Handle> {
+        let at = number as usize + FIRST;
+        let chunk = (at / FIRST).ilog2() as usize;
+        let slots: &'static [Slot] = TABLE.get(chunk)?.get()?;
+        slots.get(at - (FIRST << chunk)).map(Handle)
     }
 
     #[cold]
     fn refill(into: &mut Vec<Handle>) -> Handle {
-        let mut store = store();
-        if store.spare.is_empty() {
-            let chunk: &'static [Slot] = Vec::leak((0..CHUNK).map(|_| Slot::new()).collect());
-            store.chunks.push(chunk);
-            store.spare.extend(chunk.iter().map(Handle));
+        let mut spare = spare();
+        if spare.is_empty() {
+            let chunk = TABLE.iter().position(|chunk| chunk.get().is_none()).unwrap_or(CHUNKS - 1);
+            let slots = TABLE[chunk].get_or_init(|| {
+                let first = (FIRST << chunk) - FIRST;
+                (0..FIRST << chunk).map(|at| Slot::new((first + at) as u32)).collect()
+            });
+            spare.extend(slots.iter().map(Handle));
         }
-        let at = store.spare.len().saturating_sub(CHUNK);
-        into.extend(store.spare.drain(at..));
-        into.pop().expect("the store was filled above, under the same lock")
+        let at = spare.len().saturating_sub(FIRST);
+        into.extend(spare.drain(at..));
+        into.pop().expect("there are 2^32 slots, and each call under way takes more memory than that")
     }
 
     #[inline]
@@ -81,7 +91,7 @@ mod plain {
             .unwrap_or_else(|_| {
                 let mut rest = Vec::new();
                 let slot = refill(&mut rest);
-                store().spare.append(&mut rest);
+                spare().append(&mut rest);
                 slot
             })
     }
@@ -91,21 +101,20 @@ mod plain {
         let kept = CACHE.try_with(|cache| {
             let cache = &mut cache.borrow_mut().0;
             cache.push(slot);
-            if cache.len() > 4 * CHUNK {
-                let surplus = cache.split_off(2 * CHUNK);
-                store().spare.extend(surplus);
+            if cache.len() > 4 * FIRST {
+                let surplus = cache.split_off(2 * FIRST);
+                spare().extend(surplus);
             }
         });
         if kept.is_err() {
-            store().spare.push(slot);
+            spare().push(slot);
         }
     }
 
     /// Looks over the calls of `node`; true while there are any.
     pub(crate) fn sweep(node: u32, now_ms: u64) -> bool {
-        let chunks = store().chunks.clone();
         let mut any = false;
-        for slot in chunks.into_iter().flatten() {
+        for slot in TABLE.iter().map_while(OnceLock::get).flatten() {
             any |= slot.sweep(node, now_ms);
         }
         any
@@ -127,9 +136,26 @@ mod modelled {
         }
     }
 
-    pub(crate) fn take() -> Handle {
-        Handle(loom::sync::Arc::new(Slot::new()))
+    // One store a model: what is given back is the next to be taken, so that every reuse is tried.
+    loom::lazy_static! {
+        static ref SPARE: loom::sync::Mutex<Vec<Handle>> = loom::sync::Mutex::new(Vec::new());
     }
 
-    pub(crate) fn give(_slot: Handle) {}
+    fn spare() -> loom::sync::MutexGuard<'static, Vec<Handle>> {
+        SPARE.lock().expect("loom's mutex is poisoned only after a failed model")
+    }
+
+    pub(crate) fn take() -> Handle {
+        let slot = spare().pop();
+        slot.unwrap_or_else(|| Handle(loom::sync::Arc::new(Slot::new(0))))
+    }
+
+    pub(crate) fn give(slot: Handle) {
+        spare().push(slot);
+    }
+
+    /// Slots that nobody uses.
+    pub(crate) fn idle() -> usize {
+        spare().len()
+    }
 }

@@ -9,14 +9,15 @@
 //! 4. One consumer at a time: a consumer whose incarnation is over gets nothing any more.
 //!
 //! **Bounds**: `capacity` entries that count (see [`Weighs`]); at the bound `push` answers as `overflow` says.
-//! **Cost**: one lock a push; one lock an entry and two a batch for the consumer.
+//! **Cost**: one lock a push; one lock a batch for the consumer.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
 
-use super::lock::{Guard, Lock};
+use super::lock::{Guard, Lock, Owned};
 use super::room::Waiter;
-use super::sync::{Arc, AtomicU32, Ordering};
+use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 use crate::mailbox::Overflow;
 
 /// System messages wait.
@@ -31,6 +32,31 @@ const RETAINED: usize = 256;
 pub(crate) trait Weighs {
     /// Signals and an actor's own timers do not; their number is bounded by links, monitors and timers.
     fn weighs(&self) -> bool;
+}
+
+/// An entry as it lies in memory, its niches hidden.
+///
+/// `Option<T>` of a type with niches is read by its tag and copied piece by piece, and reading such a copy in one go
+/// stalls the processor. A `Cell` has no niches, so that an entry moves in whole words: 40 ns a message became 20.
+pub(crate) struct Packed<T>(Cell<T>);
+
+impl<T> Packed<T> {
+    #[inline(always)]
+    pub(crate) fn new(entry: T) -> Self {
+        Packed(Cell::new(entry))
+    }
+
+    #[inline(always)]
+    pub(crate) fn unpack(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+impl<T: Weighs> Packed<T> {
+    #[inline]
+    fn weighs(&mut self) -> bool {
+        self.0.get_mut().weighs()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,9 +94,9 @@ pub(crate) enum Pushed<T> {
 }
 
 /// What the consumer finds.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next<T> {
-    Entry(T),
+pub(crate) enum Next {
+    /// Entries are in hand.
+    Batch,
     /// System messages wait.
     Sys,
     /// A graceful stop is under way and the queue is empty.
@@ -96,11 +122,15 @@ pub(super) struct Queue<T, S> {
     /// `cold` may hold something.
     has_cold: bool,
     incarnation: u32,
-    entries: VecDeque<T>,
+    entries: VecDeque<Packed<T>>,
     /// Wakes the consumer's task wherever it waits: parked here, or inside a handler when the incarnation is to end.
     task: Option<Waker>,
     /// Accepted and not yet taken in hand by the consumer, granted permits included (bounded lanes only).
     pub(super) used: usize,
+    /// How many entries went over to the hand so far.
+    taken: u64,
+    /// How much of `Hand::weighed` was given back as room.
+    returned: u64,
     cold: Option<Box<Cold<S>>>,
 }
 
@@ -110,19 +140,20 @@ struct Cold<S> {
     waiters: VecDeque<(Arc<Waiter>, Waker)>,
 }
 
-/// Taken by the consumer, not handled. Survives it.
+/// Taken by the consumer, not handled. It belongs to the lane, so it survives the consumer; the counters are written by
+/// the consumer alone and read by everybody.
 struct Hand<T> {
-    incarnation: u32,
-    /// Handled since room was last given back.
-    handled: usize,
-    batch: VecDeque<T>,
+    batch: Owned<VecDeque<Packed<T>>>,
+    /// Entries popped over all incarnations, and those of them that count.
+    popped: AtomicU64,
+    weighed: AtomicU64,
 }
 
 #[repr(C)]
 pub(crate) struct Lane<T, S> {
     calm: Calm,
     queue: Lock<Queue<T, S>>,
-    hand: Lock<Hand<T>>,
+    hand: Hand<T>,
 }
 
 impl Door {
@@ -168,10 +199,10 @@ impl<T, S> Queue<T, S> {
         self.task.clone()
     }
 
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub(super) fn append(&mut self, entry: T) -> Option<Waker> {
-        self.entries.push_back(entry);
+        self.entries.push_back(Packed::new(entry));
         if self.suspended { None } else { self.ring() }
     }
 
@@ -213,9 +244,15 @@ impl<T: Weighs, S> Lane<T, S> {
                 entries: VecDeque::new(),
                 task: None,
                 used: 0,
+                taken: 0,
+                returned: 0,
                 cold: None,
             }),
-            hand: Lock::new(Hand { incarnation: 0, handled: 0, batch: VecDeque::new() }),
+            hand: Hand {
+                batch: Owned::new(VecDeque::new()),
+                popped: AtomicU64::new(0),
+                weighed: AtomicU64::new(0),
+            },
         }
     }
 
@@ -241,17 +278,34 @@ impl<T: Weighs, S> Lane<T, S> {
 
     // ---- senders ----
 
-    #[inline]
-    pub(crate) fn push(&self, entry: T) -> Result<Pushed<T>, Refused<T>> {
+    /// Queues the entry, or gives it back for `push_slowly` to find out why.
+    #[inline(always)]
+    pub(crate) fn push(&self, entry: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
         if !queue.door.is_open() {
-            return queue.door.refuse(entry).map(Pushed::Dropped);
+            return Err(entry);
         }
         if self.is_bounded() {
             if queue.used >= self.calm.capacity || queue.has_waiters() {
-                return self.push_at_bound(queue, entry);
+                return Err(entry);
             }
             queue.used += 1;
+        }
+        let waker = queue.append(entry);
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// The same, by the rules for a lane that is full, stopping or closed.
+    #[cold]
+    pub(crate) fn push_slowly(&self, entry: T) -> Result<Pushed<T>, Refused<T>> {
+        let mut queue = self.queue.lock();
+        let entry = queue.door.refuse(entry)?;
+        if self.is_bounded() {
+            return self.push_at_bound(queue, entry);
         }
         let waker = queue.append(entry);
         drop(queue);
@@ -260,11 +314,9 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// The bound looks reached. The consumer gives room back in chunks, so what it has handled meanwhile is asked for.
-    #[cold]
     fn push_at_bound(&self, mut queue: Guard<'_, Queue<T, S>>, entry: T) -> Result<Pushed<T>, Refused<T>> {
         let mut wakes = Vec::new();
-        queue.used -= std::mem::take(&mut self.hand.lock().handled);
-        queue.grant(self.calm.capacity, &mut wakes);
+        self.settle(&mut queue, &mut wakes);
         let outcome = if queue.used < self.calm.capacity {
             queue.used += 1;
             wakes.extend(queue.append(entry));
@@ -281,25 +333,21 @@ impl<T: Weighs, S> Lane<T, S> {
         outcome
     }
 
-    fn displace(
-        &self,
-        queue: &mut Queue<T, S>,
-        entry: T,
-        wakes: &mut Vec<Waker>,
-    ) -> Result<Pushed<T>, Refused<T>> {
-        let oldest = {
-            let mut hand = self.hand.lock();
-            let at = hand.batch.iter().position(Weighs::weighs);
-            at.and_then(|at| hand.batch.remove(at))
-        };
-        let oldest = oldest.or_else(|| {
-            let at = queue.entries.iter().position(Weighs::weighs);
-            at.and_then(|at| queue.entries.remove(at))
-        });
-        match oldest {
+    /// Gives back what the consumer has handled since it last did so itself.
+    pub(super) fn settle(&self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) {
+        let weighed = self.hand.weighed.load(Ordering::Acquire);
+        queue.used -= (weighed - queue.returned) as usize;
+        queue.returned = weighed;
+        queue.grant(self.calm.capacity, wakes);
+    }
+
+    /// A lane that drops its oldest is taken from one by one, so that the oldest is always here.
+    fn displace(&self, queue: &mut Queue<T, S>, entry: T, wakes: &mut Vec<Waker>) -> Result<Pushed<T>, Refused<T>> {
+        let at = queue.entries.iter_mut().position(Packed::weighs);
+        match at.and_then(|at| queue.entries.remove(at)) {
             Some(oldest) => {
                 wakes.extend(queue.append(entry));
-                Ok(Pushed::Dropped(oldest))
+                Ok(Pushed::Dropped(oldest.unpack()))
             }
             // All room is granted to senders that are about to push: the newest is the one to go.
             None => Ok(Pushed::Dropped(entry)),
@@ -341,7 +389,9 @@ impl<T: Weighs, S> Lane<T, S> {
             if entry.weighs() && self.is_bounded() {
                 queue.used += 1;
             }
-            self.hand.lock().batch.push_front(entry);
+            queue.taken += 1;
+            let pushed = self.hand.batch.without_owner(|batch| batch.push_front(Packed::new(entry)));
+            debug_assert!(pushed.is_some(), "the incarnation that crashed has left");
         }
     }
 
@@ -359,10 +409,11 @@ impl<T: Weighs, S> Lane<T, S> {
         Ok(())
     }
 
-    /// Has the running incarnation look at its end signal, wherever its task waits. False: none is running.
+    /// Has an incarnation look at its end signal, wherever its task waits. False: there is a later one.
     pub(crate) fn ring_end(&self, incarnation: u32) -> bool {
         let mut queue = self.queue.lock();
-        if queue.incarnation != incarnation || queue.state == State::Detached {
+        // Detached, its task may still be at the stop hook, which a kill is to reach.
+        if queue.incarnation != incarnation {
             return false;
         }
         self.calm.ctl.fetch_or(END, Ordering::Release);
@@ -394,13 +445,15 @@ impl<T: Weighs, S> Lane<T, S> {
     /// Entries that wait, taken in hand or not.
     pub(crate) fn len(&self) -> usize {
         let queue = self.queue.lock();
-        queue.entries.len() + self.hand.lock().batch.len()
+        queue.entries.len() + (queue.taken - self.hand.popped.load(Ordering::Relaxed)) as usize
     }
 
     // ---- incarnations ----
 
     /// A new incarnation takes the lane. None: it is closed.
-    pub(crate) fn attach(&self) -> Option<u32> {
+    /// Of the system messages that wait, those that `keep` are handed on to it.
+    pub(crate) fn attach(&self, keep: impl Fn(&S) -> bool) -> Option<u32> {
+        let mut void = VecDeque::new();
         let mut queue = self.queue.lock();
         if queue.door == Door::Closed {
             return None;
@@ -408,36 +461,65 @@ impl<T: Weighs, S> Lane<T, S> {
         queue.incarnation += 1;
         queue.state = State::Running;
         queue.suspended = false;
+        if queue.door == Door::Draining {
+            queue.door = Door::Open; // The graceful stop was the last incarnation's.
+        }
         self.calm.ctl.fetch_and(!END, Ordering::Relaxed);
+        if let Some(cold) = queue.cold.as_mut() {
+            let (kept, rest) = std::mem::take(&mut cold.sys).into_iter().partition(&keep);
+            cold.sys = kept;
+            void = rest;
+        }
         let task = queue.task.take();
         let incarnation = queue.incarnation;
-        self.hand.lock().incarnation = incarnation;
         drop(queue);
-        drop(task); // A dead incarnation's: dropping it runs the executor's code, so outside the lock.
+        drop((task, void)); // A dead incarnation's: dropping runs others' code, so outside the lock.
         Some(incarnation)
     }
 
     /// Takes the lane away from an incarnation, whether its task is dead, stuck or well. Entries stay.
-    /// False: it did not have it any more.
+    /// False: it did not have it any more. Takes a millisecond if its consumer is inside.
     pub(crate) fn fence(&self, incarnation: u32) -> bool {
-        let mut wakes = Vec::new();
-        let mut queue = self.queue.lock();
-        if queue.incarnation != incarnation || queue.state == State::Detached {
+        if !self.detach(incarnation) {
             return false;
         }
-        let task = queue.task.take();
-        queue.state = State::Detached;
-        let mut hand = self.hand.lock();
-        hand.incarnation = 0;
-        if self.is_bounded() {
-            queue.used -= std::mem::take(&mut hand.handled);
-            queue.grant(self.calm.capacity, &mut wakes);
+        self.hand.batch.seize();
+        self.give_room_back();
+        true
+    }
+
+    /// The consumer leaves by itself.
+    fn leave(&self, incarnation: u32) {
+        self.hand.batch.leave(incarnation);
+        if self.detach(incarnation) {
+            self.give_room_back();
         }
-        drop(hand);
+    }
+
+    fn detach(&self, incarnation: u32) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.incarnation != incarnation {
+            return false;
+        }
+        let had_it = queue.state != State::Detached;
+        queue.state = State::Detached;
+        // A stop hook leaves its task here after the consumer has left.
+        let task = queue.task.take();
         drop(queue);
         drop(task);
+        had_it
+    }
+
+    #[cold]
+    fn give_room_back(&self) {
+        if !self.is_bounded() {
+            return;
+        }
+        let mut wakes = Vec::new();
+        let mut queue = self.queue.lock();
+        self.settle(&mut queue, &mut wakes);
+        drop(queue);
         wake_all(wakes);
-        true
     }
 
     /// Ends the lane for good. Returns what nobody handled, in order.
@@ -449,12 +531,10 @@ impl<T: Weighs, S> Lane<T, S> {
         let cold = queue.cold.take();
         queue.has_cold = false;
         let entries = std::mem::take(&mut queue.entries);
-        let mut hand = self.hand.lock();
-        hand.incarnation = 0;
-        let mut left = std::mem::take(&mut hand.batch);
-        drop(hand);
         drop(queue);
         wake(task);
+        self.hand.batch.seize();
+        let mut left = self.hand.batch.without_owner(std::mem::take).unwrap_or_default();
         left.extend(entries);
         let mut requests = VecDeque::new();
         if let Some(cold) = cold {
@@ -463,7 +543,7 @@ impl<T: Weighs, S> Lane<T, S> {
                 waker.wake();
             }
         }
-        Leftovers { entries: left, requests }
+        Leftovers { entries: left.into_iter().map(Packed::unpack).collect(), requests }
     }
 
     // ---- the consumer ----
@@ -475,8 +555,8 @@ impl<T: Weighs, S> Lane<T, S> {
 
     pub(crate) fn take_sys(&self, incarnation: u32) -> VecDeque<S> {
         let mut queue = self.queue.lock();
-        if queue.incarnation != incarnation {
-            return VecDeque::new();
+        if queue.incarnation != incarnation || queue.state == State::Detached {
+            return VecDeque::new(); // Fenced: they are the successor's.
         }
         self.calm.ctl.fetch_and(!SYS, Ordering::Relaxed);
         queue.cold.as_mut().map(|cold| std::mem::take(&mut cold.sys)).unwrap_or_default()
@@ -497,8 +577,24 @@ impl<T: Weighs, S> Lane<T, S> {
 
     /// The consumer of `incarnation` enters; its task was set before.
     pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, T, S> {
-        let chunk = if self.is_bounded() { (self.calm.capacity / 4).clamp(1, 256) } else { usize::MAX };
-        Tenancy { lane: self, incarnation, chunk, swollen: false, in_hand: true, suspended: false }
+        let mut swollen = false;
+        let queue = self.queue.lock();
+        if queue.incarnation == incarnation && queue.state != State::Detached {
+            // Under the queue's lock, so that a fence comes before or after it.
+            self.hand.batch.give(incarnation);
+        }
+        drop(queue);
+        self.hand.batch.with_owner(incarnation, |batch| swollen = batch.capacity() > RETAINED); // A predecessor's burst.
+        Tenancy {
+            lane: self,
+            incarnation,
+            chunk: if self.is_bounded() { (self.calm.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX },
+            popped: self.hand.popped.load(Ordering::Relaxed),
+            weighed: self.hand.weighed.load(Ordering::Relaxed),
+            returned: self.hand.weighed.load(Ordering::Relaxed),
+            swollen,
+            suspended: false,
+        }
     }
 }
 
@@ -513,72 +609,61 @@ pub(crate) struct Tenancy<'a, T: Weighs, S> {
     lane: &'a Lane<T, S>,
     incarnation: u32,
     /// Room is given back in chunks of this many, so that senders are not woken one by one.
-    chunk: usize,
+    chunk: u64,
+    popped: u64,
+    weighed: u64,
+    returned: u64,
     /// A large batch was taken since the last park: give memory back at the next.
     swollen: bool,
-    /// `hand` may hold entries.
-    in_hand: bool,
     pub(crate) suspended: bool,
 }
 
 impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// The next entry of those taken in hand.
-    #[inline]
-    pub(crate) fn pop(&mut self) -> Option<T> {
-        if !self.in_hand || self.suspended {
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<Packed<T>> {
+        if self.suspended {
             return None;
         }
-        let mut hand = self.lane.hand.lock();
-        if hand.incarnation != self.incarnation {
-            return None; // Fenced: `poll_next` will say so.
-        }
-        let Some(entry) = hand.batch.pop_front() else {
-            self.in_hand = false;
-            return None;
-        };
-        if self.chunk != usize::MAX && entry.weighs() {
-            hand.handled += 1;
-            if hand.handled >= self.chunk {
-                let handled = std::mem::take(&mut hand.handled);
-                drop(hand);
-                self.give_back(handled);
+        // Fenced is as empty: `poll_next` will tell.
+        let mut entry = self.lane.hand.batch.with_owner(self.incarnation, VecDeque::pop_front)??;
+        self.popped += 1;
+        self.lane.hand.popped.store(self.popped, Ordering::Relaxed);
+        if self.chunk != u64::MAX && entry.weighs() {
+            self.weighed += 1;
+            self.lane.hand.weighed.store(self.weighed, Ordering::Release);
+            if self.weighed - self.returned >= self.chunk {
+                self.returned = self.weighed;
+                self.lane.give_room_back();
             }
         }
         Some(entry)
     }
 
-    #[cold]
-    fn give_back(&self, room: usize) {
-        let mut wakes = Vec::new();
-        let mut queue = self.lane.queue.lock();
-        queue.used -= room;
-        queue.grant(self.lane.calm.capacity, &mut wakes);
-        drop(queue);
-        wake_all(wakes);
-    }
-
-    /// Called when `pop` has nothing: takes the next batch, or parks. One critical section, so that no push falls
-    /// between the look and the sleep.
-    pub(crate) fn poll_next(&mut self) -> Poll<Next<T>> {
+    /// Called when `pop` has nothing: takes the next batch in hand, or parks. One critical section, so that no push
+    /// falls between the look and the sleep.
+    pub(crate) fn poll_next(&mut self) -> Poll<Next> {
         let mut wakes = Vec::new();
         let mut queue = self.lane.queue.lock();
         if queue.incarnation != self.incarnation || queue.state == State::Detached {
             return Poll::Ready(Next::Gone);
         }
-        if self.chunk != usize::MAX {
-            let room = std::mem::take(&mut self.lane.hand.lock().handled);
-            if room > 0 {
-                queue.used -= room;
-                queue.grant(self.lane.calm.capacity, &mut wakes);
-            }
+        if self.weighed != queue.returned && self.chunk != u64::MAX {
+            self.returned = self.weighed;
+            self.lane.settle(&mut queue, &mut wakes);
         }
         queue.state = State::Running;
         let next = if queue.has_sys() {
             Poll::Ready(Next::Sys)
         } else if self.suspended {
             self.park(&mut queue)
+        } else if !queue.entries.is_empty() {
+            self.take(&mut queue);
+            Poll::Ready(Next::Batch)
+        } else if queue.door == Door::Draining {
+            Poll::Ready(Next::Drained)
         } else {
-            self.take(&mut queue, &mut wakes)
+            self.park(&mut queue)
         };
         drop(queue);
         if !wakes.is_empty() {
@@ -588,45 +673,34 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     }
 
     #[inline]
-    fn take(&mut self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) -> Poll<Next<T>> {
-        // A single entry goes straight to the consumer: one lock less.
-        if queue.entries.len() > 1 {
-            self.in_hand = true;
-            let mut hand = self.lane.hand.lock();
-            if hand.batch.is_empty() {
-                std::mem::swap(&mut hand.batch, &mut queue.entries);
-                self.swollen |= hand.batch.capacity() > RETAINED;
+    fn take(&mut self, queue: &mut Queue<T, S>) {
+        let one_by_one = self.lane.calm.overflow == Overflow::DropOldest;
+        let entries = &mut queue.entries;
+        let taken = self.lane.hand.batch.with_owner(self.incarnation, |batch| {
+            if one_by_one || !batch.is_empty() {
+                batch.extend(entries.pop_front());
+                1
+            } else {
+                std::mem::swap(batch, entries);
+                batch.len()
             }
-            if let Some(entry) = hand.batch.pop_front() {
-                if self.chunk != usize::MAX && entry.weighs() {
-                    hand.handled += 1;
-                }
-                return Poll::Ready(Next::Entry(entry));
-            }
-        }
-        match queue.entries.pop_front() {
-            Some(entry) => {
-                if self.chunk != usize::MAX && entry.weighs() {
-                    queue.used -= 1;
-                    queue.grant(self.lane.calm.capacity, wakes);
-                }
-                Poll::Ready(Next::Entry(entry))
-            }
-            None if queue.door == Door::Draining => Poll::Ready(Next::Drained),
-            None => self.park(queue),
-        }
+        });
+        let taken = taken.unwrap_or(0);
+        queue.taken += taken as u64;
+        self.swollen |= taken > RETAINED;
     }
 
-    fn park(&mut self, queue: &mut Queue<T, S>) -> Poll<Next<T>> {
+    fn park(&mut self, queue: &mut Queue<T, S>) -> Poll<Next> {
         queue.state = State::Parked;
         if std::mem::take(&mut self.swollen) {
             if queue.entries.is_empty() {
                 queue.entries = VecDeque::new();
             }
-            let mut hand = self.lane.hand.lock();
-            if hand.batch.is_empty() {
-                hand.batch = VecDeque::new();
-            }
+            self.lane.hand.batch.with_owner(self.incarnation, |batch| {
+                if batch.is_empty() {
+                    *batch = VecDeque::new();
+                }
+            });
         }
         Poll::Pending
     }
@@ -634,6 +708,6 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
 
 impl<T: Weighs, S> Drop for Tenancy<'_, T, S> {
     fn drop(&mut self) {
-        self.lane.fence(self.incarnation);
+        self.lane.leave(self.incarnation);
     }
 }

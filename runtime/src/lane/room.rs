@@ -43,27 +43,37 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
         if !queue.door.is_open() {
             return Poll::Ready(());
         }
-        match &self.waiter {
+        if self.waiter.as_ref().is_some_and(|waiter| waiter.is_granted()) {
+            return Poll::Ready(());
+        }
+        // The consumer gives room back in chunks. Looked for at every poll, so that a deadline finds what there is.
+        let mut wakes = Vec::new();
+        lane.settle(&mut queue, &mut wakes);
+        let granted = match &self.waiter {
             None => {
                 let waiter = Arc::new(Waiter { granted: AtomicBool::new(false) });
                 self.waiter = Some(waiter.clone());
-                if queue.used < lane.capacity() && !queue.has_waiters() {
+                let granted = queue.used < lane.capacity();
+                if granted {
                     queue.used += 1;
                     waiter.grant();
-                    return Poll::Ready(());
+                } else {
+                    queue.waiters().push_back((waiter, waker.clone()));
                 }
-                queue.waiters().push_back((waiter, waker.clone()));
-                Poll::Pending
+                granted
             }
-            Some(waiter) if waiter.is_granted() => Poll::Ready(()),
+            Some(waiter) if waiter.is_granted() => true,
             Some(waiter) => {
                 let mine = queue.waiters().iter_mut().find(|(other, _)| Arc::ptr_eq(other, waiter));
                 if let Some((_, old)) = mine {
                     old.clone_from(waker);
                 }
-                Poll::Pending
+                false
             }
-        }
+        };
+        drop(queue);
+        wake_all(wakes);
+        if granted { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Puts the entry into the room that `poll` reserved.

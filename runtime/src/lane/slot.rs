@@ -4,7 +4,9 @@
 //!   FREE ──pair──▶ EMPTY ──caller polls──▶ WAITING ──sweeper, too late──▶ LATE
 //!                    │  finish                │ finish                      │ caller gives up
 //!                    ▼                        ▼                             ▼
-//!             READY / FAILED ◀────────────────┘               GONE / GONE_LATE (callee recycles)
+//!             READY / FAILED ◀────────────────┘ EXPIRED       GONE / GONE_LATE (callee recycles)
+//!
+//!   EMPTY, WAITING ──callee given up──▶ FENCED ──caller looks──▶ GONE
 //! ```
 //!
 //! **Promises**: a value that was sent is received or dropped, once; whoever of the two sides comes last recycles.
@@ -31,6 +33,10 @@ const FAILED: u8 = 5;
 const LATE: u8 = 6;
 const GONE: u8 = 7;
 const GONE_LATE: u8 = 8;
+/// The callee was given up with the call in hand; it may answer all the same, but is not waited for.
+const FENCED: u8 = 10;
+/// Failed when it was late already: to the caller it is late, whoever comes first.
+const EXPIRED: u8 = 9;
 
 const WORDS: usize = 4;
 
@@ -56,9 +62,13 @@ use loom::cell::UnsafeCell as Shared;
 #[repr(align(64))]
 pub(crate) struct Slot {
     state: AtomicU8,
+    /// Its place in the pool.
+    number: u32,
     generation: AtomicU32,
     /// Whose sweeper looks after the time-out; 0: nobody's.
     node: AtomicU32,
+    /// The id of the actor whose handler waits; 0: somebody outside.
+    caller: AtomicU64,
     limit_ms: AtomicU64,
     /// Stamped by the sweeper when it first sees the call, so that no clock is read on the way.
     deadline_ms: AtomicU64,
@@ -80,11 +90,13 @@ fn fits<T>() -> bool {
 }
 
 impl Slot {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(number: u32) -> Self {
         Slot {
             state: AtomicU8::new(FREE),
+            number,
             generation: AtomicU32::new(0),
             node: AtomicU32::new(0),
+            caller: AtomicU64::new(0),
             limit_ms: AtomicU64::new(0),
             deadline_ms: AtomicU64::new(0),
             waker: Shared::new(None),
@@ -138,8 +150,13 @@ impl Slot {
     fn finish(&self, end: u8) -> bool {
         loop {
             match self.state.load(Ordering::Acquire) {
-                state @ (EMPTY | LATE) => {
+                state @ (EMPTY | FENCED) => {
                     if self.swap(state, end) {
+                        return true;
+                    }
+                }
+                LATE => {
+                    if self.swap(LATE, if end == FAILED { EXPIRED } else { end }) {
                         return true;
                     }
                 }
@@ -160,12 +177,17 @@ impl Slot {
         }
     }
 
-    /// The caller looks. `Ok` carries READY or FAILED; `Err(late)` means that it goes on waiting.
+    /// The caller looks. `Ok` carries READY, FAILED or EXPIRED; `Err(late)` means that it goes on waiting.
     fn poll(&self, cx: &Context<'_>) -> Result<u8, bool> {
         loop {
             match self.state.load(Ordering::Acquire) {
-                state @ (READY | FAILED) => return Ok(state),
+                state @ (READY | FAILED | EXPIRED) => return Ok(state),
                 LATE => return Err(true),
+                FENCED => {
+                    if self.swap(FENCED, GONE) {
+                        return Ok(FENCED);
+                    }
+                }
                 EMPTY => {
                     // SAFETY: in EMPTY only the caller touches the waker, and this is the caller.
                     self.waker.with_mut(|waker| unsafe { *waker = Some(cx.waker().clone()) });
@@ -194,13 +216,19 @@ impl Slot {
         }
     }
 
-    /// The caller gives up. `Ok(())`: the callee will recycle; `Err(end)`: it was answered, the slot is ours.
-    fn abandon(&self) -> Result<(), u8> {
+    /// The caller gives up: `gone` is GONE, or GONE_LATE when its time is over. `Ok(())`: the callee will recycle;
+    /// `Err(end)`: it was answered, the slot is ours.
+    fn abandon(&self, gone: u8) -> Result<(), u8> {
         loop {
             match self.state.load(Ordering::Acquire) {
-                state @ (READY | FAILED) => return Err(state),
+                state @ (READY | FAILED | EXPIRED) => return Err(state),
                 EMPTY => {
-                    if self.swap(EMPTY, GONE) {
+                    if self.swap(EMPTY, gone) {
+                        return Ok(());
+                    }
+                }
+                FENCED => {
+                    if self.swap(FENCED, GONE) {
                         return Ok(());
                     }
                 }
@@ -212,7 +240,7 @@ impl Slot {
                 WAITING => {
                     if self.lock_from(WAITING) {
                         let waker = self.take_waker();
-                        self.state.store(GONE, Ordering::Release);
+                        self.state.store(gone, Ordering::Release);
                         drop(waker);
                         return Ok(());
                     }
@@ -248,6 +276,39 @@ impl Slot {
         true
     }
 
+    /// Ends the wait for a callee that was given up, if the slot is still in this use.
+    fn fence(&self, generation: u16) {
+        loop {
+            let state = self.state.load(Ordering::Acquire);
+            if state == LOCKED {
+                yield_now();
+                continue;
+            }
+            if state != EMPTY && state != WAITING {
+                return; // Answered, or given up by the caller.
+            }
+            if !self.lock_from(state) {
+                continue;
+            }
+            // While it is locked it cannot change hands.
+            if self.generation() as u16 != generation {
+                self.state.store(state, Ordering::Release);
+                return;
+            }
+            let waker = if state == WAITING { self.take_waker() } else { None };
+            self.state.store(FENCED, Ordering::Release);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            return;
+        }
+    }
+
+    pub(super) fn is_late(&self, generation: u16) -> bool {
+        let state = self.state.load(Ordering::Acquire);
+        (state == LATE || state == GONE_LATE) && self.generation() as u16 == generation
+    }
+
     fn generation(&self) -> u32 {
         self.generation.load(Ordering::Relaxed)
     }
@@ -258,10 +319,33 @@ impl Slot {
     }
 }
 
-/// Whether the caller's deadline has passed in this use of the slot: nobody waits for the answer.
-pub(crate) fn is_late(slot: &Handle, generation: u32) -> bool {
-    let state = slot.state.load(Ordering::Acquire);
-    (state == LATE || state == GONE_LATE) && slot.generation() == generation
+/// Names one use of a slot in a few bytes, without owning it.
+#[derive(Clone, Copy)]
+pub(crate) struct Tag {
+    slot: u32,
+    /// Enough to tell this use from the next ones: a tag lives as long as its message waits.
+    generation: u16,
+}
+
+#[cfg(not(proscenium_loom))]
+impl Tag {
+    /// Whether the caller's deadline has passed: nobody waits for the answer.
+    pub(crate) fn is_late(self) -> bool {
+        pool::by_number(self.slot).is_some_and(|slot| slot.is_late(self.generation))
+    }
+
+    /// As a number that is never zero, to be kept in an atomic.
+    pub(crate) fn to_bits(self) -> u64 {
+        (u64::from(self.slot) + 1) << 16 | u64::from(self.generation)
+    }
+
+    /// Ends the call in hand of a callee that was given up. Zero names none.
+    pub(crate) fn fence(bits: u64) {
+        let Some(slot) = (bits >> 16).checked_sub(1) else { return };
+        if let Some(slot) = pool::by_number(slot as u32) {
+            slot.fence(bits as u16);
+        }
+    }
 }
 
 /// The callee's half: answers with a `T`, or says with an `F` why there is none; dropped, with the default `F`.
@@ -280,15 +364,19 @@ pub(crate) struct Await<T, F> {
 pub(crate) enum Seen<T, F> {
     Answer(T),
     Failure(F),
+    /// The callee was given up. The slot is given up, too.
+    Fenced,
     /// The time is over. The slot is given up.
     Late,
     Pending,
 }
 
-/// Takes a slot. The sweeper of `node` ends the wait after `limit_ms`.
-pub(crate) fn pair<T: Send, F: Default + Send>(node: u32, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
+/// Takes a slot for a call of `caller`. The sweeper of `node` ends the wait after `limit_ms`.
+#[inline]
+pub(crate) fn pair<T: Send, F: Default + Send>(node: u32, caller: u64, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
     let slot = pool::take();
     slot.node.store(node, Ordering::Relaxed);
+    slot.caller.store(caller, Ordering::Relaxed);
     slot.limit_ms.store(limit_ms, Ordering::Relaxed);
     slot.deadline_ms.store(0, Ordering::Relaxed);
     // SeqCst: pairs with the sweeper, which looks for slots in use before it goes to sleep.
@@ -303,8 +391,21 @@ fn recycle(slot: Handle) {
 
 impl<T, F: Default + Send> Answer<T, F> {
     /// Names this use of the slot, without owning it.
-    pub(crate) fn tag(&self) -> Option<(Handle, u32)> {
-        self.slot.as_ref().map(|slot| (slot.clone(), slot.generation()))
+    pub(crate) fn tag(&self) -> Option<Tag> {
+        self.slot.as_ref().map(|slot| Tag { slot: slot.number, generation: slot.generation() as u16 })
+    }
+
+    /// Whose handler waits; 0: somebody outside.
+    pub(crate) fn caller(&self) -> u64 {
+        self.slot.as_ref().map_or(0, |slot| slot.caller.load(Ordering::Relaxed))
+    }
+
+    /// The slot itself, for models, which sweep it and have no pool to look it up in.
+    #[cfg(all(test, proscenium_loom))]
+    pub(super) fn slot(&self) -> (Handle, u16) {
+        let slot = self.slot.clone().expect("it is unanswered");
+        let generation = slot.generation() as u16;
+        (slot, generation)
     }
 
     pub(crate) fn is_waited_for(&self) -> bool {
@@ -361,9 +462,10 @@ impl<T: Send, F: Send> Await<T, F> {
         }
     }
 
-    /// Ends the wait now; an answer that is there already is still taken.
+    /// Ends the wait, its time being over; an answer that is there already is still taken, and a message that still
+    /// waits is not handled any more.
     pub(crate) fn give_up(&mut self) -> Seen<T, F> {
-        match self.slot.as_ref().map(|slot| slot.abandon()) {
+        match self.slot.as_ref().map(|slot| slot.abandon(GONE_LATE)) {
             Some(Err(end)) => self.collect(end),
             Some(Ok(())) | None => {
                 self.slot = None;
@@ -374,12 +476,16 @@ impl<T: Send, F: Send> Await<T, F> {
 
     fn collect(&mut self, end: u8) -> Seen<T, F> {
         let Some(slot) = self.slot.take() else { return Seen::Pending };
+        if end == FENCED {
+            return Seen::Fenced; // The callee recycles, when it ever comes to it.
+        }
         let seen = if end == READY {
             // SAFETY: READY says that a `T` was written, and taking the slot makes this the only read.
             Seen::Answer(unsafe { slot.read::<T>() })
         } else {
-            // SAFETY: FAILED says that an `F` was written, and taking the slot makes this the only read.
-            Seen::Failure(unsafe { slot.read::<F>() })
+            // SAFETY: FAILED and EXPIRED say that an `F` was written, and taking the slot makes this the only read.
+            let failure = unsafe { slot.read::<F>() };
+            if end == FAILED { Seen::Failure(failure) } else { Seen::Late }
         };
         recycle(slot);
         seen
@@ -389,7 +495,7 @@ impl<T: Send, F: Send> Await<T, F> {
 impl<T, F> Drop for Await<T, F> {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
-        match slot.abandon() {
+        match slot.abandon(GONE) {
             Ok(()) => {}
             Err(end) => {
                 // SAFETY: the end says which type was written; the slot was taken, so this is the only read.

@@ -1,0 +1,34 @@
+//! The README and the pages of `docs/`, so that rustdoc compiles and runs what they show.
+
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[doc = include_str!("../docs/actors.md")]
+mod actors {}
+
+#[doc = include_str!("../docs/mailboxes.md")]
+mod mailboxes {}
+
+#[doc = include_str!("../docs/calls.md")]
+mod calls {}
+
+#[doc = include_str!("../docs/links-and-monitors.md")]
+mod links_and_monitors {}
+
+#[doc = include_str!("../docs/timers.md")]
+mod timers {}
+
+#[doc = include_str!("../docs/restarts.md")]
+mod restarts {}
+
+#[doc = include_str!("../docs/introspection.md")]
+mod introspection {}
+
+#[doc = include_str!("../docs/from-erlang.md")]
+mod from_erlang {}
+
+#[doc = include_str!("../docs/from-ractor.md")]
+mod from_ractor {}
+
+#[doc = include_str!("../docs/from-tokio.md")]
+mod from_tokio {}

@@ -10,7 +10,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
-.PHONY: all demo test test-runtime test-doc test-light bench loom fmt lint tidy docs setup clean help
+.PHONY: all demo test test-runtime test-doc test-light bench loom stress fmt lint tidy docs setup clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
@@ -46,7 +46,10 @@ bench: setup ## Ratios to peers that are measured in the same run; writes target
 	$(CARGO) run --release -p proscenium-bench
 
 loom: ## Model-check the lane's wake protocol.
-	RUSTFLAGS="--cfg proscenium_loom" CARGO_TARGET_DIR="$(TARGET)/loom" $(CARGO) test --release -p proscenium-runtime --test loom
+	RUSTFLAGS="--cfg proscenium_loom" CARGO_TARGET_DIR="$(TARGET)/loom" $(CARGO) test --release -p proscenium-runtime --lib models
+
+stress: setup ## Millions of messages, restarts, ends and cancelled sends on real threads; SEED=<n> replays a run.
+	$(CARGO) test --release -p proscenium-runtime --test stress -- --nocapture
 
 fmt: ## Format the code.
 	$(CARGO) fmt --all

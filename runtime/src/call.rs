@@ -185,12 +185,13 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     /// Sends the message; `None`: there is no room yet.
     #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
-        if let Some(msg) = self.msg.take() {
+        if self.msg.is_some() && self.extra.room.is_none() {
             if let Some(path) = self.extra.wait.as_ref().and_then(Wait::ring) {
+                self.msg = None; // Its reply is answered by nobody: this error is all.
                 return Poll::Ready(Err(CallError::Chain { path }));
             }
             self.cell.face.node.sweeper().wake();
-            match push(self.cell, Entry::tagged(msg, self.tag)) {
+            match push(self.cell, Entry::tagged(self.msg.take(), self.tag)) {
                 Ok(()) => {
                     self.sent = true;
                     return Poll::Ready(Ok(()));
@@ -218,7 +219,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
                 self.left = limit.saturating_sub(room.waited());
                 self.answer.limit(self.left);
                 let ready = self.extra.room.take().zip(self.msg.take());
-                let filled = ready.map_or(Ok(()), |(room, msg)| room.fill(Entry::tagged(msg, self.tag)));
+                let filled = ready.map_or(Ok(()), |(room, msg)| room.fill(Entry::tagged(Some(msg), self.tag)));
                 self.sent = filled.is_ok();
                 Poll::Ready(filled.map_err(|refused| refusal(cell, refused).into()))
             }

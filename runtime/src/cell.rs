@@ -120,6 +120,7 @@ impl Face {
         }
     }
 
+    #[inline]
     pub(crate) fn incarnation(&self) -> u32 {
         self.incarnation.load(Ordering::Acquire)
     }

@@ -18,8 +18,15 @@ pub(crate) struct Clock {
 
 #[derive(Default)]
 struct Held {
-    count: Mutex<usize>,
+    count: Mutex<Count>,
     none: Condvar,
+}
+
+#[derive(Default)]
+struct Count {
+    guards: usize,
+    /// The blocking task is there: it may be about to notice that the last guard has gone.
+    task: bool,
 }
 
 /// Keeps a paused clock where it is; from [`Node::hold_clock`](crate::Node::hold_clock).
@@ -37,13 +44,13 @@ impl Clock {
             return ClockGuard(None);
         }
         let mut count = self.held.count.lock().unwrap_or_else(PoisonError::into_inner);
-        *count += 1;
-        if *count == 1 {
+        count.guards += 1;
+        if !std::mem::replace(&mut count.task, true) {
             let held = self.held.clone();
             self.runtime.spawn_blocking(move || {
                 let count = held.count.lock().unwrap_or_else(PoisonError::into_inner);
-                let waited = held.none.wait_while(count, |count| *count > 0);
-                drop(waited);
+                let waited = held.none.wait_while(count, |count| count.guards > 0);
+                waited.unwrap_or_else(PoisonError::into_inner).task = false;
             });
         }
         ClockGuard(Some(self.held.clone()))
@@ -54,8 +61,8 @@ impl Drop for ClockGuard {
     fn drop(&mut self) {
         let Some(held) = self.0.take() else { return };
         let mut count = held.count.lock().unwrap_or_else(PoisonError::into_inner);
-        *count -= 1;
-        if *count == 0 {
+        count.guards -= 1;
+        if count.guards == 0 {
             held.none.notify_all();
         }
     }

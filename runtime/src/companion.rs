@@ -45,13 +45,11 @@ pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, state: A, parent: Paren
     let mut life = life::Life::new(cell.clone(), incarnation);
     let mut cx = Context::new(cell.clone(), incarnation);
     let mut state = state; // Dropped before `life`, which says that it is.
-    let erased: Arc<dyn AnyCell> = cell.clone();
-    if let Some((parent, theirs)) = &parent {
-        links::link(parent, *theirs, &erased);
-    }
+    let parent = Parented::link(cell, parent);
     let started = guarded(cell, incarnation, true, pin!(Some(state.init(&mut cx)))).await;
     let end = match started {
         Ok(Ok(())) => {
+            parent.keep();
             let companion = run(life, state, cx);
             if A::THREAD {
                 return crate::thread::run(&cell.face, companion).map_err(Exit::from);
@@ -62,15 +60,42 @@ pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, state: A, parent: Paren
         Ok(Err(exit)) => End { exit, hook: false },
         Err(end) => end,
     };
-    if let Some((parent, theirs)) = &parent {
-        links::unlink(parent, *theirs, &erased); // It has the reason as the error of the start.
-    }
+    drop(parent); // It has the reason as the error of the start.
     scope::settle(|| Failure::Exited(end.exit.clone()));
     let shown = if end.exit.is_crash() { panics::contain(|| state.format_status()).flatten() } else { None };
     drop_state(state, &end.exit);
     life.fail();
     life.end(&end.exit, cx, shown);
     Err(end.exit)
+}
+
+/// The link with a parent, taken away again when the start comes to nothing: that is no exit signal.
+struct Parented<A: Actor> {
+    cell: Arc<Cell<A>>,
+    parent: Parent,
+}
+
+impl<A: Actor> Parented<A> {
+    fn link(cell: &Arc<Cell<A>>, parent: Parent) -> Self {
+        if let Some((parent, theirs)) = &parent {
+            let erased: Arc<dyn AnyCell> = cell.clone();
+            links::link(parent, *theirs, &erased);
+        }
+        Parented { cell: cell.clone(), parent }
+    }
+
+    fn keep(mut self) {
+        self.parent = None;
+    }
+}
+
+impl<A: Actor> Drop for Parented<A> {
+    fn drop(&mut self) {
+        if let Some((parent, theirs)) = self.parent.take() {
+            let erased: Arc<dyn AnyCell> = self.cell.clone();
+            links::unlink(&parent, theirs, &erased);
+        }
+    }
 }
 
 async fn run<A: Actor>(life: life::Life<A>, mut state: A, mut cx: Context<A>) {
@@ -126,46 +151,41 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>
                 return End { exit, hook: true };
             }
         }
-        let entry = if cx.is_called() {
+        if cx.is_called() {
             if let Some(exit) = cx.take_stop() {
                 return End { exit, hook: true };
             }
             if cx.has_timers() {
                 poll_fn(|waker| Poll::Ready(cx.fire_timers(waker))).await;
             }
-            cx.take_continue().map(|msg| Packed::new(Entry::new(msg, Note::Tell))).or_else(|| tenancy.pop())
-        } else {
-            tenancy.pop()
-        };
-        let Some(entry) = entry else {
-            match next(cx, &mut tenancy, &mut budget).await {
+        }
+        let mut step = Step::Message;
+        if let Some(msg) = take(cx, &mut tenancy, &mut step) {
+            if let Err(exit) = state.handle(cx, msg).await {
+                return End { exit, hook: true };
+            }
+            if !cx.done() {
+                return End::fenced();
+            }
+        }
+        match step {
+            Step::Message => {}
+            Step::Answer => {
+                cx.face().call_in_hand.store(0, Ordering::Relaxed);
+                scope::settle(Failure::default);
+            }
+            Step::Signal(signal) => {
+                if let Err(exit) = Box::pin(signalled(*signal, state, cx)).await {
+                    return End { exit, hook: true };
+                }
+            }
+            Step::Skip => {}
+            Step::Empty => match next(cx, &mut tenancy, &mut budget).await {
                 Next::Batch | Next::Sys => continue,
                 Next::Drained => return End { exit: cell.face.drain_reason(), hook: true },
-                Next::Gone => return End::fenced(),
-            }
-        };
-        let Entry { msg, note } = entry.unpack();
-        let (msg, answers) = match note {
-            Note::Tell => (msg, false),
-            note => match sift(msg, note, cx) {
-                Ok(msg) => (msg, true),
-                Err(signal) => match Box::pin(signalled(signal, state, cx)).await {
-                    Ok(()) => continue,
-                    Err(exit) => return End { exit, hook: true },
-                },
+                // Closed under a running incarnation, which was killed before; otherwise given up.
+                Next::Gone => return guarded::end_signal(cell, true).unwrap_or_else(End::fenced),
             },
-        };
-        let Some(msg) = msg else { continue };
-        cx.begin(A::kind(&msg), &msg);
-        if let Err(exit) = state.handle(cx, msg).await {
-            return End { exit, hook: true };
-        }
-        if !cx.done() {
-            return End::fenced();
-        }
-        if answers {
-            cx.face().call_in_hand.store(0, Ordering::Relaxed);
-            scope::settle(Failure::default);
         }
         budget -= 1;
         if budget == 0 {
@@ -173,6 +193,48 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// What follows on a look into the hand.
+enum Step {
+    Message,
+    /// A message that may hold a reply.
+    Answer,
+    Signal(Box<Signal>),
+    /// Stale, or late.
+    Skip,
+    Empty,
+}
+
+/// The next message. Not async, so that it goes from the queue to its handler without a stop in the task's own memory.
+#[inline(always)]
+fn take<A: Actor>(
+    cx: &mut Context<A>,
+    tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
+    step: &mut Step,
+) -> Option<A::Msg> {
+    let Some(entry) = (if cx.has_extra() { take_continue(cx, tenancy) } else { tenancy.pop() }) else {
+        *step = Step::Empty;
+        return None;
+    };
+    let Entry { msg, note } = entry.unpack();
+    let msg = match note {
+        Note::Tell => msg,
+        note => sift(msg, note, cx, step),
+    };
+    if let Some(msg) = &msg {
+        cx.begin(A::kind(msg), msg);
+    }
+    msg
+}
+
+#[cold]
+fn take_continue<A: Actor>(
+    cx: &mut Context<A>,
+    tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
+) -> Option<Packed<Entry<A::Msg>>> {
+    let next = cx.take_continue().map(|msg| Packed::new(Entry::new(msg, Note::Tell)));
+    next.or_else(|| tenancy.pop())
 }
 
 /// Waits for the next entry, a timer, or a system request.
@@ -196,25 +258,33 @@ async fn next<A: Actor>(
     .await
 }
 
-/// What an entry that is no tell has for the actor: a message, or a signal. What is stale or late has nothing.
-fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, cx: &mut Context<A>) -> Result<Option<A::Msg>, Signal> {
-    match note {
-        Note::Tell => Ok(msg),
+/// What an entry that is no tell has for the actor. What is stale or late has nothing.
+fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, cx: &mut Context<A>, step: &mut Step) -> Option<A::Msg> {
+    *step = Step::Answer;
+    let msg = match note {
+        Note::Tell => msg,
         Note::Call(tag) => {
             cx.face().call_in_hand.store(tag.to_bits(), Ordering::Release);
-            Ok(msg.filter(|_| !tag.is_late()))
+            msg.filter(|_| !tag.is_late())
         }
-        Note::Own(incarnation) => Ok(msg.filter(|_| incarnation == cx.incarnation)),
+        Note::Own(incarnation) => msg.filter(|_| incarnation == cx.incarnation),
         Note::Retry => {
             cx.retrying = true;
-            Ok(msg)
+            msg
         }
-        Note::Aside(aside) if aside.incarnation != cx.incarnation => Ok(None),
+        Note::Aside(aside) if aside.incarnation != cx.incarnation => None,
         Note::Aside(aside) => match aside.event {
-            Event::Timer(timer) => Ok(cx.collect_timer(timer)),
-            Event::Signal(signal) => Err(signal),
+            Event::Timer(timer) => cx.collect_timer(timer),
+            Event::Signal(signal) => {
+                *step = Step::Signal(Box::new(signal));
+                return None;
+            }
         },
+    };
+    if msg.is_none() {
+        *step = Step::Skip;
     }
+    msg
 }
 
 async fn signalled<A: Actor>(signal: Signal, state: &mut A, cx: &mut Context<A>) -> Result<(), Exit> {

@@ -265,6 +265,11 @@ impl<A: Actor> Context<A> {
         })
     }
 
+    #[inline]
+    pub(crate) fn has_extra(&self) -> bool {
+        self.extra.is_some()
+    }
+
     pub(crate) fn take_stop(&mut self) -> Option<Exit> {
         let extra = self.extra.as_mut()?;
         extra.called = false;

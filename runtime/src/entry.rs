@@ -20,7 +20,9 @@ pub(crate) struct Entry<M> {
 }
 
 /// What is special about an entry.
+#[derive(Default)]
 pub(crate) enum Note {
+    #[default]
     Tell,
     /// With the use of the reply slot that its `Reply` holds, so that a call whose caller gave up is not handled.
     Call(Tag),
@@ -50,8 +52,8 @@ impl<M> Entry<M> {
 
     /// A tell, or the tell that passes a call on.
     #[inline]
-    pub(crate) fn tagged(msg: M, tag: Option<Tag>) -> Self {
-        Entry::new(msg, tag.map_or(Note::Tell, Note::Call))
+    pub(crate) fn tagged(msg: Option<M>, tag: Option<Tag>) -> Self {
+        Entry { msg, note: tag.map_or(Note::Tell, Note::Call) }
     }
 
     pub(crate) fn aside(incarnation: u32, event: Event) -> Self {

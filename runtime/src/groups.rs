@@ -139,7 +139,10 @@ impl<A: Actor> Group<A> {
         }
         let _ = self.inner.events.send(GroupEvent::Joined(actor.id()));
         let gone = actor.cell.face.cold(|cold| {
-            cold.groups.push(Membership(self.inner.clone()));
+            let mine: Arc<dyn Leave> = self.inner.clone();
+            if !cold.groups.iter().any(|other| Arc::ptr_eq(&other.0, &mine)) {
+                cold.groups.push(Membership(mine)); // It stays when the actor leaves: joining again finds it.
+            }
             cold.gone.is_some()
         });
         if gone {

@@ -130,11 +130,15 @@ pub(crate) fn fence<A: Actor>(cell: &Arc<Cell<A>>, exit: &Exit) -> bool {
         return false;
     }
     cell.face.node.count_fenced();
-    cell.ring_end(incarnation); // Should it ever yield, it is cut off there.
+    let task = cell.lane.task(incarnation);
     let mut life = Life::new(cell.clone(), incarnation);
     life.over = true;
     Tag::fence(cell.face.call_in_hand.load(Ordering::Acquire));
     life.conclude(exit, Hand::out_of_reach());
+    // Woken when it is over, it finds that out and is cut off, if it waits for anything at all.
+    if let Some(task) = task {
+        task.wake();
+    }
     true
 }
 

@@ -275,6 +275,7 @@ impl Node {
 
     // ---- for the runtime itself ----
 
+    #[inline]
     pub(crate) fn number(&self) -> u32 {
         self.0.number
     }
@@ -291,10 +292,12 @@ impl Node {
         &self.0.names
     }
 
+    #[inline]
     pub(crate) fn watch(&self) -> &Watch {
         &self.0.watch
     }
 
+    #[inline]
     pub(crate) fn sweeper(&self) -> &Sweeper {
         &self.0.sweeper
     }
@@ -428,12 +431,12 @@ impl NodeStop {
         let left = inner.registry.all();
         let mut error = NodeStopError { killed: Vec::new(), stuck: Vec::new() };
         if stopped.is_err() || !left.is_empty() {
-            for cell in &left {
+            let left: Vec<_> = left.into_iter().map(|cell| (cell.status(), cell)).collect();
+            for (_, cell) in &left {
                 UntypedRef { cell: cell.clone() }.kill();
             }
             let grace = Instant::now() + Duration::from_secs(1);
-            for cell in left {
-                let status = cell.status();
+            for (status, cell) in left {
                 let actor = UntypedRef { cell };
                 match tokio::time::timeout_at(grace, actor.monitor()).await {
                     Ok(_) => error.killed.push(status),

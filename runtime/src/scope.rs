@@ -46,6 +46,7 @@ pub(crate) fn allow_blocking() {
 }
 
 /// Whether waiting by blocking the thread takes a worker from nobody.
+#[inline]
 pub(crate) fn may_block() -> bool {
     MAY_BLOCK.try_with(Cell::get).unwrap_or(false)
 }

@@ -158,8 +158,10 @@ impl<'a, A: Actor> Tell<'a, A> {
     /// # Errors
     /// [`TellError::Full`], or the actor is stopping or gone.
     pub fn now(mut self) -> Result<(), TellError<A::Msg>> {
-        let Some(msg) = self.msg.take() else { return Ok(()) };
-        push(self.cell, Entry::tagged(msg, self.tag)).map_err(|refused| refusal(self.cell, refused))
+        if self.msg.is_none() {
+            return Ok(());
+        }
+        push(self.cell, Entry::tagged(self.msg.take(), self.tag)).map_err(|refused| refusal(self.cell, refused))
     }
 
     /// Waits for room by blocking this thread, for code that is not async. Inside a handler it does not wait: that would
@@ -196,8 +198,10 @@ impl<A: Actor> Future for Tell<'_, A> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if this.wait.is_none() {
-            let Some(msg) = this.msg.take() else { return Poll::Ready(Ok(())) };
-            match push(this.cell, Entry::tagged(msg, this.tag)) {
+            if this.msg.is_none() {
+                return Poll::Ready(Ok(())); // Polled again after its end.
+            }
+            match push(this.cell, Entry::tagged(this.msg.take(), this.tag)) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(Refused::Full(entry)) if this.cell.lane.overflow() == Overflow::Wait => {
                     this.msg = entry.msg;
@@ -218,7 +222,7 @@ impl<A: Actor> Tell<'_, A> {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Waited::Room) => {
                 let filled = self.wait.take().zip(self.msg.take());
-                let filled = filled.map(|(wait, msg)| wait.room.fill(Entry::tagged(msg, self.tag)));
+                let filled = filled.map(|(wait, msg)| wait.room.fill(Entry::tagged(Some(msg), self.tag)));
                 Poll::Ready(filled.unwrap_or(Ok(())).map_err(|refused| refusal(self.cell, refused)))
             }
             Poll::Ready(Waited::Late { inside, waited }) => {
@@ -287,7 +291,7 @@ impl<A: Actor> WaitForRoom<A> {
 /// One push, by the rules for tells to oneself and for the overflow policy.
 #[inline(always)]
 pub(crate) fn push<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
-    match cell.lane.push(entry) {
+    match cell.lane.push_fast(entry) {
         Ok(()) => Ok(()),
         Err(entry) => push_slowly(cell, entry),
     }

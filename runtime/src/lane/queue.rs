@@ -94,6 +94,7 @@ pub(crate) enum Pushed<T> {
 }
 
 /// What the consumer finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Next {
     /// Entries are in hand.
     Batch,
@@ -280,7 +281,7 @@ impl<T: Weighs, S> Lane<T, S> {
 
     /// Queues the entry, or gives it back for `push_slowly` to find out why.
     #[inline(always)]
-    pub(crate) fn push(&self, entry: T) -> Result<(), T> {
+    pub(crate) fn push_fast(&self, entry: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
         if !queue.door.is_open() {
             return Err(entry);
@@ -297,6 +298,15 @@ impl<T: Weighs, S> Lane<T, S> {
             waker.wake();
         }
         Ok(())
+    }
+
+    /// Queues the entry by the rules of the bound.
+    #[cfg(test)]
+    pub(crate) fn push(&self, entry: T) -> Result<Pushed<T>, Refused<T>> {
+        match self.push_fast(entry) {
+            Ok(()) => Ok(Pushed::Queued),
+            Err(entry) => self.push_slowly(entry),
+        }
     }
 
     /// The same, by the rules for a lane that is full, stopping or closed.
@@ -341,7 +351,12 @@ impl<T: Weighs, S> Lane<T, S> {
         queue.grant(self.calm.capacity, wakes);
     }
 
-    /// A lane that drops its oldest is taken from one by one, so that the oldest is always here.
+    /// A lane that drops its oldest is taken from one by one, so that the oldest is always in the queue. What is taken
+    /// leaves room at once: were it counted until it is popped, a push in between would find nothing but itself to drop.
+    fn takes_one_by_one(&self) -> bool {
+        self.is_bounded() && self.calm.overflow == Overflow::DropOldest
+    }
+
     fn displace(&self, queue: &mut Queue<T, S>, entry: T, wakes: &mut Vec<Waker>) -> Result<Pushed<T>, Refused<T>> {
         let at = queue.entries.iter_mut().position(Packed::weighs);
         match at.and_then(|at| queue.entries.remove(at)) {
@@ -386,7 +401,7 @@ impl<T: Weighs, S> Lane<T, S> {
     pub(crate) fn push_front(&self, entry: T) {
         let mut queue = self.queue.lock();
         if queue.door != Door::Closed {
-            if entry.weighs() && self.is_bounded() {
+            if entry.weighs() && self.is_bounded() && !self.takes_one_by_one() {
                 queue.used += 1;
             }
             queue.taken += 1;
@@ -446,6 +461,12 @@ impl<T: Weighs, S> Lane<T, S> {
     pub(crate) fn len(&self) -> usize {
         let queue = self.queue.lock();
         queue.entries.len() + (queue.taken - self.hand.popped.load(Ordering::Relaxed)) as usize
+    }
+
+    /// Places that are kept for entries, while nobody consumes.
+    #[cfg(all(test, not(proscenium_loom)))]
+    pub(super) fn buffered(&self) -> usize {
+        self.queue.lock().entries.capacity() + self.hand.batch.without_owner(|batch| batch.capacity()).unwrap_or(0)
     }
 
     // ---- incarnations ----
@@ -575,6 +596,12 @@ impl<T: Weighs, S> Lane<T, S> {
         drop(old);
     }
 
+    /// What wakes the task of `incarnation`, wherever it waits.
+    pub(crate) fn task(&self, incarnation: u32) -> Option<Waker> {
+        let queue = self.queue.lock();
+        if queue.incarnation == incarnation { queue.task.clone() } else { None }
+    }
+
     /// The consumer of `incarnation` enters; its task was set before.
     pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, T, S> {
         let mut swollen = false;
@@ -588,7 +615,11 @@ impl<T: Weighs, S> Lane<T, S> {
         Tenancy {
             lane: self,
             incarnation,
-            chunk: if self.is_bounded() { (self.calm.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX },
+            chunk: if self.is_bounded() && !self.takes_one_by_one() {
+                (self.calm.capacity / 4).clamp(1, 256) as u64
+            } else {
+                u64::MAX
+            },
             popped: self.hand.popped.load(Ordering::Relaxed),
             weighed: self.hand.weighed.load(Ordering::Relaxed),
             returned: self.hand.weighed.load(Ordering::Relaxed),
@@ -625,17 +656,23 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         if self.suspended {
             return None;
         }
+        let (lane, counts) = (self.lane, self.chunk != u64::MAX);
+        let (popped, weighed) = (&mut self.popped, &mut self.weighed);
+        // Counted while the hand is ours: a fence then waits for the count, and the successor goes on from it.
         // Fenced is as empty: `poll_next` will tell.
-        let mut entry = self.lane.hand.batch.with_owner(self.incarnation, VecDeque::pop_front)??;
-        self.popped += 1;
-        self.lane.hand.popped.store(self.popped, Ordering::Relaxed);
-        if self.chunk != u64::MAX && entry.weighs() {
-            self.weighed += 1;
-            self.lane.hand.weighed.store(self.weighed, Ordering::Release);
-            if self.weighed - self.returned >= self.chunk {
-                self.returned = self.weighed;
-                self.lane.give_room_back();
+        let entry = lane.hand.batch.with_owner(self.incarnation, |batch| {
+            let mut entry = batch.pop_front()?;
+            *popped += 1;
+            lane.hand.popped.store(*popped, Ordering::Relaxed);
+            if counts && entry.weighs() {
+                *weighed += 1;
+                lane.hand.weighed.store(*weighed, Ordering::Release);
             }
+            Some(entry)
+        })??;
+        if self.weighed - self.returned >= self.chunk {
+            self.returned = self.weighed;
+            lane.give_room_back();
         }
         Some(entry)
     }
@@ -658,7 +695,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         } else if self.suspended {
             self.park(&mut queue)
         } else if !queue.entries.is_empty() {
-            self.take(&mut queue);
+            self.take(&mut queue, &mut wakes);
             Poll::Ready(Next::Batch)
         } else if queue.door == Door::Draining {
             Poll::Ready(Next::Drained)
@@ -673,12 +710,17 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     }
 
     #[inline]
-    fn take(&mut self, queue: &mut Queue<T, S>) {
-        let one_by_one = self.lane.calm.overflow == Overflow::DropOldest;
+    fn take(&mut self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) {
+        let one_by_one = self.lane.takes_one_by_one();
+        let mut room = 0;
         let entries = &mut queue.entries;
         let taken = self.lane.hand.batch.with_owner(self.incarnation, |batch| {
             if one_by_one || !batch.is_empty() {
-                batch.extend(entries.pop_front());
+                let entry = entries.pop_front().map(|mut entry| {
+                    room = usize::from(one_by_one && entry.weighs());
+                    entry
+                });
+                batch.extend(entry);
                 1
             } else {
                 std::mem::swap(batch, entries);
@@ -687,6 +729,10 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         });
         let taken = taken.unwrap_or(0);
         queue.taken += taken as u64;
+        if room > 0 {
+            queue.used -= room;
+            queue.grant(self.lane.calm.capacity, wakes);
+        }
         self.swollen |= taken > RETAINED;
     }
 

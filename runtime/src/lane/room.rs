@@ -67,8 +67,17 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
                 let mine = queue.waiters().iter_mut().find(|(other, _)| Arc::ptr_eq(other, waiter));
                 if let Some((_, old)) = mine {
                     old.clone_from(waker);
+                    false
+                } else if queue.used < lane.capacity() {
+                    queue.used += 1;
+                    waiter.grant();
+                    true
+                } else {
+                    // Sent away by a graceful stop that ended in a restart: in line again.
+                    let waiter = waiter.clone();
+                    queue.waiters().push_back((waiter, waker.clone()));
+                    false
                 }
-                false
             }
         };
         drop(queue);

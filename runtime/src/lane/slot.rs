@@ -105,6 +105,7 @@ impl Slot {
     }
 
     /// Call only as the side that owns the value (see the states).
+    #[inline]
     fn write<T>(&self, value: T) {
         self.value.with_mut(|at| {
             if fits::<T>() {
@@ -133,20 +134,24 @@ impl Slot {
         })
     }
 
+    #[inline]
     fn take_waker(&self) -> Option<Waker> {
         // SAFETY: only called after a swap to LOCKED, which shuts everybody else out.
         self.waker.with_mut(|waker| unsafe { (*waker).take() })
     }
 
+    #[inline]
     fn lock_from(&self, state: u8) -> bool {
         self.state.compare_exchange(state, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    #[inline]
     fn swap(&self, from: u8, to: u8) -> bool {
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// The callee is done. False: nobody waits any more, and the slot is the callee's.
+    #[inline]
     fn finish(&self, end: u8) -> bool {
         loop {
             match self.state.load(Ordering::Acquire) {
@@ -178,6 +183,7 @@ impl Slot {
     }
 
     /// The caller looks. `Ok` carries READY, FAILED or EXPIRED; `Err(late)` means that it goes on waiting.
+    #[inline]
     fn poll(&self, cx: &Context<'_>) -> Result<u8, bool> {
         loop {
             match self.state.load(Ordering::Acquire) {
@@ -218,6 +224,7 @@ impl Slot {
 
     /// The caller gives up: `gone` is GONE, or GONE_LATE when its time is over. `Ok(())`: the callee will recycle;
     /// `Err(end)`: it was answered, the slot is ours.
+    #[inline]
     fn abandon(&self, gone: u8) -> Result<(), u8> {
         loop {
             match self.state.load(Ordering::Acquire) {
@@ -309,10 +316,12 @@ impl Slot {
         (state == LATE || state == GONE_LATE) && self.generation() as u16 == generation
     }
 
+    #[inline]
     fn generation(&self) -> u32 {
         self.generation.load(Ordering::Relaxed)
     }
 
+    #[inline]
     fn recycle(&self) {
         self.generation.store(self.generation().wrapping_add(1), Ordering::Relaxed);
         self.state.store(FREE, Ordering::Release);
@@ -384,6 +393,7 @@ pub(crate) fn pair<T: Send, F: Default + Send>(node: u32, caller: u64, limit_ms:
     (Answer { slot: Some(slot.clone()), types: PhantomData }, Await { slot: Some(slot), types: PhantomData })
 }
 
+#[inline]
 fn recycle(slot: Handle) {
     slot.recycle();
     pool::give(slot);

@@ -90,7 +90,8 @@ async fn init_runs_before_the_first_message(world: World) {
 }
 
 async fn a_failed_init_is_the_error_of_the_spawn(world: World) {
-    let scripts: [(fn() -> Result<(), Exit>, Exit); 3] = [
+    type Init = fn() -> Result<(), Exit>;
+    let scripts: [(Init, Exit); 3] = [
         (|| Err(Exit::custom("no disk")), Exit::custom("no disk")),
         (|| Err(Exit::Ignore), Exit::Ignore),
         (|| panic!("in init"), Exit::panic("in init")),
@@ -446,25 +447,22 @@ async fn a_trapped_exit_signal_is_a_message_in_its_place(world: World) {
 
 // ---- the stop hook ----
 
+fn tells(puppet: &Ref<Puppet>, script: fn(&mut Context<Puppet>) -> Result<(), Exit>) {
+    told(puppet.tell(act(move |_, cx| script(cx))).now());
+}
+
+fn stopped(cx: &mut Context<Puppet>, exit: Exit) -> Result<(), Exit> {
+    cx.stop(exit);
+    Ok(())
+}
+
 /// Catches a hook that is left out after a panic, and one that is told another reason than the monitors.
 async fn the_stop_hook_runs_with_the_typed_exit(world: World) {
     type Ending = fn(&Ref<Puppet>);
     let rows: [(Ending, Exit); 6] = [
-        (
-            |puppet| {
-                told(
-                    puppet
-                        .tell(act(|_, cx| {
-                            cx.stop(Exit::Normal);
-                            Ok(())
-                        }))
-                        .now(),
-                )
-            },
-            Exit::Normal,
-        ),
-        (|puppet| told(puppet.tell(act(|_, _| Err(Exit::custom("no")))).now()), Exit::custom("no")),
-        (|puppet| told(puppet.tell(act(|_, _| Err(std::fmt::Error.into()))).now()), Exit::from(std::fmt::Error)),
+        (|puppet| tells(puppet, |cx| stopped(cx, Exit::Normal)), Exit::Normal),
+        (|puppet| tells(puppet, |_| Err(Exit::custom("no"))), Exit::custom("no")),
+        (|puppet| tells(puppet, |_| Err(std::fmt::Error.into())), Exit::from(std::fmt::Error)),
         (|puppet| told(puppet.tell(crash("boom")).now()), Exit::panic("boom")),
         (|puppet| puppet.exit(Exit::Shutdown), Exit::Shutdown),
         (|puppet| puppet.stop().reason(Exit::shutdown_with("word")).now(), Exit::shutdown_with("word")),
@@ -649,18 +647,13 @@ async fn a_task_is_monitored_as_any_actor(world: World) {
     assert_eq!((down.exit, down.restart), (Exit::Killed, false));
 }
 
-fn linked<T: Send + 'static>(cx: &Context<Puppet>, work: impl Future<Output = T> + Send + 'static) -> Task<T> {
-    let Poll::Ready(task) = look(&mut Box::pin(Task::linked(cx, work))) else { panic!("a light start does not wait") };
-    task.expect("it starts")
-}
-
 async fn a_crash_of_a_linked_task_ends_who_started_it(world: World) {
     let (puppet, mut events) = world.puppet().await;
     told(
         puppet
             .tell(run(|_, cx: &mut Context<Puppet>| {
                 Box::pin(async move {
-                    let task = linked::<u32>(cx, async { panic!("linked") });
+                    let task = Task::<u32>::linked(cx, async { panic!("linked") }).await.map_err(Exit::from)?;
                     let _ = task.await;
                     std::future::pending().await
                 })
@@ -684,7 +677,7 @@ async fn a_linked_task_ends_with_who_started_it(world: World) {
                         let _ = entered.send(());
                         std::future::pending::<()>().await;
                     };
-                    drop(linked(cx, work));
+                    drop(Task::linked(cx, work).await.map_err(Exit::from)?);
                     Ok(())
                 })
             }))
@@ -709,7 +702,7 @@ async fn a_linked_task_that_is_done_at_once_ends_nobody(world: World) {
             .tell(run(|me: &mut Puppet, cx: &mut Context<Puppet>| {
                 Box::pin(async move {
                     for n in 0..5_000 {
-                        let task = linked(cx, async move { n });
+                        let task = Task::linked(cx, async move { n }).await.map_err(Exit::from)?;
                         assert_eq!(task.await, Ok(n));
                     }
                     me.log.add(Event::Note(1));

@@ -110,7 +110,7 @@ async fn timers_fire_in_the_order_of_their_times(world: World) {
     does(&puppet, |_, cx| {
         [3, 1, 2].iter().for_each(|n| {
             cx.send_after(10 * MS * *n, note(*n));
-        })
+        });
     })
     .await;
     advance(100 * MS).await;
@@ -122,7 +122,7 @@ async fn timers_of_one_time_fire_in_the_order_of_arming(world: World) {
     does(&puppet, |_, cx| {
         (0..20).for_each(|n| {
             cx.send_after(7 * MS, note(n));
-        })
+        });
     })
     .await;
     assert_eq!(events.take(20).await, notes(0..20));
@@ -163,7 +163,7 @@ async fn a_timer_needs_no_room_in_the_mailbox(world: World) {
     does(&puppet, |_, cx| {
         (10..20).for_each(|n| {
             cx.send_after(MS, note(n));
-        })
+        });
     })
     .await;
     advance(10 * MS).await;
@@ -248,7 +248,10 @@ async fn a_timer_is_cancelled_after_it_fired_while_its_message_waits(world: Worl
 async fn a_timer_that_was_handled_cannot_be_cancelled(world: World) {
     let (puppet, mut events) = world.puppet().await;
     let (give, timer) = oneshot::channel::<TimerId>();
-    does(&puppet, |_, cx| drop(give.send(cx.send_after(10 * MS, note(1))))).await;
+    does(&puppet, |_, cx| {
+        let _ = give.send(cx.send_after(10 * MS, note(1)));
+    })
+    .await;
     let timer = timer.await.expect("it was armed");
     assert_eq!(events.next().await, Event::Note(1));
     does(&puppet, move |_, cx| assert!(!cx.cancel(timer))).await;

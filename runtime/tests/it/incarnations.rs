@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::both_weights::{World, look, soon, watch};
 use crate::kept::Kept;
 use crate::marionette::{
-    Cut, Event, Log, Lost, Plain, Puppet, act, ask, crash, hold, log, note, notes, parcel, poison, tell_notes, told,
+    Cut, Event, Log, Lost, Msg, Plain, Puppet, ask, crash, hold, log, note, notes, parcel, poison, tell_notes, told,
 };
 
 both_weights!(()
@@ -241,14 +241,15 @@ async fn set_aside_hands_it_to_on_undelivered(world: World) {
     assert_eq!(kept.settled().await, notes([2]));
 }
 
-/// An actor that stops while it handles a message has handled it.
+/// An actor that stops while it handles a message has handled it. Catches a policy that asks only for an `Err`.
 async fn an_orderly_end_retries_nothing(world: World) {
     let mut kept = Kept::<Retry>::running(&world).await;
-    told(kept.puppet.tell(act(|_, _| Err(Exit::Shutdown))).await);
+    told(kept.puppet.tell(Msg::Quit).await);
     assert_eq!(kept.ends.next().await, (1, Exit::Shutdown));
     kept.events.so_far();
     kept.start().await;
     assert_eq!(kept.settled().await, []);
+    assert!(kept.ends.is_empty());
 }
 
 // ---- the end for good ----

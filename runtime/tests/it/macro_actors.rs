@@ -482,7 +482,6 @@ async fn a_thread_actor_may_block(world: World) {
 }
 
 async fn a_thread_actor_stops_and_is_killed_like_any_other(world: World) {
-    assert!(Blocking::THREAD);
     let thread = || async {
         let (open, gate) = std::sync::mpsc::channel();
         (open, world.spawn(Blocking { gate }).await.expect("it starts"))

@@ -363,22 +363,21 @@ async fn a_blocking_tell_keeps_its_limit_on_a_plain_thread(world: World) {
 }
 
 /// Catches a park without the look at the size of the queue: 128 MB stay with the actor.
+/// The two weights take turns, because the memory of the whole process is looked at.
 #[cfg(target_os = "linux")]
 async fn a_drained_queue_gives_its_memory_back(world: World) {
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _turn = TURN.lock().await;
     type Block = [u64; 64];
     const MB: usize = 1 << 20;
     let resident = || {
         let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
         pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("its second number") * 4096
     };
-    let (release, gate) = std::sync::mpsc::channel::<()>();
     let (done, drained) = tokio::sync::oneshot::channel();
-    let (mut seen, mut done, mut gate) = (0_u64, Some(done), Some(gate));
-    let last = (256 * MB / size_of::<Block>()) as u64;
+    let (mut seen, mut done) = (0_u64, Some(done));
+    let last = (128 * MB / size_of::<Block>()) as u64;
     let actor = proscenium_runtime::actor_fn(move |block: Block| {
-        if let Some(gate) = gate.take() {
-            let _ = gate.try_recv(); // The first message comes when all are there.
-        }
         seen += block[0];
         if seen == last {
             let _ = done.take().map(|done| done.send(()));
@@ -390,10 +389,9 @@ async fn a_drained_queue_gives_its_memory_back(world: World) {
         told(actor.tell([1; 64]).now()); // One thread: the actor runs when this test awaits.
     }
     let full = resident();
-    assert!(full > before + 200 * MB, "{} MB for the queue", (full - before) / MB);
-    drop(release);
+    assert!(full > before + 100 * MB, "{} MB for the queue", (full - before) / MB);
     soon(drained).await.expect("it handles them all");
     assert!(actor.sys().state().await.is_ok()); // It went to sleep, and woke up for this.
     let after = resident();
-    assert!(after < before + 64 * MB, "{} MB are left", (after.saturating_sub(before)) / MB);
+    assert!(after < before + 40 * MB, "{} MB are left", (after.saturating_sub(before)) / MB);
 }

@@ -99,6 +99,8 @@ pub(crate) enum Msg<C: Cut = Plain> {
     Note(u32, Option<Log>),
     /// Panics so many times, then is a note.
     Poison(u32, Arc<AtomicU32>, Option<Log>),
+    /// Ends the actor in order.
+    Quit,
     /// Answered with the number.
     Ask(u32, Reply<u32>),
     /// Kept in the state.
@@ -141,7 +143,7 @@ impl<C: Cut> Actor for Puppet<C> {
     const MAILBOX: Mailbox = C::MAILBOX;
     const CRASH: CrashPolicy = C::CRASH;
     const THREAD: bool = C::THREAD;
-    const KINDS: &'static [&'static str] = &["note", "poison", "ask", "keep", "run"];
+    const KINDS: &'static [&'static str] = &["note", "poison", "ask", "keep", "run", "quit"];
 
     fn kind(msg: &Msg<C>) -> u8 {
         match msg {
@@ -150,6 +152,7 @@ impl<C: Cut> Actor for Puppet<C> {
             Msg::Ask(..) => 2,
             Msg::Keep(_) => 3,
             Msg::Run(_) => 4,
+            Msg::Quit => 5,
         }
     }
 
@@ -157,6 +160,7 @@ impl<C: Cut> Actor for Puppet<C> {
         match msg {
             Msg::Note(n, log) => Some(Msg::Note(*n, log.clone())),
             Msg::Poison(n, left, log) => Some(Msg::Poison(*n, left.clone(), log.clone())),
+            Msg::Quit => Some(Msg::Quit),
             Msg::Ask(..) | Msg::Keep(_) | Msg::Run(_) => None,
         }
     }
@@ -177,6 +181,7 @@ impl<C: Cut> Actor for Puppet<C> {
                 assert!(!lethal, "poison");
                 self.log.add(Event::Note(n));
             }
+            Msg::Quit => return Err(Exit::Shutdown),
             Msg::Ask(n, reply) => reply.send(n),
             Msg::Keep(reply) => self.kept.push(reply),
             Msg::Run(script) => script(self, cx).await?,

@@ -218,7 +218,7 @@ async fn watched(victim: &Ref<Fragile>) -> tokio::task::JoinHandle<Exit> {
     watching
 }
 
-/// Caught: `guarded` without its `catch_unwind`; `guarded` that drops the payload outside of one.
+/// Caught: `guarded` that drops the payload bare.
 #[tokio::test]
 async fn in_a_handler() {
     scenes(async |scene| {
@@ -292,7 +292,7 @@ async fn in_the_drop_of_messages_that_are_queued_at_the_end() {
     .await;
 }
 
-/// Caught: a handler's own drops outside `catch_unwind`.
+/// Caught: `guarded` that drops the payload bare.
 #[tokio::test]
 async fn in_the_drop_of_the_message_in_hand() {
     scenes(async |scene| {
@@ -339,7 +339,7 @@ async fn in_the_drop_of_a_timers_message() {
     .await;
 }
 
-/// Caught: attached futures spawned without `catch_unwind`.
+/// Caught: the panic of an attached future that ends nobody.
 #[tokio::test]
 async fn in_an_attached_future() {
     scenes(async |scene| {
@@ -362,7 +362,6 @@ async fn in_the_drop_of_an_attached_future() {
     .await;
 }
 
-/// Caught: `format_status` asked outside `catch_unwind`, with the actor expected to live on. With a bomb it may end.
 #[tokio::test]
 async fn in_format_status() {
     scenes(async |scene| {
@@ -382,7 +381,6 @@ async fn in_format_status() {
     .await;
 }
 
-/// Caught: typed requests run outside `guarded`.
 #[tokio::test]
 async fn in_an_inspection() {
     scenes(async |scene| {
@@ -467,7 +465,7 @@ async fn in_the_drop_of_the_copy_that_was_kept() {
     .await;
 }
 
-/// Caught: a location taken from another panic.
+/// Caught: an exit without the place.
 #[tokio::test]
 async fn an_exit_says_where_the_panic_was() {
     let node = Node::start("panics").await.expect("a runtime runs here");
@@ -497,7 +495,6 @@ impl Owner for Keeper {
     }
 }
 
-/// Caught: a fence that clears the hand.
 #[tokio::test]
 async fn the_mailbox_of_a_restarted_actor_is_intact() {
     let node = Node::start("panics").await.expect("a runtime runs here");
@@ -530,7 +527,7 @@ async fn next_crash(reports: &mut Reports) -> CrashReport {
     }
 }
 
-/// Caught: `in_hand` cleared before the report; `queued` of the queue without the hand.
+/// Caught: `in_hand` cleared before the report.
 #[tokio::test]
 async fn a_crash_report_says_what_the_actor_was_at() {
     let node = Node::start("reporting").await.expect("a runtime runs here");
@@ -617,6 +614,23 @@ impl<const SHOWS: bool> Actor for Secretive<SHOWS> {
     }
 }
 
+/// Copies its messages for the crash policy, and leaves all else as it is.
+struct Silent;
+
+impl Actor for Silent {
+    type Msg = Secret;
+    type Ref = Ref<Self>;
+    const CRASH: CrashPolicy = CrashPolicy::SetAside;
+
+    fn duplicate(msg: &Secret) -> Option<Secret> {
+        Some(msg.clone())
+    }
+
+    async fn handle(&mut self, _: &mut Context<Self>, _: Secret) -> Result<(), Exit> {
+        Err(Exit::custom("boom"))
+    }
+}
+
 async fn report_of<const SHOWS: bool>(node: &Node) -> CrashReport {
     let mut reports = node.reports();
     let actor = node.spawn(Secretive::<SHOWS>).await.expect("it starts");
@@ -624,13 +638,21 @@ async fn report_of<const SHOWS: bool>(node: &Node) -> CrashReport {
     next_crash(&mut reports).await
 }
 
-/// Caught: `format_message` replaced by `type_name_of_val`.
+/// Caught: a default `format_message` that shows something.
 #[tokio::test]
 async fn payloads_are_in_a_report_only_where_the_actor_opts_in() {
     let node = Node::start("panics").await.expect("a runtime runs here");
     let hidden = report_of::<false>(&node).await;
     assert_eq!(hidden.message, None);
     assert!(!format!("{hidden} {hidden:?}").contains("4711"), "{hidden:?}");
+    // Nor do the defaults show anything.
+    let mut reports = node.reports();
+    let silent = node.spawn(Silent).await.expect("it starts");
+    silent.tell(Secret("payload 4711")).await.expect("it lives");
+    let silent = next_crash(&mut reports).await;
+    assert_eq!(silent.message, None);
+    assert!(!format!("{silent} {silent:?}").contains("4711"), "{silent:?}");
+
     let shown = report_of::<true>(&node).await;
     assert_eq!(shown.message.as_deref(), Some("it is payload 4711"));
     assert!(shown.to_string().contains("secret = it is payload 4711"), "{shown}");

@@ -38,6 +38,7 @@ both_weights!(()
 );
 both_weights!((start_paused = true)
     a_restart_ends_timers,
+    a_restart_drops_timers_that_fired_and_wait,
     a_queued_call_past_its_deadline_is_skipped_by_the_next_incarnation,
 );
 
@@ -348,6 +349,33 @@ async fn a_restart_ends_timers(world: World) {
     kept.restart().await;
     tokio::time::advance(Duration::from_secs(5)).await;
     assert_eq!(kept.settled().await, []);
+}
+
+/// Catches entries of timers without their incarnation: numbers are given anew, and the successor's timer would go off.
+async fn a_restart_drops_timers_that_fired_and_wait(world: World) {
+    let mut kept = Kept::<Plain>::running(&world).await;
+    told(
+        kept.puppet
+            .tell(act(|_, cx| {
+                cx.send_after(Duration::from_secs(1), note(1));
+                Ok(())
+            }))
+            .await,
+    );
+    kept.settled().await;
+    kept.puppet.sys().suspend().expect("it runs");
+    assert!(kept.puppet.sys().state().await.is_ok());
+    tokio::time::advance(Duration::from_millis(1_500)).await;
+    assert!(kept.puppet.sys().state().await.is_ok());
+    assert_eq!(kept.puppet.sys().status().queued, 1, "it fired");
+    kept.kill().await;
+    let successor = Puppet::new(&kept.log).with_init(|_, cx| {
+        cx.send_after(Duration::from_secs(5), note(2));
+        Box::pin(std::future::ready(Ok(())))
+    });
+    kept.cell.start(successor).await.expect("it starts");
+    assert_eq!(kept.settled().await, []);
+    assert_eq!(kept.events.next().await, Event::Note(2));
 }
 
 /// Catches a deadline that only the time in one incarnation's queue counts for.

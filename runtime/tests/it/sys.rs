@@ -28,7 +28,7 @@ async fn busy(held: &Held) -> oneshot::Sender<()> {
     release
 }
 
-/// Caught: `handled` counted before the handler; `watchers` without those from outside.
+/// Caught: `handled` counted before the handler.
 #[tokio::test]
 async fn status_shows_what_can_be_seen_from_outside() {
     let node = node("status").await;
@@ -69,7 +69,6 @@ async fn status_shows_what_can_be_seen_from_outside() {
     }
 }
 
-/// Caught: `status` that asks the actor.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_of_a_stuck_actor_is_there_at_once() {
     let node = node("stuck").await;
@@ -107,7 +106,7 @@ impl Actor for Open {
     }
 }
 
-/// Caught: `state` that shows `Debug` or the type's name by default.
+/// Caught: a default `format_status` that shows the type's name.
 #[tokio::test]
 async fn state_is_shown_only_where_the_actor_opts_in() {
     let node = node("state").await;
@@ -122,7 +121,7 @@ async fn state_is_shown_only_where_the_actor_opts_in() {
     }
 }
 
-/// Caught: `replace_state` that works on a copy.
+/// Caught: typed requests that are dropped.
 #[tokio::test]
 async fn inspect_reads_and_replace_state_changes_between_two_messages() {
     let node = node("replace").await;
@@ -137,7 +136,7 @@ async fn inspect_reads_and_replace_state_changes_between_two_messages() {
     }
 }
 
-/// Caught: `take_sys` called only when the queue is empty.
+/// Caught: requests looked at only when the queue is empty.
 #[tokio::test]
 async fn a_request_overtakes_what_is_queued() {
     let node = node("overtakes").await;
@@ -151,7 +150,7 @@ async fn a_request_overtakes_what_is_queued() {
     }
 }
 
-/// Caught: `pop` that does not look at `suspended`; `suspend` that also holds requests back.
+/// Caught: a tenancy that does not know that it is suspended.
 #[tokio::test]
 async fn a_suspended_actor_leaves_messages_alone_and_answers_requests() {
     let node = node("suspend").await;
@@ -173,7 +172,7 @@ async fn a_suspended_actor_leaves_messages_alone_and_answers_requests() {
     }
 }
 
-/// Caught: a suspension that no end signal wakes.
+/// Caught: an end signal that does not wake a parked task.
 #[tokio::test]
 async fn a_suspended_actor_hears_kill_exit_and_stop() {
     let node = node("suspended").await;
@@ -196,7 +195,7 @@ async fn a_suspended_actor_hears_kill_exit_and_stop() {
     }
 }
 
-/// Caught: `read` newest first; a batch's time taken from the start of the node.
+/// Caught: the notes read newest first.
 #[tokio::test]
 async fn history_tells_the_last_kinds_and_when() {
     let node = node("history").await;
@@ -235,7 +234,7 @@ async fn history_tells_the_last_kinds_and_when() {
     }
 }
 
-/// Caught: tracing that no one turns off; a target of its own.
+/// Caught: tracing that cannot be turned off.
 #[tokio::test]
 async fn trace_tells_kinds_and_no_payloads_until_it_is_turned_off() {
     let node = node("trace").await;
@@ -308,7 +307,7 @@ async fn a_request_to_an_ended_actor_says_why_it_ended() {
     }
 }
 
-/// A request that waits when the actor ends is told so at once. Caught: `close` that keeps the requests.
+/// A request that waits when the actor ends is told so at once. Caught: `NoProc` for every actor that has ended.
 #[tokio::test]
 async fn a_request_that_waits_at_the_end_is_told_of_it() {
     let node = node("waits").await;

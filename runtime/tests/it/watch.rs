@@ -52,7 +52,8 @@ async fn a_stuck_handler_is_reported_once_and_the_next_one_again() {
     }
 }
 
-/// Caught: `polls` not compared, so that a thread that is always busy looks stuck.
+/// Caught: `polls` not compared, so that a thread that is always busy looks stuck. Seen to fail under load while a poll
+/// could be seen as running before it was counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_yields_is_never_reported() {
     let node = node("yielding").await;

@@ -83,7 +83,10 @@ async fn send(to: Ref<Counter>, mut rng: Rng) -> Sums {
                 }
             }
             1 => match tokio::time::timeout(Duration::ZERO, to.tell(Msg::Count)).await {
-                Ok(told) => { told.unwrap(); sums.accepted += 1; }
+                Ok(told) => {
+                    told.unwrap();
+                    sums.accepted += 1;
+                }
                 Err(_) => sums.cancelled += 1,
             },
             2 => match to.tell(Msg::Count).within(Duration::ZERO).await {

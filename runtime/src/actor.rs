@@ -107,7 +107,11 @@ pub trait Actor: Sized + Send + 'static {
     ///
     /// # Errors
     /// The incarnation ends with the reason.
-    fn handle_exit(&mut self, _cx: &mut Context<Self>, _exited: Exited) -> impl Future<Output = Result<(), Exit>> + Send {
+    fn handle_exit(
+        &mut self,
+        _cx: &mut Context<Self>,
+        _exited: Exited,
+    ) -> impl Future<Output = Result<(), Exit>> + Send {
         std::future::ready(Ok(()))
     }
 

@@ -73,7 +73,9 @@ impl fmt::Display for CallError {
                 f,
                 "the call would close a ring of waiting actors: {path:?}; use a tell, or answer later with the `Reply`"
             ),
-            CallError::WouldBlock => f.write_str("`blocking()` inside an async handler; await the call, or use `thread`"),
+            CallError::WouldBlock => {
+                f.write_str("`blocking()` inside an async handler; await the call, or use `thread`")
+            }
         }
     }
 }
@@ -141,7 +143,17 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
         let tag = reply.tag();
         let msg = make(Reply::new(reply));
         let extra = Extra { wait, room: None, sleep: None };
-        Call { cell, msg: Some(msg), tag, answer, limit: DEFAULT_LIMIT, left: DEFAULT_LIMIT, extra, try_only: false, sent: false }
+        Call {
+            cell,
+            msg: Some(msg),
+            tag,
+            answer,
+            limit: DEFAULT_LIMIT,
+            left: DEFAULT_LIMIT,
+            extra,
+            try_only: false,
+            sent: false,
+        }
     }
 
     /// Waits for so long at most, instead of 5 s.
@@ -176,9 +188,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
             Seen::Answer(value) => Ok(value),
             Seen::Failure(failure) => Err(failure.into()),
             Seen::Fenced => Err(CallError::Exited(Exit::Unresponsive)),
-            Seen::Late | Seen::Pending => {
-                Err(CallError::Timeout { waited: self.limit, queued: self.cell.lane.len() })
-            }
+            Seen::Late | Seen::Pending => Err(CallError::Timeout { waited: self.limit, queued: self.cell.lane.len() }),
         }
     }
 

@@ -24,9 +24,9 @@ use crate::mailbox::Mailbox;
 use crate::names::Name;
 use crate::node::Node;
 use crate::ractor_shell::Shell;
-use crate::{panics, scope};
 use crate::signal::{Down, MonitorId, Signal};
 use crate::sys::Status;
+use crate::{panics, scope};
 
 /// An actor's identity and life, whatever its type.
 pub(crate) struct Face {
@@ -142,8 +142,7 @@ impl Face {
     pub(crate) fn alive<R>(&self, incarnation: u32, f: impl FnOnce(&mut Tables, u32) -> R) -> Option<R> {
         let mut cold = self.lock();
         let now = self.incarnation();
-        (now != 0 && (incarnation == 0 || incarnation == now))
-            .then(|| f(&mut cold.get_or_insert_default().tables, now))
+        (now != 0 && (incarnation == 0 || incarnation == now)).then(|| f(&mut cold.get_or_insert_default().tables, now))
     }
 
     pub(crate) fn begin(&self, incarnation: u32) {

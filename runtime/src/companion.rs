@@ -156,7 +156,11 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>
                 return End { exit, hook: true };
             }
             if cx.has_timers() {
-                poll_fn(|waker| Poll::Ready(cx.fire_timers(waker))).await;
+                poll_fn(|waker| {
+                    cx.fire_timers(waker);
+                    Poll::Ready(())
+                })
+                .await;
             }
         }
         let mut step = Step::Message;

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -260,9 +260,9 @@ impl<A: Actor> Context<A> {
     /// Something beside the mailbox may be due: a stop, a message to go on with, a timer.
     #[inline]
     pub(crate) fn is_called(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| {
-            extra.called || extra.sleep.as_ref().is_some_and(|sleep| sleep.is_elapsed())
-        })
+        self.extra
+            .as_ref()
+            .is_some_and(|extra| extra.called || extra.sleep.as_ref().is_some_and(|sleep| sleep.is_elapsed()))
     }
 
     #[inline]
@@ -380,4 +380,3 @@ impl<A: Actor> Context<A> {
         self.recorder.as_ref().map(|recorder| recorder.read(|kind| self.cell.kind_name(kind))).unwrap_or_default()
     }
 }
-

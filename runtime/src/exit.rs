@@ -136,15 +136,7 @@ impl Exit {
     }
 
     fn is_bare(&self) -> bool {
-        matches!(
-            self,
-            Exit::Normal
-                | Exit::Shutdown
-                | Exit::Ignore
-                | Exit::Killed
-                | Exit::Unresponsive
-                | Exit::NoProc
-        )
+        matches!(self, Exit::Normal | Exit::Shutdown | Exit::Ignore | Exit::Killed | Exit::Unresponsive | Exit::NoProc)
     }
 }
 

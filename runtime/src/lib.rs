@@ -66,6 +66,8 @@ mod companion;
 #[cfg(not(proscenium_loom))]
 mod context;
 #[cfg(not(proscenium_loom))]
+mod enter;
+#[cfg(not(proscenium_loom))]
 mod entry;
 #[cfg(not(proscenium_loom))]
 mod error;
@@ -145,6 +147,7 @@ pub use {
     call::{Call, CallError},
     clock::ClockGuard,
     context::Context,
+    enter::enter,
     error::{Error, Result, StartError},
     exit::{Exit, Panicked},
     func::{FnActor, actor_fn},
@@ -167,12 +170,6 @@ pub use {
     timers_core::TimerId,
     topics::{Heard, Lag, Listener, Published, Topic},
 };
-
-/// Runs first in `main`, before any thread or runtime: the place for what must happen in a fresh process.
-///
-/// `#[proscenium::main]` calls it. It returns at once unless a feature of a higher layer has something to do there.
-#[cfg(not(proscenium_loom))]
-pub fn enter() {}
 
 #[cfg(not(proscenium_loom))]
 #[doc(hidden)]

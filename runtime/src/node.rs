@@ -253,7 +253,6 @@ impl Node {
     }
 
     /// Keeps a paused clock from running on while something outside the runtime is waited for.
-    #[must_use]
     pub fn hold_clock(&self) -> ClockGuard {
         self.0.clock.hold()
     }
@@ -406,7 +405,12 @@ pub struct NodeStopError {
 
 impl fmt::Display for NodeStopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the node's stop took too long: {} actors were killed, {} do not yield", self.killed.len(), self.stuck.len())?;
+        write!(
+            f,
+            "the node's stop took too long: {} actors were killed, {} do not yield",
+            self.killed.len(),
+            self.stuck.len()
+        )?;
         for status in self.stuck.iter().chain(&self.killed).take(10) {
             write!(f, "; {status}")?;
         }

@@ -65,11 +65,11 @@ impl ractor::Actor for Sleeper {
     }
 
     async fn post_stop(&self, _: ActorRef<()>, guard: &mut Guard) -> Result<(), ActorProcessingErr> {
-        if let Some(cell) = guard.0.take().and_then(|cell| cell.upgrade()) {
-            if cell.face().gone().is_none() {
-                let stop = UntypedRef { cell }.stop().reason(Exit::Shutdown);
-                let _ = stop.await; // It says itself, in a report, when it does not stop.
-            }
+        if let Some(cell) = guard.0.take().and_then(|cell| cell.upgrade())
+            && cell.face().gone().is_none()
+        {
+            let stop = UntypedRef { cell }.stop().reason(Exit::Shutdown);
+            let _ = stop.await; // It says itself, in a report, when it does not stop.
         }
         Ok(())
     }

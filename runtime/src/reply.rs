@@ -44,10 +44,10 @@ impl<T: Send + 'static> Reply<T> {
     /// The chain of callers leads on to `delegate`.
     pub(crate) fn now_waits_for(&self, delegate: &Face) {
         let caller = self.answer.as_ref().map_or(0, Answer::caller);
-        if caller != 0 {
-            if let Some(caller) = delegate.node.registry().get(ActorId::from_bits(caller)) {
-                waits::redirect(caller.face(), delegate.id);
-            }
+        if caller != 0
+            && let Some(caller) = delegate.node.registry().get(ActorId::from_bits(caller))
+        {
+            waits::redirect(caller.face(), delegate.id);
         }
     }
 }

@@ -147,11 +147,13 @@ pub(crate) fn cell<A: Actor>(node: &Node, mailbox: Mailbox) -> Result<Arc<Cell<A
 
 pub(crate) async fn give_shell<A: Actor>(cell: &Arc<Cell<A>>) -> Result<(), SpawnError> {
     let erased: Arc<dyn AnyCell> = cell.clone();
-    let shell = Shell::spawn(Arc::downgrade(&erased)).await.map_err(|error| SpawnError::Shell(error.to_string().into()))?;
-    if cell.face.shell.set(shell).is_ok() && cell.face.gone().is_some() {
-        if let Some(shell) = cell.face.shell.get() {
-            shell.stop(); // The actor ended while its shell was made.
-        }
+    let shell =
+        Shell::spawn(Arc::downgrade(&erased)).await.map_err(|error| SpawnError::Shell(error.to_string().into()))?;
+    if cell.face.shell.set(shell).is_ok()
+        && cell.face.gone().is_some()
+        && let Some(shell) = cell.face.shell.get()
+    {
+        shell.stop(); // The actor ended while its shell was made.
     }
     Ok(())
 }

@@ -133,9 +133,7 @@ pub(crate) fn status_from_outside<A: Actor>(cell: &Cell<A>) -> Status {
     let incarnation = face.incarnation();
     let in_hand = face.in_hand.load(Ordering::Relaxed).checked_sub(1).filter(|_| incarnation != 0);
     let (links, watchers, gone) = face.peek(|cold| match cold {
-        Some(cold) => {
-            (cold.tables.links.keys().copied().collect(), cold.tables.watched_by.len(), cold.gone.is_some())
-        }
+        Some(cold) => (cold.tables.links.keys().copied().collect(), cold.tables.watched_by.len(), cold.gone.is_some()),
         None => (Vec::new(), 0, false),
     });
     let life = match incarnation {
@@ -255,10 +253,7 @@ impl<A: Actor> Sys<'_, A> {
         self.wait(receiver).await
     }
 
-    async fn typed<T: Send + 'static>(
-        &self,
-        f: impl FnOnce(&mut A) -> T + Send + 'static,
-    ) -> Result<T, SysError> {
+    async fn typed<T: Send + 'static>(&self, f: impl FnOnce(&mut A) -> T + Send + 'static) -> Result<T, SysError> {
         let (sender, receiver) = oneshot::channel();
         self.push(Request::Typed(Box::new(move |state| drop(sender.send(f(state))))))?;
         self.wait(receiver).await

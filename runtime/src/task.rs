@@ -75,7 +75,10 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// # Errors
     /// The node is stopping.
-    pub fn linked<A: Actor, F>(cx: &Context<A>, future: F) -> impl Future<Output = Result<Task<T>, SpawnError>> + Send + use<A, F, T>
+    pub fn linked<A: Actor, F>(
+        cx: &Context<A>,
+        future: F,
+    ) -> impl Future<Output = Result<Task<T>, SpawnError>> + Send + use<A, F, T>
     where
         F: Future<Output = T> + Send + 'static,
     {

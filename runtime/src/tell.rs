@@ -81,7 +81,9 @@ impl<M> TellError<M> {
 impl<M> fmt::Display for TellError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TellError::Full(_) => f.write_str("the mailbox is full; await `tell`, or give the actor a larger `mailbox`"),
+            TellError::Full(_) => {
+                f.write_str("the mailbox is full; await `tell`, or give the actor a larger `mailbox`")
+            }
             TellError::Timeout { waited, queued, .. } => {
                 write!(f, "no room within {waited:?}, {queued} messages queued; the actor is slower than its senders")
             }

@@ -109,10 +109,10 @@ impl Watch {
     #[inline]
     pub(crate) fn leave(&self, before: u64) {
         let _ = BEAT.try_with(|place| {
-            if let Some((node, beat)) = &*place.borrow() {
-                if *node == self.node {
-                    beat.running.store(before, Ordering::Relaxed);
-                }
+            if let Some((node, beat)) = &*place.borrow()
+                && *node == self.node
+            {
+                beat.running.store(before, Ordering::Relaxed);
             }
         });
     }

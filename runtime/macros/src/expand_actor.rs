@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 
 use crate::expand_msg;
 use crate::model::{ActorImpl, Arg, Event, Hook, Kind, Message, Method};
-use crate::types::located_at;
+use crate::written::located_at;
 
 /// The names that generated code uses for itself; no name of the user's can meet them.
 struct Locals {

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::{GenericParam, Visibility};
 
 use crate::model::{ActorImpl, Kind, Message};
-use crate::types;
+use crate::written;
 
 /// The items, each to stand under the impl's `#[cfg]`.
 pub fn items(actor: &ActorImpl) -> Vec<TokenStream> {
@@ -30,7 +30,7 @@ fn unused_types(actor: &ActorImpl) -> Vec<&Ident> {
         GenericParam::Type(param) => Some(&param.ident),
         GenericParam::Lifetime(_) | GenericParam::Const(_) => None,
     });
-    params.filter(|param| !types::mentions(mentioned.clone(), param)).collect()
+    params.filter(|param| !written::mentions(mentioned.clone(), param)).collect()
 }
 
 fn enum_item(actor: &ActorImpl) -> TokenStream {

@@ -6,7 +6,7 @@ use quote::quote;
 use crate::expand_msg::visible;
 use crate::model::{ActorImpl, Kind, Message};
 use crate::names;
-use crate::types;
+use crate::written;
 
 /// The items, each to stand under the impl's `#[cfg]`.
 pub fn items(actor: &ActorImpl) -> Vec<TokenStream> {
@@ -44,7 +44,7 @@ fn hidden_param(actor: &ActorImpl) -> Ident {
     let where_clause = &generics.where_clause;
     let krate = &actor.options.krate;
     let written = quote!(#ty #generics #where_clause #krate);
-    names::free("A", |name| types::mentions(written.clone(), name))
+    names::free("A", |name| written::mentions(written.clone(), name))
 }
 
 fn methods(actor: &ActorImpl) -> TokenStream {

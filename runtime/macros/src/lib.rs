@@ -16,6 +16,8 @@
 //! **Bounds**: 256 kinds of message for each actor; more is a compile error.
 //! **Cost**: a sync handler is one arm of a match, with nothing in between.
 
+#![forbid(unsafe_code)]
+
 mod actor;
 mod expand_actor;
 mod expand_msg;
@@ -29,26 +31,29 @@ mod params;
 mod parse;
 mod role;
 mod signature;
-mod types;
+mod written;
 
 use proc_macro::TokenStream;
 
 /// Makes an actor of a type: put it on an inherent impl, and mark the methods that are messages.
 ///
-/// ```ignore
+/// ```
+/// use proscenium_runtime::{Node, Result, actor};
+///
 /// struct Counter { n: u64 }
 ///
-/// #[actor(mailbox = 4096, overflow = drop_oldest)]
+/// #[actor(mailbox = 4096, overflow = drop_oldest, crate = proscenium_runtime)]
 /// impl Counter {
 ///     /// Adds to the count.
 ///     #[cast] fn add(&mut self, by: u64) { self.n += by; }
 ///     #[call] fn get(&self) -> u64 { self.n }
 /// }
-/// # async fn f(node: Node) -> Result<()> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// # let node = Node::start("doc").await?;
 /// let counter: CounterRef = node.spawn(Counter { n: 0 }).await?;
 /// counter.add(2).await?;
 /// assert_eq!(counter.get().await?, 2);
-/// # Ok(()) }
+/// # node.stop().await }
 /// ```
 ///
 /// # Methods
@@ -86,9 +91,11 @@ pub fn actor(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Runs an async `main` on a tokio runtime, after `proscenium::enter()`. The return type stays as it is.
 ///
-/// ```ignore
-/// #[proscenium::main]
-/// async fn main() -> proscenium::Result<()> {
+/// ```
+/// use proscenium_runtime::Node;
+///
+/// #[proscenium_runtime::main(crate = proscenium_runtime)]
+/// async fn main() -> proscenium_runtime::Result<()> {
 ///     let node = Node::start("demo").await?;
 ///     node.stop().await
 /// }

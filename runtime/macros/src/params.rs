@@ -7,7 +7,7 @@ use syn::{Error, FnArg, Pat, PatType, Signature, Type};
 use crate::faults::Faults;
 use crate::model::{Arg, Event, Field};
 use crate::role::Role;
-use crate::types;
+use crate::written;
 
 pub struct Params {
     /// In the order of the signature.
@@ -47,10 +47,10 @@ pub fn read(sig: &Signature, role: Role, actor: &Type, faults: &mut Faults) -> P
 
 impl Params {
     fn message_arg(&mut self, param: &PatType, role: Role, actor: &Type, faults: &mut Faults) -> Option<Arg> {
-        if types::is_reference_to(&param.ty, "Context") {
+        if written::is_reference_to(&param.ty, "Context") {
             return self.context(param, faults);
         }
-        match (role, types::reply_of(&param.ty)) {
+        match (role, written::reply_of(&param.ty)) {
             (Role::Call, Some(_)) if self.reply.is_some() => {
                 faults.at(
                     param,
@@ -65,7 +65,7 @@ impl Params {
             _ => (),
         }
         let told = [("Down", Event::Down), ("Exited", Event::Exited)];
-        match told.into_iter().find(|(name, _)| role == Role::Info && types::is_named(&param.ty, name)) {
+        match told.into_iter().find(|(name, _)| role == Role::Info && written::is_named(&param.ty, name)) {
             Some(_) if self.event.is_some() => {
                 faults.at(param, "an `#[info]` is for one of `Down` and `Exited`: write two methods");
                 None
@@ -84,8 +84,8 @@ impl Params {
             Role::Undelivered if given(self) < 2 => return Some(Arg::Given),
             Role::Undelivered => "the message and the reason",
             Role::Status => "`&self`",
-            _ if types::is_reference_to(&param.ty, "Context") => return self.context(param, faults),
-            Role::Terminate if types::is_reference_to(&param.ty, "Exit") && given(self) == 0 => {
+            _ if written::is_reference_to(&param.ty, "Context") => return self.context(param, faults),
+            Role::Terminate if written::is_reference_to(&param.ty, "Exit") && given(self) == 0 => {
                 return Some(Arg::Given);
             }
             Role::Terminate => "`cx: &mut Context<Self>` and `exit: &Exit`",
@@ -107,8 +107,8 @@ impl Params {
 /// An argument of the message. It needs a name, which becomes the field's, and a type that can travel.
 fn field(param: &PatType, actor: &Type) -> syn::Result<Field> {
     let name = field_name(&param.pat)?;
-    types::owned(&param.ty, &format!("the argument `{name}`"))?;
-    Ok(Field { name, ty: types::without_self(param.ty.to_token_stream(), actor) })
+    written::owned(&param.ty, &format!("the argument `{name}`"))?;
+    Ok(Field { name, ty: written::without_self(param.ty.to_token_stream(), actor) })
 }
 
 fn field_name(pat: &Pat) -> syn::Result<Ident> {

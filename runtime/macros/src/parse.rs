@@ -9,7 +9,7 @@ use crate::model::{ActorImpl, Event, Hook, Message, Method, Subject};
 use crate::options::Options;
 use crate::role::Role;
 use crate::signature::{self, Handled};
-use crate::types;
+use crate::written;
 
 /// A message's kind is a byte.
 const MAX_MESSAGES: usize = 256;
@@ -70,14 +70,14 @@ fn subject(item: &ItemImpl, faults: &mut Faults) -> Option<Subject> {
         faults.at(token, "an actor's impl is not `unsafe`: take the word away");
     }
     check_generics(&item.generics, faults);
-    let Some(segment) = types::last_segment(&item.self_ty) else {
+    let Some(segment) = written::last_segment(&item.self_ty) else {
         faults.at(&item.self_ty, NOT_A_NAME);
         return None;
     };
     let name = segment.ident.clone();
     Some(Subject {
         ty: (*item.self_ty).clone(),
-        generics: types::generics_without_self(&item.generics, &item.self_ty),
+        generics: written::generics_without_self(&item.generics, &item.self_ty),
         msg: quote::format_ident!("{}Msg", name),
         reference: quote::format_ident!("{}Ref", name),
         name,
@@ -93,7 +93,7 @@ fn check_generics(generics: &Generics, faults: &mut Faults) {
                 faults.at(lifetime, message);
             }
             // Without any bound it cannot be `'static`; rustc would say so once for each generated item.
-            GenericParam::Type(ty) if ty.bounds.is_empty() && !types::mentions(conditions.clone(), &ty.ident) => {
+            GenericParam::Type(ty) if ty.bounds.is_empty() && !written::mentions(conditions.clone(), &ty.ident) => {
                 faults.at(
                     ty,
                     format_args!("a `{0}` moves between threads with the actor: write `{0}: Send + 'static`", ty.ident),

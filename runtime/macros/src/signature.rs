@@ -9,7 +9,7 @@ use crate::model::{Answer, Arg, Event, Hook, Kind, Message, Method};
 use crate::names;
 use crate::params;
 use crate::role::Role;
-use crate::types;
+use crate::written;
 
 pub enum Handled {
     Message(Message),
@@ -131,9 +131,9 @@ fn answer(method: &Method, reply: Option<Type>, actor: &Type, faults: &mut Fault
         (None, ReturnType::Default) => parse_quote!(()),
         (None, ReturnType::Type(_, ty)) => (**ty).clone(),
     };
-    faults.keep(types::owned(&ty, "the answer of a `#[call]`"))?;
+    faults.keep(written::owned(&ty, "the answer of a `#[call]`"))?;
     let field = names::free("reply", |name| method.fields().any(|field| field.name == *name));
-    Some(Answer { ty: types::without_self(ty.to_token_stream(), actor), field, deferred })
+    Some(Answer { ty: written::without_self(ty.to_token_stream(), actor), field, deferred })
 }
 
 fn check_hook(event: Event, method: &Method, sig: &Signature, faults: &mut Faults) {
@@ -148,7 +148,7 @@ fn check_hook(event: Event, method: &Method, sig: &Signature, faults: &mut Fault
             }
         }
         Event::Status => match &sig.output {
-            ReturnType::Type(_, ty) if types::is_named(ty, "String") => (),
+            ReturnType::Type(_, ty) if written::is_named(ty, "String") => (),
             _ => faults.at(&sig.ident, "`#[status]` tells the state in words: write `fn status(&self) -> String`"),
         },
         Event::Terminate if !method.returns_nothing() => {

@@ -14,6 +14,7 @@
 //! | `push_fast` | the door is not looked at | `closing_…`, `a_drain_…` |
 //! | `push_fast` | newcomers overtake those who wait | `senders_wait_for_room_…`, `a_dropped_wait_…` |
 //! | `push_sys` | it does not ring | `a_request_reaches_a_consumer_in_any_state` |
+//! | `poll_next` | it looks, unlocks, locks and parks without a second look | `a_push_wakes_…`, `a_request_…`, `senders_wait_…` |
 //! | `poll_next` | it parks over waiting requests | `a_request_reaches_a_consumer_in_any_state` |
 //! | `poll_next` | it does not ask whose lane it is | `a_fence_hands_…`, `a_fenced_consumer_…` |
 //! | `pop` | it does not ask whose hand it is | `a_fence_hands_…` |
@@ -22,7 +23,7 @@
 //! | `take_sys` | a fenced consumer takes its successor's requests | `a_fenced_consumer_…` |
 //! | `ring_end` | it does not wake; it passes the stop hook by | `an_end_signal_reaches_a_consumer_…`, `…_a_task_that_waits_elsewhere` |
 //! | `ring_end`, `attach` | the successor is ended by its predecessor's signal | `an_end_signal_for_a_predecessor_…` |
-//! | `close` | the consumer is not woken | `closing_refuses_or_hands_back` |
+//! | `close` | the consumer is not woken; what is in hand is forgotten | `closing_refuses_or_hands_back` |
 //! | `drain` | it does not ring, or does not wake who waits for room | `a_drain_…` |
 //! | `settle` | room comes back without a grant | `senders_wait_for_room_…`, `a_dropped_wait_…` |
 //! | `Reserve` | dropped, it keeps its permit, or its place, or passes nothing on | `a_dropped_wait_…` |
@@ -108,7 +109,7 @@ impl Sleeper {
         Sleeper { waker: Waker::from(bell.clone()), bell }
     }
 
-    fn sleep(&self) {
+    fn rest(&self) {
         self.bell.0.wait();
     }
 
@@ -116,7 +117,7 @@ impl Sleeper {
         loop {
             match poll(&self.waker) {
                 Poll::Ready(ready) => return ready,
-                Poll::Pending => self.sleep(),
+                Poll::Pending => self.rest(),
             }
         }
     }
@@ -151,7 +152,7 @@ fn serve(lane: &Queue, incarnation: u32, got: &mut Vec<u32>, enough: impl Fn(&[u
             continue;
         }
         match tenancy.poll_next() {
-            Poll::Pending => sleeper.sleep(),
+            Poll::Pending => sleeper.rest(),
             Poll::Ready(Next::Batch) => {}
             Poll::Ready(Next::Sys) => obey(lane, incarnation, &mut tenancy, got),
             Poll::Ready(Next::Drained) => return Left::Drained,
@@ -583,7 +584,7 @@ fn a_late_call_is_answered_or_late_and_never_both() {
             answer.send(sent.clone()).is_ok()
         };
         sweeper.join().unwrap();
-        sleeper.sleep();
+        sleeper.rest();
         assert_eq!(wait(&mut caller), if answered { Outcome::Answered } else { Outcome::Late });
         drop(sent);
         assert_eq!(Arc::strong_count(&token), 1);
@@ -605,7 +606,7 @@ fn the_sweeper_wakes_a_caller_that_looks_again() {
             sweeper.join().unwrap();
             again.sweep(1, 12_000);
             again.sweep(1, 18_000);
-            sleeper.sleep();
+            sleeper.rest();
             assert_eq!(wait(&mut caller), Outcome::Late);
         } else {
             sweeper.join().unwrap();

@@ -249,11 +249,7 @@ impl<T: Weighs, S> Lane<T, S> {
                 returned: 0,
                 cold: None,
             }),
-            hand: Hand {
-                batch: Owned::new(VecDeque::new()),
-                popped: AtomicU64::new(0),
-                weighed: AtomicU64::new(0),
-            },
+            hand: Hand { batch: Owned::new(VecDeque::new()), popped: AtomicU64::new(0), weighed: AtomicU64::new(0) },
         }
     }
 

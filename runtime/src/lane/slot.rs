@@ -390,7 +390,7 @@ pub(crate) fn pair<T: Send, F: Default + Send>(node: u32, caller: u64, limit_ms:
     slot.deadline_ms.store(0, Ordering::Relaxed);
     // SeqCst: pairs with the sweeper, which looks for slots in use before it goes to sleep.
     slot.state.swap(EMPTY, Ordering::SeqCst);
-    (Answer { slot: Some(slot.clone()), types: PhantomData }, Await { slot: Some(slot), types: PhantomData })
+    (Answer { slot: Some(Handle::clone(&slot)), types: PhantomData }, Await { slot: Some(slot), types: PhantomData })
 }
 
 #[inline]

@@ -242,9 +242,9 @@ async fn an_untrapped_exit_signal_overtakes_what_is_queued() {
             // The runtime has one thread: all of this is queued before the first is handled.
             let work = move |_: &mut Context<Doer>| {
                 if kill {
-                    me.kill()
+                    me.kill();
                 } else {
-                    me.exit(boom())
+                    me.exit(boom());
                 }
                 Ok(())
             };

@@ -9,10 +9,10 @@
 //!
 //! `SEED=<number>` replays one script; a script that fails is cut down first.
 //!
-//! Caught, each by hand: `deliver_exit` that ignores every orderly exit (it must be `Normal` alone); trapping looked at
-//! after the reason; `unlink` of one side; `tell_of_end` without the links, without the monitors, and without taking the
-//! dead watcher out; `begin` that keeps `trap_exit`; `link` to a dead actor without a signal; `close` that leaves the
-//! owner in place (a DOWN with `restart`); a kill that runs the stop hook.
+//! Caught, each by hand: `deliver_exit` that ignores every orderly exit (it must be `Normal` alone) or none; trapping looked
+//! at after the reason, or for kills too; `unlink` of one side, or of none; `tell_of_end` without the links, with another
+//! reason, and without taking the dead watcher out; `begin` that keeps `trap_exit`; a link or monitor on a dead actor
+//! without a signal; monitors keyed by the watched; a demonitor that leaves the monitor; a kill that runs the stop hook.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -420,7 +420,7 @@ fn play(seed: u64, script: &[Step]) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         let node = Node::start(format!("script {seed}")).await.map_err(|error| error.to_string())?;
-        let weight = if seed % 2 == 0 { Weight::Light } else { Weight::Ordinary };
+        let weight = if seed.is_multiple_of(2) { Weight::Light } else { Weight::Ordinary };
         let mut real = Vec::new();
         for _ in 0..ACTORS {
             real.push(Real::start(&node, weight).await?);

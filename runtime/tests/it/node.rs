@@ -248,7 +248,7 @@ async fn many_holds_cost_one_thread() {
     drop(guards);
 }
 
-/// Caught: a start dropped half way that closes nothing.
+/// Two guards hold it, each enough by itself: the start's, and the incarnation's.
 #[tokio::test]
 async fn a_spawn_that_is_dropped_half_way_leaves_nothing() {
     struct Slow(Option<oneshot::Sender<()>>, mpsc::UnboundedSender<&'static str>);

@@ -313,6 +313,7 @@ async fn a_restart_ends_a_suspension(world: World) {
     tell_notes(&kept.puppet, [1]);
     kept.restart().await;
     assert_eq!(kept.settled().await, notes([1]));
+    assert_eq!(kept.settled().await, [], "it is woken when it sleeps");
 }
 
 async fn a_restart_ends_what_was_to_continue(world: World) {

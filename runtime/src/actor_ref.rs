@@ -35,9 +35,9 @@ impl<A: Actor> Ref<A> {
     }
 
     /// Sends a message. Awaited, it waits for room in the mailbox; see [`Tell`] for the other ways.
-    #[inline]
+    #[inline(always)]
     pub fn tell(&self, msg: A::Msg) -> Tell<'_, A> {
-        Tell::new(&self.cell, msg)
+        Tell::new(&self.cell, msg, None)
     }
 
     /// Sends a message that carries a [`Reply`], and awaits the answer, for 5 s unless [`Call::within`] says otherwise.
@@ -52,7 +52,7 @@ impl<A: Actor> Ref<A> {
     pub fn delegate<R: Send + 'static>(&self, reply: Reply<R>, make: impl FnOnce(Reply<R>) -> A::Msg) -> Tell<'_, A> {
         reply.now_waits_for(&self.cell.face);
         let tag = reply.tag();
-        Tell::delegated(&self.cell, make(reply), tag)
+        Tell::new(&self.cell, make(reply), Some(tag))
     }
 
     /// The actor's id.

@@ -114,7 +114,7 @@ impl<M> From<TellError<M>> for CallError {
 pub struct Call<'a, A: Actor, R: Send + 'static> {
     cell: &'a Arc<Cell<A>>,
     msg: Option<A::Msg>,
-    tag: Option<Tag>,
+    tag: Tag,
     answer: Await<R, Failure>,
     limit: Duration,
     /// What the wait for room has left of it.
@@ -201,7 +201,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
                 return Poll::Ready(Err(CallError::Chain { path }));
             }
             self.cell.face.node.sweeper().wake();
-            match push(self.cell, Entry::tagged(self.msg.take(), self.tag)) {
+            match push(self.cell, self.msg.take(), Some(self.tag)) {
                 Ok(()) => {
                     self.sent = true;
                     return Poll::Ready(Ok(()));
@@ -229,7 +229,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
                 self.left = limit.saturating_sub(room.waited());
                 self.answer.limit(self.left);
                 let ready = self.extra.room.take().zip(self.msg.take());
-                let filled = ready.map_or(Ok(()), |(room, msg)| room.fill(Entry::tagged(Some(msg), self.tag)));
+                let filled = ready.map_or(Ok(()), |(room, msg)| room.fill(Entry::tagged(Some(msg), Some(self.tag))));
                 self.sent = filled.is_ok();
                 Poll::Ready(filled.map_err(|refused| refusal(cell, refused).into()))
             }

@@ -252,7 +252,7 @@ impl<A: Actor> Cell<A> {
 fn undeliver<A: Actor>(entry: Entry<A::Msg>, why: &Undelivered, failure: Failure) {
     let outcome = panics::contain(|| {
         scope::failing(failure, || match entry {
-            Entry { msg: Some(msg), note: Note::Tell | Note::Retry } => A::on_undelivered(msg, why),
+            Entry { msg: Some(msg), note: Note::TELL | Note::RETRY, .. } => A::on_undelivered(msg, why),
             entry => drop(entry),
         });
     });

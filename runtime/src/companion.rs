@@ -18,7 +18,7 @@ use std::task::Poll;
 use crate::actor::{Actor, Undelivered};
 use crate::cell::{AnyCell, Cell, End};
 use crate::context::Context;
-use crate::entry::{Entry, Event, Note, Sys};
+use crate::entry::{Aside, Entry, Event, Note, Special, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::guarded::{self, guarded};
@@ -221,11 +221,8 @@ fn take<A: Actor>(
         *step = Step::Empty;
         return None;
     };
-    let Entry { msg, note } = entry.unpack();
-    let msg = match note {
-        Note::Tell => msg,
-        note => sift(msg, note, cx, step),
-    };
+    let Entry { msg, note, aside } = entry.unpack();
+    let msg = if note == Note::TELL { msg } else { sift(msg, note, aside, cx, step) };
     if let Some(msg) = &msg {
         cx.begin(A::kind(msg), msg);
     }
@@ -237,7 +234,7 @@ fn take_continue<A: Actor>(
     cx: &mut Context<A>,
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
 ) -> Option<Packed<Entry<A::Msg>>> {
-    let next = cx.take_continue().map(|msg| Packed::new(Entry::new(msg, Note::Tell)));
+    let next = cx.take_continue().map(|msg| Packed::new(Entry::new(msg, Note::TELL)));
     next.or_else(|| tenancy.pop())
 }
 
@@ -263,26 +260,31 @@ async fn next<A: Actor>(
 }
 
 /// What an entry that is no tell has for the actor. What is stale or late has nothing.
-fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, cx: &mut Context<A>, step: &mut Step) -> Option<A::Msg> {
+fn sift<A: Actor>(
+    msg: Option<A::Msg>,
+    note: Note,
+    aside: Option<Box<Aside>>,
+    cx: &mut Context<A>,
+    step: &mut Step,
+) -> Option<A::Msg> {
     *step = Step::Answer;
-    let msg = match note {
-        Note::Tell => msg,
-        Note::Call(tag) => {
+    let msg = match note.read() {
+        Special::Call(tag) => {
             cx.face().call_in_hand.store(tag.to_bits(), Ordering::Release);
             msg.filter(|_| !tag.is_late())
         }
-        Note::Own(incarnation) => msg.filter(|_| incarnation == cx.incarnation),
-        Note::Retry => {
+        Special::Own(incarnation) => msg.filter(|_| incarnation == cx.incarnation),
+        Special::Retry => {
             cx.retrying = true;
             msg
         }
-        Note::Aside(aside) if aside.incarnation != cx.incarnation => None,
-        Note::Aside(aside) => match aside.event {
-            Event::Timer(timer) => cx.collect_timer(timer),
-            Event::Signal(signal) => {
+        Special::Aside => match aside.filter(|aside| aside.incarnation == cx.incarnation).map(|aside| aside.event) {
+            Some(Event::Timer(timer)) => cx.collect_timer(timer),
+            Some(Event::Signal(signal)) => {
                 *step = Step::Signal(Box::new(signal));
                 return None;
             }
+            None => None,
         },
     };
     if msg.is_none() {
@@ -324,7 +326,7 @@ fn obey<A: Actor>(
             Sys::Suspend | Sys::Resume => {
                 let on = matches!(request, Sys::Suspend);
                 tenancy.suspended = on;
-                cell.lane.suspend(on);
+                cell.lane.suspend(cx.incarnation, on);
                 cell.face.suspended.store(on, Ordering::Relaxed);
             }
             Sys::Typed(request) => request(state),
@@ -336,12 +338,16 @@ fn obey<A: Actor>(
 
 /// The message that crashed its handler, by the actor's policy.
 pub(crate) fn crashed<A: Actor>(cell: &Cell<A>, msg: A::Msg, retried: bool, exit: &Exit) {
+    let undelivered = |msg| {
+        let why = Undelivered::Crashed(exit.clone());
+        panics::contain(|| A::on_undelivered(msg, &why));
+    };
     match A::CRASH {
-        CrashPolicy::RetryOnce if !retried && cell.face.is_kept() => cell.lane.push_front(Entry::new(msg, Note::Retry)),
-        CrashPolicy::Drop => drop(panics::contain(|| drop(msg))),
-        CrashPolicy::RetryOnce | CrashPolicy::SetAside => {
-            let why = Undelivered::Crashed(exit.clone());
-            panics::contain(|| A::on_undelivered(msg, &why));
+        CrashPolicy::RetryOnce if !retried && cell.face.is_kept() => {
+            let refused = cell.lane.push_front(Entry::new(msg, Note::RETRY)).err();
+            refused.and_then(|entry| entry.msg).into_iter().for_each(undelivered); // Closed meanwhile.
         }
+        CrashPolicy::Drop => drop(panics::contain(|| drop(msg))),
+        CrashPolicy::RetryOnce | CrashPolicy::SetAside => undelivered(msg),
     }
 }

@@ -170,7 +170,7 @@ impl<A: Actor> Context<A> {
         let (cell, incarnation) = (self.cell.clone(), self.incarnation);
         self.run(async move {
             let msg = into(future.await);
-            drop(cell.lane.push_exempt(Entry::new(msg, Note::Own(incarnation)))); // Closed: there is nobody to have it.
+            drop(cell.lane.push_exempt(Entry::new(msg, Note::own(incarnation)))); // Closed: there is nobody to have it.
         });
     }
 
@@ -186,7 +186,7 @@ impl<A: Actor> Context<A> {
             while let Some(item) = stream.next().await {
                 let mut room = Reserve::new(cell.clone());
                 std::future::poll_fn(|cx| room.poll(cx.waker())).await;
-                if room.fill(Entry::new(into(item), Note::Own(incarnation))).is_err() {
+                if room.fill(Entry::new(into(item), Note::own(incarnation))).is_err() {
                     return; // Stopping: the rest is not wanted.
                 }
             }

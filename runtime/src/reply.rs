@@ -5,7 +5,7 @@ use std::fmt;
 use crate::actor_id::ActorId;
 use crate::cell::Face;
 use crate::failure::Failure;
-use crate::lane::slot::{Answer, Tag};
+use crate::lane::slot::{Answer, Dropped, Tag};
 use crate::{scope, waits};
 
 /// The right, and the duty, to answer one call.
@@ -15,35 +15,34 @@ use crate::{scope, waits};
 /// [`CallError::NoReply`](crate::CallError::NoReply), or with the exit reason when the actor ended with it in hand.
 #[must_use = "a call waits for this; dropping it answers with an error"]
 pub struct Reply<T: Send + 'static> {
-    answer: Option<Answer<T, Failure>>,
+    answer: Answer<T, Failure>,
 }
 
 impl<T: Send + 'static> Reply<T> {
     pub(crate) fn new(answer: Answer<T, Failure>) -> Self {
-        Reply { answer: Some(answer) }
+        Reply { answer }
     }
 
-    pub(crate) fn tag(&self) -> Option<Tag> {
-        self.answer.as_ref().and_then(Answer::tag)
+    #[inline]
+    pub(crate) fn tag(&self) -> Tag {
+        self.answer.tag()
     }
 
     /// Answers. If nobody waits any more (time-out, cancelled), the value is dropped silently.
     #[inline]
-    pub fn send(mut self, value: T) {
-        if let Some(answer) = self.answer.take() {
-            drop(answer.send(value));
-        }
+    pub fn send(self, value: T) {
+        drop(self.answer.send(value));
     }
 
     /// Whether the caller still waits: a long piece of work may be spared when it does not.
     #[must_use]
     pub fn is_waited_for(&self) -> bool {
-        self.answer.as_ref().is_some_and(Answer::is_waited_for)
+        self.answer.is_waited_for()
     }
 
     /// The chain of callers leads on to `delegate`.
     pub(crate) fn now_waits_for(&self, delegate: &Face) {
-        let caller = self.answer.as_ref().map_or(0, Answer::caller);
+        let caller = self.answer.caller();
         if caller != 0
             && let Some(caller) = delegate.node.registry().get(ActorId::from_bits(caller))
         {
@@ -52,12 +51,12 @@ impl<T: Send + 'static> Reply<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Reply<T> {
-    fn drop(&mut self) {
-        let Some(answer) = self.answer.take() else { return };
+impl Dropped for Failure {
+    /// A handler that may be crashing: the call ends when that is known.
+    fn dropped(end: impl FnOnce(Failure) + 'static) {
         match scope::failure_now() {
-            Some(failure) => drop(answer.fail(failure)),
-            None => scope::leave_orphan(Box::new(move |failure| drop(answer.fail(failure)))),
+            Some(failure) => end(failure),
+            None => scope::leave_orphan(Box::new(end)),
         }
     }
 }

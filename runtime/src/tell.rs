@@ -109,7 +109,10 @@ impl<M> fmt::Debug for TellError<M> {
 
 impl<M> std::error::Error for TellError<M> {}
 
-/// A message on its way. Nothing is sent before the first poll.
+/// A message that is on its way, if there was room for it.
+///
+/// As in Erlang a tell sends when it is made; awaiting it is waiting for room where there was none, and learning of it when
+/// nothing is taken any more:
 ///
 /// - awaited, it waits for room: outside of handlers as long as it takes, inside one for 5 s at most;
 /// - [`within`](Tell::within) a limit;
@@ -117,14 +120,18 @@ impl<M> std::error::Error for TellError<M> {}
 /// - [`blocking`](Tell::blocking) the thread, for code that is not async.
 ///
 /// **Cancel-safe**: dropped while it waits, it gives up its place, and the message with it.
-#[must_use = "a message is not sent until this is awaited, or told `.now()` or `.blocking()`"]
+/// **Cost**: with room, no more than the push itself; there is nothing left to hold then.
+#[must_use = "without room the message waits here: await this, or tell it `.now()` or `.blocking()`"]
 pub struct Tell<'a, A: Actor> {
+    unsent: Option<Box<Unsent<'a, A>>>,
+}
+
+/// A message that found no room, or nobody.
+struct Unsent<'a, A: Actor> {
     cell: &'a Arc<Cell<A>>,
-    msg: Option<A::Msg>,
-    /// Set when it passes a call on.
-    tag: Option<Tag>,
+    refused: Option<Refused<Entry<A::Msg>>>,
     limit: Option<Duration>,
-    wait: Option<Box<WaitForRoom<A>>>,
+    wait: Option<WaitForRoom<A>>,
 }
 
 /// A wait for room in a mailbox, with its deadline.
@@ -141,29 +148,42 @@ impl<A: Actor> Unpin for Tell<'_, A> {}
 
 impl<'a, A: Actor> Tell<'a, A> {
     #[inline(always)]
-    pub(crate) fn new(cell: &'a Arc<Cell<A>>, msg: A::Msg) -> Self {
-        Tell { cell, msg: Some(msg), tag: None, limit: None, wait: None }
+    pub(crate) fn new(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<Tag>) -> Self {
+        match cell.lane.room() {
+            Some(room) => {
+                room.put(Entry::tagged(Some(msg), tag));
+                Tell { unsent: None }
+            }
+            None => Tell::slowly(cell, Entry::tagged(Some(msg), tag)),
+        }
     }
 
-    pub(crate) fn delegated(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<Tag>) -> Self {
-        Tell { cell, msg: Some(msg), tag, limit: None, wait: None }
+    #[cold]
+    fn slowly(cell: &'a Arc<Cell<A>>, entry: Entry<A::Msg>) -> Self {
+        let unsent = push_slowly(cell, entry)
+            .err()
+            .map(|refused| Box::new(Unsent { cell, refused: Some(refused), limit: None, wait: None }));
+        Tell { unsent }
     }
 
     /// Waits for room for so long at most.
     pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = Some(limit);
+        if let Some(unsent) = &mut self.unsent {
+            unsent.limit = Some(limit);
+        }
         self
     }
 
-    /// Sends it if there is room now.
+    /// Does not wait: it is sent if there was room.
     ///
     /// # Errors
     /// [`TellError::Full`], or the actor is stopping or gone.
-    pub fn now(mut self) -> Result<(), TellError<A::Msg>> {
-        if self.msg.is_none() {
-            return Ok(());
+    #[inline]
+    pub fn now(self) -> Result<(), TellError<A::Msg>> {
+        match self.unsent {
+            None => Ok(()),
+            Some(unsent) => unsent.give_back(),
         }
-        push(self.cell, Entry::tagged(self.msg.take(), self.tag)).map_err(|refused| refusal(self.cell, refused))
     }
 
     /// Waits for room by blocking this thread, for code that is not async. Inside a handler it does not wait: that would
@@ -171,25 +191,16 @@ impl<'a, A: Actor> Tell<'a, A> {
     ///
     /// # Errors
     /// As when awaited.
-    pub fn blocking(self) -> Result<(), TellError<A::Msg>> {
+    pub fn blocking(mut self) -> Result<(), TellError<A::Msg>> {
+        let Some(unsent) = &mut self.unsent else { return Ok(()) };
         if scope::current().is_some() && !scope::may_block() {
             return self.now();
         }
-        let limit = self.limit;
-        let cell = self.cell;
-        let mut tell = Tell { limit: None, ..self };
-        match block_on::block_on(&mut tell, limit) {
+        let limit = unsent.limit.take();
+        match block_on::block_on(&mut self, limit) {
             Some(told) => told,
-            None => match tell.take_back() {
-                Some(message) => Err(timeout(cell, message, limit.unwrap_or_default())),
-                None => Ok(()),
-            },
+            None => self.unsent.map_or(Ok(()), |unsent| unsent.late(limit.unwrap_or_default(), None)),
         }
-    }
-
-    fn take_back(&mut self) -> Option<A::Msg> {
-        self.wait = None;
-        self.msg.take()
     }
 }
 
@@ -198,42 +209,51 @@ impl<A: Actor> Future for Tell<'_, A> {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if this.wait.is_none() {
-            if this.msg.is_none() {
-                return Poll::Ready(Ok(())); // Polled again after its end.
-            }
-            match push(this.cell, Entry::tagged(this.msg.take(), this.tag)) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(Refused::Full(entry)) if this.cell.lane.overflow() == Overflow::Wait => {
-                    this.msg = entry.msg;
-                    this.wait = Some(Box::new(WaitForRoom::new(this.cell, this.limit)));
-                }
-                Err(refused) => return Poll::Ready(Err(refusal(this.cell, refused))),
-            }
+        match self.unsent {
+            None => Poll::Ready(Ok(())),
+            Some(_) => self.poll_unsent(cx),
         }
-        this.poll_room(cx)
     }
 }
 
 impl<A: Actor> Tell<'_, A> {
     #[cold]
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TellError<A::Msg>>> {
-        let Some(wait) = self.wait.as_mut() else { return Poll::Ready(Ok(())) };
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TellError<A::Msg>>> {
+        let Some(mut unsent) = self.unsent.take() else { return Poll::Ready(Ok(())) };
+        let waits = matches!(unsent.refused, Some(Refused::Full(_))) && unsent.cell.lane.overflow() == Overflow::Wait;
+        if !waits {
+            return Poll::Ready(unsent.give_back());
+        }
+        let (cell, limit) = (unsent.cell, unsent.limit);
+        let wait = unsent.wait.get_or_insert_with(|| WaitForRoom::new(cell, limit));
         match wait.poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Waited::Room) => {
-                let filled = self.wait.take().zip(self.msg.take());
-                let filled = filled.map(|(wait, msg)| wait.room.fill(Entry::tagged(Some(msg), self.tag)));
-                Poll::Ready(filled.unwrap_or(Ok(())).map_err(|refused| refusal(self.cell, refused)))
+            Poll::Pending => {
+                self.unsent = Some(unsent);
+                Poll::Pending
             }
-            Poll::Ready(Waited::Late { inside, waited }) => {
-                let Some(message) = self.take_back() else { return Poll::Ready(Ok(())) };
-                Poll::Ready(Err(match inside {
-                    Some(path) => TellError::Cycle { message, path },
-                    None => timeout(self.cell, message, waited),
-                }))
-            }
+            Poll::Ready(Waited::Room) => Poll::Ready(unsent.fill()),
+            Poll::Ready(Waited::Late { inside, waited }) => Poll::Ready(unsent.late(waited, inside)),
+        }
+    }
+}
+
+impl<A: Actor> Unsent<'_, A> {
+    fn give_back(self) -> Result<(), TellError<A::Msg>> {
+        self.refused.map_or(Ok(()), |refused| Err(refusal(self.cell, refused)))
+    }
+
+    /// There is room: the permit of the wait is used up.
+    fn fill(self) -> Result<(), TellError<A::Msg>> {
+        let Some((wait, Refused::Full(entry))) = self.wait.zip(self.refused) else { return Ok(()) };
+        wait.fill(entry).map_err(|refused| refusal(self.cell, refused))
+    }
+
+    fn late(self, waited: Duration, inside: Option<Vec<ActorId>>) -> Result<(), TellError<A::Msg>> {
+        let queued = self.cell.lane.len();
+        match (self.give_back(), inside) {
+            (Err(TellError::Full(message)), Some(path)) => Err(TellError::Cycle { message, path }),
+            (Err(TellError::Full(message)), None) => Err(TellError::Timeout { message, waited, queued }),
+            (told, _) => told,
         }
     }
 }
@@ -290,12 +310,19 @@ impl<A: Actor> WaitForRoom<A> {
     }
 }
 
-/// One push, by the rules for tells to oneself and for the overflow policy.
+/// One push of a call, by the rules for tells to oneself and for the overflow policy.
 #[inline(always)]
-pub(crate) fn push<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
-    match cell.lane.push_fast(entry) {
-        Ok(()) => Ok(()),
-        Err(entry) => push_slowly(cell, entry),
+pub(crate) fn push<A: Actor>(
+    cell: &Cell<A>,
+    msg: Option<A::Msg>,
+    tag: Option<Tag>,
+) -> Result<(), Refused<Entry<A::Msg>>> {
+    match cell.lane.room() {
+        Some(room) => {
+            room.put(Entry::tagged(msg, tag));
+            Ok(())
+        }
+        None => push_slowly(cell, Entry::tagged(msg, tag)),
     }
 }
 
@@ -323,12 +350,11 @@ pub(crate) fn refusal<A: Actor>(cell: &Cell<A>, refused: Refused<Entry<A::Msg>>)
     }
 }
 
-fn timeout<A: Actor>(cell: &Cell<A>, message: A::Msg, waited: Duration) -> TellError<A::Msg> {
-    TellError::Timeout { message, waited, queued: cell.lane.len() }
-}
-
 impl<A: Actor> fmt::Debug for Tell<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tell(to {})", self.cell.face.id)
+        match &self.unsent {
+            None => f.write_str("Tell(sent)"),
+            Some(unsent) => write!(f, "Tell(to {})", unsent.cell.face.id),
+        }
     }
 }

@@ -42,7 +42,7 @@ use loom::thread;
 use super::pool;
 use super::queue::{END, Lane, Next, Pushed, Refused, SYS, Tenancy, Weighs};
 use super::room::Reserve;
-use super::slot::{Answer, Await, Seen, Slot, pair};
+use super::slot::{Answer, Await, Dropped, Seen, Slot, pair};
 use crate::mailbox::Overflow;
 
 impl Weighs for u32 {
@@ -169,7 +169,7 @@ fn obey(lane: &Queue, incarnation: u32, tenancy: &mut Tenancy<'_, u32, u32>, got
     for request in lane.take_sys(incarnation) {
         if request == SUSPEND || request == RESUME {
             tenancy.suspended = request == SUSPEND;
-            lane.suspend(request == SUSPEND);
+            lane.suspend(incarnation, request == SUSPEND);
         }
         got.push(request);
     }
@@ -490,6 +490,12 @@ fn dropping_the_oldest_loses_nothing_untold_and_keeps_the_newest() {
 
 /// Counts how many there are of it: each value sent must be dropped or received, once.
 type Token = Arc<()>;
+
+impl Dropped for u32 {
+    fn dropped(end: impl FnOnce(Self) + 'static) {
+        end(0);
+    }
+}
 
 fn call(node: u32) -> (Answer<Token, u32>, Await<Token, u32>) {
     pair(node, 0, 5_000)

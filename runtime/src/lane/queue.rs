@@ -13,9 +13,11 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 use std::task::{Poll, Waker};
 
-use super::lock::{Guard, Lock, Owned};
+use super::lock::{Guard, Lock};
+use super::owned::Owned;
 use super::room::Waiter;
 use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 use crate::mailbox::Overflow;
@@ -34,21 +36,22 @@ pub(crate) trait Weighs {
     fn weighs(&self) -> bool;
 }
 
-/// An entry as it lies in memory, its niches hidden.
+/// An entry as it lies in memory: without niches, and without a drop of its own.
 ///
-/// `Option<T>` of a type with niches is read by its tag and copied piece by piece, and reading such a copy in one go
-/// stalls the processor. A `Cell` has no niches, so that an entry moves in whole words: 40 ns a message became 20.
-pub(crate) struct Packed<T>(Cell<T>);
+/// `Option<T>` of a type with niches is read by its tag and copied piece by piece; what might have to be dropped, should
+/// the queue fail to grow, is kept in memory for that. Either copy is read back in one go, which stalls the processor:
+/// 40 ns a message became 20. A `Cell` has no niches, and a `ManuallyDrop` no drop; the lane drops what is left in it.
+pub(crate) struct Packed<T>(ManuallyDrop<Cell<T>>);
 
 impl<T> Packed<T> {
     #[inline(always)]
     pub(crate) fn new(entry: T) -> Self {
-        Packed(Cell::new(entry))
+        Packed(ManuallyDrop::new(Cell::new(entry)))
     }
 
     #[inline(always)]
     pub(crate) fn unpack(self) -> T {
-        self.0.into_inner()
+        ManuallyDrop::into_inner(self.0).into_inner()
     }
 }
 
@@ -231,6 +234,14 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
+impl<T, S> Drop for Lane<T, S> {
+    fn drop(&mut self) {
+        let queued = std::mem::take(&mut self.queue.lock().entries);
+        let taken = self.hand.batch.without_owner(std::mem::take).unwrap_or_default();
+        taken.into_iter().chain(queued).for_each(|entry| drop(entry.unpack()));
+    }
+}
+
 impl<T: Weighs, S> Lane<T, S> {
     /// `capacity` of `usize::MAX` is unbounded.
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
@@ -275,33 +286,33 @@ impl<T: Weighs, S> Lane<T, S> {
 
     // ---- senders ----
 
-    /// Queues the entry, or gives it back for `push_slowly` to find out why.
+    /// Room for one entry that is counted already, for `put`; `None`: `push_slowly` finds out why.
+    ///
+    /// In two steps, because an entry that goes one way only is made where it goes, and not copied.
     #[inline(always)]
-    pub(crate) fn push_fast(&self, entry: T) -> Result<(), T> {
+    pub(crate) fn room(&self) -> Option<Room<'_, T, S>> {
         let mut queue = self.queue.lock();
         if !queue.door.is_open() {
-            return Err(entry);
+            return None;
         }
         if self.is_bounded() {
             if queue.used >= self.calm.capacity || queue.has_waiters() {
-                return Err(entry);
+                return None;
             }
             queue.used += 1;
         }
-        let waker = queue.append(entry);
-        drop(queue);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        Ok(())
+        Some(Room(queue))
     }
 
     /// Queues the entry by the rules of the bound.
     #[cfg(test)]
     pub(crate) fn push(&self, entry: T) -> Result<Pushed<T>, Refused<T>> {
-        match self.push_fast(entry) {
-            Ok(()) => Ok(Pushed::Queued),
-            Err(entry) => self.push_slowly(entry),
+        match self.room() {
+            Some(room) => {
+                room.put(entry);
+                Ok(Pushed::Queued)
+            }
+            None => self.push_slowly(entry),
         }
     }
 
@@ -394,15 +405,26 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// Puts an entry in front of all others, while no consumer is inside: the retry of the one that crashed.
-    pub(crate) fn push_front(&self, entry: T) {
+    /// Closed, or with a consumer inside, it comes back.
+    pub(crate) fn push_front(&self, entry: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
-        if queue.door != Door::Closed {
-            if entry.weighs() && self.is_bounded() && !self.takes_one_by_one() {
-                queue.used += 1;
+        if queue.door == Door::Closed {
+            return Err(entry);
+        }
+        let weighs = entry.weighs() && self.is_bounded() && !self.takes_one_by_one();
+        let mut entry = Some(entry);
+        self.hand.batch.without_owner(|batch| {
+            if let Some(entry) = entry.take() {
+                batch.push_front(Packed::new(entry));
             }
-            queue.taken += 1;
-            let pushed = self.hand.batch.without_owner(|batch| batch.push_front(Packed::new(entry)));
-            debug_assert!(pushed.is_some(), "the incarnation that crashed has left");
+        });
+        match entry {
+            Some(entry) => Err(entry),
+            None => {
+                queue.used += usize::from(weighs);
+                queue.taken += 1;
+                Ok(())
+            }
         }
     }
 
@@ -495,7 +517,7 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// Takes the lane away from an incarnation, whether its task is dead, stuck or well. Entries stay.
-    /// False: it did not have it any more. Takes a millisecond if its consumer is inside.
+    /// False: it did not have it any more.
     pub(crate) fn fence(&self, incarnation: u32) -> bool {
         if !self.detach(incarnation) {
             return false;
@@ -580,8 +602,11 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// While suspended, only system messages are taken.
-    pub(crate) fn suspend(&self, on: bool) {
-        self.queue.lock().suspended = on;
+    pub(crate) fn suspend(&self, incarnation: u32, on: bool) {
+        let mut queue = self.queue.lock();
+        if queue.incarnation == incarnation && queue.state != State::Detached {
+            queue.suspended = on; // A fenced consumer does not suspend its successor.
+        }
     }
 
     /// `task` wakes the task of `incarnation` wherever it waits.
@@ -621,6 +646,20 @@ impl<T: Weighs, S> Lane<T, S> {
             returned: self.hand.weighed.load(Ordering::Relaxed),
             swollen,
             suspended: false,
+        }
+    }
+}
+
+/// The lane is locked, and has room for one entry.
+pub(crate) struct Room<'a, T, S>(Guard<'a, Queue<T, S>>);
+
+impl<T, S> Room<'_, T, S> {
+    #[inline(always)]
+    pub(crate) fn put(mut self, entry: T) {
+        let waker = self.0.append(entry);
+        drop(self.0);
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }

@@ -16,7 +16,7 @@
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
-use std::mem::{MaybeUninit, align_of, size_of};
+use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -348,6 +348,10 @@ impl Tag {
         (u64::from(self.slot) + 1) << 16 | u64::from(self.generation)
     }
 
+    pub(crate) fn from_bits(bits: u64) -> Tag {
+        Tag { slot: ((bits >> 16) - 1) as u32, generation: bits as u16 }
+    }
+
     /// Ends the call in hand of a callee that was given up. Zero names none.
     pub(crate) fn fence(bits: u64) {
         let Some(slot) = (bits >> 16).checked_sub(1) else { return };
@@ -357,10 +361,19 @@ impl Tag {
     }
 }
 
-/// The callee's half: answers with a `T`, or says with an `F` why there is none; dropped, with the default `F`.
-pub(crate) struct Answer<T, F: Default + Send> {
-    slot: Option<Handle>,
+/// The callee's half: answers with a `T`, or says with an `F` why there is none.
+///
+/// One pointer, never null: a message that carries it stays small enough to travel in registers.
+pub(crate) struct Answer<T, F: Dropped> {
+    slot: Handle,
     types: PhantomData<fn(T, F)>,
+}
+
+/// How a call ends whose answer was dropped: `end` is to be called with that, now or later.
+pub(crate) trait Dropped: Send + 'static {
+    fn dropped(end: impl FnOnce(Self) + 'static)
+    where
+        Self: Sized;
 }
 
 /// The caller's half: a future of the answer.
@@ -382,7 +395,7 @@ pub(crate) enum Seen<T, F> {
 
 /// Takes a slot for a call of `caller`. The sweeper of `node` ends the wait after `limit_ms`.
 #[inline]
-pub(crate) fn pair<T: Send, F: Default + Send>(node: u32, caller: u64, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
+pub(crate) fn pair<T: Send, F: Dropped>(node: u32, caller: u64, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
     let slot = pool::take();
     slot.node.store(node, Ordering::Relaxed);
     slot.caller.store(caller, Ordering::Relaxed);
@@ -390,7 +403,7 @@ pub(crate) fn pair<T: Send, F: Default + Send>(node: u32, caller: u64, limit_ms:
     slot.deadline_ms.store(0, Ordering::Relaxed);
     // SeqCst: pairs with the sweeper, which looks for slots in use before it goes to sleep.
     slot.state.swap(EMPTY, Ordering::SeqCst);
-    (Answer { slot: Some(Handle::clone(&slot)), types: PhantomData }, Await { slot: Some(slot), types: PhantomData })
+    (Answer { slot: Handle::clone(&slot), types: PhantomData }, Await { slot: Some(slot), types: PhantomData })
 }
 
 #[inline]
@@ -399,58 +412,62 @@ fn recycle(slot: Handle) {
     pool::give(slot);
 }
 
-impl<T, F: Default + Send> Answer<T, F> {
+/// The callee's last word. It comes back if nobody waits any more.
+fn end<V>(slot: Handle, value: V, end: u8) -> Result<(), V> {
+    slot.write(value);
+    if slot.finish(end) {
+        return Ok(());
+    }
+    // SAFETY: a `V` was written just now, and `finish` said that the caller never reads it.
+    let value = unsafe { slot.read::<V>() };
+    recycle(slot);
+    Err(value)
+}
+
+impl<T, F: Dropped> Answer<T, F> {
     /// Names this use of the slot, without owning it.
-    pub(crate) fn tag(&self) -> Option<Tag> {
-        self.slot.as_ref().map(|slot| Tag { slot: slot.number, generation: slot.generation() as u16 })
+    #[inline]
+    pub(crate) fn tag(&self) -> Tag {
+        Tag { slot: self.slot.number, generation: self.slot.generation() as u16 }
     }
 
     /// Whose handler waits; 0: somebody outside.
     pub(crate) fn caller(&self) -> u64 {
-        self.slot.as_ref().map_or(0, |slot| slot.caller.load(Ordering::Relaxed))
+        self.slot.caller.load(Ordering::Relaxed)
     }
 
     /// The slot itself, for models, which sweep it and have no pool to look it up in.
     #[cfg(all(test, proscenium_loom))]
     pub(super) fn slot(&self) -> (Handle, u16) {
-        let slot = self.slot.clone().expect("it is unanswered");
-        let generation = slot.generation() as u16;
-        (slot, generation)
+        (self.slot.clone(), self.slot.generation() as u16)
     }
 
     pub(crate) fn is_waited_for(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| !matches!(slot.state.load(Ordering::Acquire), GONE | GONE_LATE))
+        !matches!(self.slot.state.load(Ordering::Acquire), GONE | GONE_LATE)
     }
 
-    fn end<V>(&mut self, value: V, end: u8) -> Result<(), V> {
-        let Some(slot) = self.slot.take() else { return Err(value) };
-        slot.write(value);
-        if slot.finish(end) {
-            return Ok(());
-        }
-        // SAFETY: a `V` was written just now, and `finish` said that the caller never reads it.
-        let value = unsafe { slot.read::<V>() };
-        recycle(slot);
-        Err(value)
+    #[inline]
+    fn into_slot(self) -> Handle {
+        let this = ManuallyDrop::new(self);
+        // JUSTIFICATION: a type with a `Drop` cannot be taken apart, and an `Option` for it would cost the niche.
+        // SAFETY: `this` is never dropped nor used again, so this is the only owner of the handle.
+        unsafe { std::ptr::read(&raw const this.slot) }
     }
 
     /// Hands the value back if nobody waits any more.
     #[inline]
-    pub(crate) fn send(mut self, value: T) -> Result<(), T>
+    pub(crate) fn send(self, value: T) -> Result<(), T>
     where
         T: Send,
     {
-        self.end(value, READY)
-    }
-
-    pub(crate) fn fail(mut self, failure: F) -> Result<(), F> {
-        self.end(failure, FAILED)
+        end(self.into_slot(), value, READY)
     }
 }
 
-impl<T, F: Default + Send> Drop for Answer<T, F> {
+impl<T, F: Dropped> Drop for Answer<T, F> {
     fn drop(&mut self) {
-        drop(self.end(F::default(), FAILED));
+        let slot = Handle::clone(&self.slot);
+        F::dropped(move |failure| drop(end(slot, failure, FAILED)));
     }
 }
 

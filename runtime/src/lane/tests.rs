@@ -214,7 +214,7 @@ fn what_crashed_goes_before_all_others() {
     let first = attach(&lane);
     push_all(&lane, 0..3);
     assert_eq!(next(&mut lane.enter(first)), Ok(0)); // It crashes: the consumer has left.
-    lane.push_front(Entry(0));
+    lane.push_front(Entry(0)).unwrap();
     assert_eq!(lane.len(), 3);
     let second = attach(&lane);
     assert_eq!(take_all(&mut lane.enter(second)), [0, 1, 2]);
@@ -230,7 +230,7 @@ fn suspended_only_requests_are_taken() {
     push_all(&lane, 0..2);
     assert_eq!(next(&mut tenancy), Ok(0));
     tenancy.suspended = true;
-    lane.suspend(true);
+    lane.suspend(first, true);
     assert_eq!(next(&mut tenancy), Err(Poll::Pending));
     push_all(&lane, [2]);
     assert_eq!(bell.rung(), 0, "a suspended consumer is not woken for entries");
@@ -240,7 +240,7 @@ fn suspended_only_requests_are_taken() {
     assert_ne!(lane.ctl() & SYS, 0);
     assert_eq!(lane.take_sys(first), ["resume"]);
     tenancy.suspended = false;
-    lane.suspend(false);
+    lane.suspend(first, false);
     assert_eq!(take_all(&mut tenancy), [1, 2]);
 }
 

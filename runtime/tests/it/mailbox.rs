@@ -28,7 +28,7 @@ both_weights!(()
     an_unbounded_mailbox_is_never_full,
     a_blocking_tell_inside_a_handler_does_not_wait,
     a_tell_to_an_ended_actor_hands_the_message_back_with_the_exit,
-    a_message_is_not_sent_before_the_first_poll,
+    a_tell_is_sent_when_it_is_made,
 );
 both_weights!((start_paused = true)
     a_tell_within_a_limit_hands_the_message_back,
@@ -294,12 +294,13 @@ async fn a_tell_to_an_ended_actor_hands_the_message_back_with_the_exit(world: Wo
     assert!(matches!(blocking, Err(TellError::Stopped(..))));
 }
 
-async fn a_message_is_not_sent_before_the_first_poll(world: World) {
+async fn a_tell_is_sent_when_it_is_made(world: World) {
     let (puppet, mut events) = world.puppet().await;
-    let late = puppet.tell(note(2));
-    told(puppet.tell(note(1)).await);
-    told(late.await);
-    assert_eq!(events.take(2).await, notes(1..=2));
+    let first = puppet.tell(note(1));
+    told(puppet.tell(note(2)).await);
+    told(first.await); // It was on its way already, and is not sent again.
+    drop(puppet.tell(note(3)));
+    assert_eq!(events.take(3).await, notes(1..=3));
 }
 
 async fn a_tell_within_a_limit_hands_the_message_back(world: World) {

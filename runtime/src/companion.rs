@@ -50,7 +50,7 @@ pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, state: A, parent: Paren
     let end = match started {
         Ok(Ok(())) => {
             parent.keep();
-            let companion = run(life, state, cx);
+            let companion = run(Seat { state, cx, life });
             if A::THREAD {
                 return crate::thread::run(&cell.face, companion).map_err(Exit::from);
             }
@@ -98,20 +98,33 @@ impl<A: Actor> Drop for Parented<A> {
     }
 }
 
-async fn run<A: Actor>(life: life::Life<A>, mut state: A, mut cx: Context<A>) {
-    let cell = life.cell().clone();
-    let incarnation = cx.incarnation;
-    let served = guarded(&cell, incarnation, true, pin!(Some(serve(&cell, &mut state, &mut cx)))).await;
-    let mut end = served.unwrap_or_else(|end| end);
-    if cell.face.incarnation() != incarnation {
-        end = End::fenced();
+/// What an incarnation's task holds. Dropped in this order: the state is gone before anybody hears of the end.
+struct Seat<A: Actor> {
+    state: A,
+    cx: Context<A>,
+    life: life::Life<A>,
+}
+
+/// A block and not an async fn: that would hold its arguments twice, in every idle actor.
+fn run<A: Actor>(mut seat: Seat<A>) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        let mut end = {
+            let Seat { state, cx, life } = &mut seat;
+            let incarnation = cx.incarnation;
+            let served = guarded(life.cell(), incarnation, true, pin!(Some(serve(life.cell(), state, cx)))).await;
+            served.unwrap_or_else(|end| end)
+        };
+        if seat.cx.face().incarnation() != seat.cx.incarnation {
+            end = End::fenced();
+        }
+        scope::settle(|| Failure::Exited(end.exit.clone()));
+        Box::pin(finish(seat, end)).await;
     }
-    scope::settle(|| Failure::Exited(end.exit.clone()));
-    Box::pin(finish(life, state, cx, end)).await;
 }
 
 /// The stop hook, the state's end, and the news of it. Boxed: an idle actor does not hold its future.
-async fn finish<A: Actor>(life: life::Life<A>, mut state: A, mut cx: Context<A>, end: End) {
+async fn finish<A: Actor>(seat: Seat<A>, end: End) {
+    let Seat { life, mut cx, mut state } = seat; // Dropped the other way round, should the task be cut off here.
     let cell = life.cell().clone();
     let mut exit = end.exit;
     if end.hook {

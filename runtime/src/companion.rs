@@ -105,7 +105,7 @@ struct Seat<A: Actor> {
     life: life::Life<A>,
 }
 
-/// A block and not an async fn: that would hold its arguments twice, in every idle actor.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice, in every idle actor")]
 fn run<A: Actor>(mut seat: Seat<A>) -> impl Future<Output = ()> + Send + 'static {
     async move {
         let mut end = {

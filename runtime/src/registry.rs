@@ -39,22 +39,20 @@ impl Registry {
         self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a cell that knows its id from the start.
+    /// Makes a cell that knows its id from the start. `make` runs under the lock of a shard: it only allocates.
     pub(crate) fn enter<C: AnyCell + 'static>(&self, make: impl FnOnce(ActorId) -> Arc<C>) -> Arc<C> {
         let number = self.turn.fetch_add(1, Ordering::Relaxed) % SHARDS;
-        let (at, id) = {
-            let mut shard = self.shard(number);
-            let at = shard.free.pop().unwrap_or_else(|| {
-                // Generations start at 1: an id is never zero.
-                shard.places.push(Place { generation: 1, cell: None });
-                (shard.places.len() - 1) as u32
-            });
-            let index = at * SHARDS as u32 + number as u32;
-            (at, ActorId::new(self.node, index, shard.places[at as usize].generation))
-        };
-        let cell = make(id);
+        let mut shard = self.shard(number);
+        let at = shard.free.pop().unwrap_or_else(|| {
+            // Generations start at 1: an id is never zero.
+            shard.places.push(Place { generation: 1, cell: None });
+            (shard.places.len() - 1) as u32
+        });
+        let place = &mut shard.places[at as usize];
+        let cell = make(ActorId::new(self.node, at * SHARDS as u32 + number as u32, place.generation));
         let erased: Arc<dyn AnyCell> = cell.clone();
-        self.shard(number).places[at as usize].cell = Some(Arc::downgrade(&erased));
+        place.cell = Some(Arc::downgrade(&erased));
+        drop(shard);
         self.count.fetch_add(1, Ordering::Relaxed);
         cell
     }

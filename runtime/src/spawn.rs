@@ -97,7 +97,7 @@ impl<A: Actor> Spawn<A> {
             self.node.names().register(name, cell.clone())?;
         }
         if !self.light {
-            give_shell(&cell).await?;
+            Box::pin(give_shell(&cell)).await?; // Boxed: a light actor does not pay for its size.
         }
         companion::start(&cell, self.actor, self.linked).await.map_err(SpawnError::Init)?;
         guard.disarm();

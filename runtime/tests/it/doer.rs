@@ -22,9 +22,11 @@ pub(crate) enum Heard {
 
 type Work = Pin<Box<dyn Future<Output = Result<(), Exit>> + Send>>;
 
+type Deed = Box<dyn FnOnce(&mut Context<Doer>) -> Result<(), Exit> + Send>;
+
 pub(crate) enum Msg {
     Note(u32),
-    Do(Box<dyn FnOnce(&mut Context<Doer>) -> Result<(), Exit> + Send>),
+    Do(Deed),
     /// A future that the handler awaits.
     Wait(Work),
 }
@@ -155,7 +157,7 @@ impl Held {
     }
 
     /// What it hears until its state is dropped.
-    pub(crate) async fn to_the_end(&mut self) -> Vec<Heard> {
+    pub(crate) async fn until_the_end(&mut self) -> Vec<Heard> {
         let mut all = Vec::new();
         loop {
             match self.next().await {

@@ -120,7 +120,7 @@ async fn a_kill_is_not_trapped_and_links_see_killed() {
         b.does(|cx| cx.trap_exit(true)).await;
         a.actor.kill();
         assert_eq!(exited(b.next().await), (Some(a.actor.id()), Exit::Killed));
-        assert_eq!(a.to_the_end().await, [], "{weight:?}: no stop hook after a kill, and nothing trapped");
+        assert_eq!(a.until_the_end().await, [], "{weight:?}: no stop hook after a kill, and nothing trapped");
     }
 }
 
@@ -141,7 +141,7 @@ async fn an_untrapped_exit_signal_runs_the_stop_hook() {
     for weight in BOTH {
         let mut a = weight.doer(&node).await;
         a.actor.exit(boom());
-        assert_eq!(a.to_the_end().await, [Heard::Terminated(boom())]);
+        assert_eq!(a.until_the_end().await, [Heard::Terminated(boom())]);
         assert_eq!(soon(a.actor.gone()).await, boom());
     }
 }
@@ -252,7 +252,7 @@ async fn an_untrapped_exit_signal_overtakes_what_is_queued() {
             for number in 0..10 {
                 a.actor.tell(Msg::Note(number)).now().expect("there is room");
             }
-            let heard = a.to_the_end().await;
+            let heard = a.until_the_end().await;
             let notes = heard.iter().filter(|heard| matches!(heard, Heard::Note(_))).count();
             assert_eq!(notes, 0, "{weight:?} kill {kill}: handled after the signal that ends it");
         }

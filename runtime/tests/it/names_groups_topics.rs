@@ -221,7 +221,7 @@ async fn names_and_groups_stay_over_a_restart_and_end_with_the_actor() {
         held.actor.kill();
         soon(ended.recv()).await.expect("heard");
         assert_eq!(node.whereis::<Doer>("kept").expect("between two incarnations"), held.actor);
-        assert_eq!(group.members(), [held.actor.clone()]);
+        assert_eq!(group.members(), std::slice::from_ref(&held.actor));
         cell.start(Doer::telling(tell.clone())).await.expect("it starts");
         held.settled().await;
     }

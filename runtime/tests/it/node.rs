@@ -85,7 +85,7 @@ async fn what_is_queued_is_handled_before_the_node_has_stopped() {
         held.actor.tell(Msg::Note(number)).now().expect("there is room");
     }
     soon(node.stop().into_future()).await.expect("it stops in order");
-    let heard = held.to_the_end().await;
+    let heard = held.until_the_end().await;
     assert_eq!(heard.len(), 101);
     assert_eq!(heard[100], Heard::Terminated(Exit::Shutdown));
     assert!(matches!(held.actor.tell(Msg::Note(1)).now(), Err(TellError::Stopped(Msg::Note(1), Exit::Shutdown))));

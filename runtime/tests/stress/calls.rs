@@ -71,11 +71,11 @@ impl Actor for Oracle {
             How::Fail => return Err(Exit::custom("wanted")),
             How::BeKilled => {
                 self.wishes.send(Wish::Kill);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             How::BeGivenUp => {
                 self.wishes.send(Wish::GiveUp);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
         Ok(())

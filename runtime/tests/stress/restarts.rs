@@ -91,11 +91,11 @@ impl Actor for Clerk {
             Fate::Fails => return Err(Exit::custom("wanted")),
             Fate::IsKilled => {
                 self.wishes.send(Wish::Kill);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Fate::IsGivenUp => {
                 self.wishes.send(Wish::GiveUp);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
         self.shared.finished.fetch_add(1, Relaxed);

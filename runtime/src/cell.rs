@@ -63,8 +63,10 @@ pub(crate) struct Cold {
     pub(crate) owner: Option<Arc<dyn Owner>>,
     /// The reason that a graceful stop ends with.
     pub(crate) drain: Option<Exit>,
-    /// Set when the actor is gone for good.
+    /// Set when the actor is to be gone for good: refs then have the reason.
     pub(crate) gone: Option<Exit>,
+    /// Its lane is closed, too: nothing is taken any more.
+    pub(crate) closed: bool,
     pub(crate) gone_watchers: Vec<oneshot::Sender<Exit>>,
     /// Further actors that the handler waits for, beside `waiting_on`.
     pub(crate) waits: Vec<u64>,
@@ -176,8 +178,8 @@ impl Face {
     /// Resolves when the actor is gone for good.
     pub(crate) fn gone_signal(&self) -> Result<oneshot::Receiver<Exit>, Exit> {
         self.cold(|cold| match &cold.gone {
-            Some(exit) => Err(exit.clone()),
-            None => {
+            Some(exit) if cold.closed => Err(exit.clone()),
+            _ => {
                 let (sender, receiver) = oneshot::channel();
                 cold.gone_watchers.retain(|old| !old.is_closed());
                 cold.gone_watchers.push(sender);

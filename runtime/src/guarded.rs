@@ -46,14 +46,14 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
             return Poll::Ready(Err(end));
         }
         let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-        let outer = scope::exchange(me.take());
+        let (outer, outer_id) = scope::exchange(me.take(), cell.face.id.to_bits());
         // A thread of its own may be blocked: that takes a worker from nobody.
         let before = (!scope::may_block()).then(|| watch.enter(cell.face.id.to_bits()));
         let polled = catch_unwind(AssertUnwindSafe(|| running.poll(cx)));
         if let Some(before) = before {
             watch.leave(before);
         }
-        me = scope::exchange(outer);
+        me = scope::exchange(outer, outer_id).0;
         match polled {
             Ok(Poll::Pending) => {
                 scope::settle(Failure::default);

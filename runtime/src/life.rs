@@ -151,10 +151,9 @@ pub(crate) fn close(cell: &dyn AnyCell, exit: &Exit) {
         }
         cold.gone = Some(exit.clone());
         cold.owner = None;
-        let watchers = std::mem::take(&mut cold.gone_watchers);
-        Some((std::mem::take(&mut cold.names), std::mem::take(&mut cold.groups), watchers))
+        Some((std::mem::take(&mut cold.names), std::mem::take(&mut cold.groups)))
     });
-    let Some((names, groups, watchers)) = first else { return };
+    let Some((names, groups)) = first else { return };
     for name in names {
         face.node.names().remove(&name, face.id);
     }
@@ -166,6 +165,10 @@ pub(crate) fn close(cell: &dyn AnyCell, exit: &Exit) {
     if let Some(shell) = face.shell.get() {
         shell.stop();
     }
+    let watchers = face.cold(|cold| {
+        cold.closed = true;
+        std::mem::take(&mut cold.gone_watchers)
+    });
     for watcher in watchers {
         let _ = watcher.send(exit.clone());
     }

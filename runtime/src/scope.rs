@@ -5,6 +5,7 @@
 //! tokio runs outside.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crate::cell::AnyCell;
@@ -13,42 +14,65 @@ use crate::failure::Failure;
 
 type Orphan = Box<dyn FnOnce(Failure)>;
 
+/// What a thread is at. It is empty whenever no actor is polled, so it is never dropped, and costs no look at whether it
+/// has been.
+struct Here {
+    current: Cell<Option<Arc<dyn AnyCell>>>,
+    /// The id of `current`; 0: none.
+    id: Cell<u64>,
+    may_block: Cell<bool>,
+    orphaning: Cell<bool>,
+    has_orphans: Cell<bool>,
+}
+
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<dyn AnyCell>>> = const { RefCell::new(None) };
+    static HERE: ManuallyDrop<Here> = const {
+        ManuallyDrop::new(Here {
+            current: Cell::new(None),
+            id: Cell::new(0),
+            may_block: Cell::new(false),
+            orphaning: Cell::new(false),
+            has_orphans: Cell::new(false),
+        })
+    };
     static FAILING: RefCell<Option<Failure>> = const { RefCell::new(None) };
     static ORPHANS: RefCell<Vec<Orphan>> = const { RefCell::new(Vec::new()) };
-    static ORPHANING: Cell<bool> = const { Cell::new(false) };
-    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
-    static HAS_ORPHANS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Sets the current actor; gives back who was current before. The `Arc` travels in and out: no count is touched.
 #[inline]
-pub(crate) fn exchange(current: Option<Arc<dyn AnyCell>>) -> Option<Arc<dyn AnyCell>> {
-    CURRENT.try_with(|place| place.replace(current)).unwrap_or(None)
+pub(crate) fn exchange(current: Option<Arc<dyn AnyCell>>, id: u64) -> (Option<Arc<dyn AnyCell>>, u64) {
+    HERE.with(|here| (here.current.replace(current), here.id.replace(id)))
 }
 
 /// The actor whose handler runs on this thread.
 #[inline]
 pub(crate) fn current() -> Option<Arc<dyn AnyCell>> {
-    CURRENT.try_with(|place| place.borrow().clone()).unwrap_or(None)
+    HERE.with(|here| {
+        if here.id.get() == 0 {
+            return None;
+        }
+        let current = here.current.take();
+        here.current.set(current.clone());
+        current
+    })
 }
 
-/// Whether `cell` is the actor whose handler runs on this thread.
+/// Whether this is the actor whose handler runs on this thread.
 #[inline]
 pub(crate) fn is_current(id: crate::ActorId) -> bool {
-    CURRENT.try_with(|place| place.borrow().as_ref().is_some_and(|cell| cell.face().id == id)).unwrap_or(false)
+    HERE.with(|here| here.id.get() == id.to_bits())
 }
 
 /// This thread belongs to one actor alone: its handlers may block it.
 pub(crate) fn allow_blocking() {
-    let _ = MAY_BLOCK.try_with(|flag| flag.set(true));
+    HERE.with(|here| here.may_block.set(true));
 }
 
 /// Whether waiting by blocking the thread takes a worker from nobody.
 #[inline]
 pub(crate) fn may_block() -> bool {
-    MAY_BLOCK.try_with(Cell::get).unwrap_or(false)
+    HERE.with(|here| here.may_block.get())
 }
 
 /// While `f` runs, replies that are dropped without an answer end with `failure`.
@@ -70,36 +94,35 @@ pub(crate) fn failure_now() -> Option<Failure> {
     if let Some(failure) = FAILING.try_with(|place| place.borrow().clone()).unwrap_or(None) {
         return Some(failure);
     }
-    let inside = CURRENT.try_with(|place| place.borrow().is_some()).unwrap_or(false)
-        || ORPHANING.try_with(Cell::get).unwrap_or(false);
+    let inside = HERE.with(|here| here.id.get() != 0 || here.orphaning.get());
     (!inside).then(Failure::default)
 }
 
 /// While `f` runs, replies that are dropped wait for `settle`, as those of a handler do. `f` must not panic.
 pub(crate) fn orphaning<R>(f: impl FnOnce() -> R) -> R {
-    let before = ORPHANING.try_with(|flag| flag.replace(true)).unwrap_or(false);
+    let before = HERE.with(|here| here.orphaning.replace(true));
     let result = f();
-    let _ = ORPHANING.try_with(|flag| flag.set(before));
+    HERE.with(|here| here.orphaning.set(before));
     result
 }
 
 /// A reply dropped by a handler that may be crashing: answered when that is known.
 pub(crate) fn leave_orphan(orphan: Orphan) {
-    let _ = HAS_ORPHANS.try_with(|flag| flag.set(true));
+    HERE.with(|here| here.has_orphans.set(true));
     let _ = ORPHANS.try_with(|place| place.borrow_mut().push(orphan));
 }
 
 /// Answers the replies that the handler dropped.
 #[inline]
 pub(crate) fn settle(why: impl FnOnce() -> Failure) {
-    if HAS_ORPHANS.try_with(Cell::get).unwrap_or(false) {
+    if HERE.with(|here| here.has_orphans.get()) {
         settle_all(&why());
     }
 }
 
 #[cold]
 fn settle_all(why: &Failure) {
-    let _ = HAS_ORPHANS.try_with(|flag| flag.set(false));
+    HERE.with(|here| here.has_orphans.set(false));
     let orphans = ORPHANS.try_with(RefCell::take).unwrap_or_default();
     for orphan in orphans {
         orphan(why.clone());

@@ -54,7 +54,7 @@ pub struct Ended {
 /// let node = Node::start("doc").await?;
 /// let (tell, mut ended) = tokio::sync::mpsc::unbounded_channel();
 /// let make = || actor_fn(|n: u32| assert!(n > 0, "zero"));
-/// let cell = ActorCell::light(&node, Mailbox::DEFAULT, Tell(tell));
+/// let cell = ActorCell::light(&node, Mailbox::DEFAULT, Tell(tell))?;
 /// cell.start(make()).await.expect("it has no init to fail");
 /// cell.reference().tell(0).await?;
 /// assert_eq!(ended.recv().await.map(|ended| ended.incarnation), Some(1));

@@ -10,13 +10,13 @@ pub struct Counter {
 impl Counter {
     /// Adds `by`.
     #[cast]
-    fn add(&mut self, by: u64) {
+    pub fn add(&mut self, by: u64) {
         self.n += by;
     }
 
     /// The count.
     #[call]
-    fn get(&mut self) -> u64 {
+    pub fn get(&mut self) -> u64 {
         self.n
     }
 }

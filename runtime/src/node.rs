@@ -133,7 +133,7 @@ impl Node {
         Spawn::new(self.clone(), actor, false)
     }
 
-    /// The same actor in an eighth of the memory and the time, without a handle for ractor code.
+    /// The same actor in a sixth of the memory and a fraction of the time to start, without a handle for ractor code.
     pub fn spawn_light<A: Actor>(&self, actor: A) -> Spawn<A> {
         Spawn::new(self.clone(), actor, true)
     }

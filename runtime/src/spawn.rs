@@ -79,7 +79,7 @@ impl<A: Actor> Spawn<A> {
         self
     }
 
-    /// Leaves the ractor actor out: an eighth of the memory and the time, and no handle for ractor code.
+    /// Leaves the ractor actor out: a sixth of the memory, a quicker start, and no handle for ractor code.
     pub fn light(mut self) -> Self {
         self.light = true;
         self

@@ -9,7 +9,7 @@
 //! 4. One consumer at a time: a consumer whose incarnation is over gets nothing any more.
 //!
 //! **Bounds**: `capacity` entries that count (see [`Weighs`]); at the bound `push` answers as `overflow` says.
-//! **Cost**: one lock a push; one lock a batch for the consumer.
+//! **Cost**: one lock a push; for the consumer one that nobody else wants an entry, and two a batch.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

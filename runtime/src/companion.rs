@@ -22,7 +22,7 @@ use crate::entry::{Aside, Entry, Event, Note, Special, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::guarded::{self, guarded};
-use crate::lane::{END, Next, Packed, SYS, Tenancy};
+use crate::lane::{END, Next, SYS, Tenancy};
 use crate::mailbox::CrashPolicy;
 use crate::recorder::{DOWN, EXITED};
 use crate::signal::Signal;
@@ -164,7 +164,8 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>
                 return End { exit, hook: true };
             }
         }
-        if cx.is_called() {
+        let called = cx.is_called();
+        if called {
             if let Some(exit) = cx.take_stop() {
                 return End { exit, hook: true };
             }
@@ -177,7 +178,13 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>
             }
         }
         let mut step = Step::Message;
-        if let Some(msg) = take(cx, &mut tenancy, &mut step) {
+        if called
+            && let Some(msg) = cx.take_continue()
+        {
+            if let Err(end) = Box::pin(go_on(state, cx, msg)).await {
+                return end;
+            }
+        } else if let Some(msg) = take(cx, &mut tenancy, &mut step) {
             if let Err(exit) = state.handle(cx, msg).await {
                 return End { exit, hook: true };
             }
@@ -230,11 +237,11 @@ fn take<A: Actor>(
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
     step: &mut Step,
 ) -> Option<A::Msg> {
-    let Some(entry) = (if cx.has_extra() { take_continue(cx, tenancy) } else { tenancy.pop() }) else {
+    let Some(entry) = tenancy.pop() else {
         *step = Step::Empty;
         return None;
     };
-    let Entry { msg, note, aside } = entry.unpack();
+    let Entry { msg, note, aside } = entry;
     let msg = if note == Note::TELL { msg } else { sift(msg, note, aside, cx, step) };
     if let Some(msg) = &msg {
         cx.begin(A::kind(msg), msg);
@@ -242,13 +249,11 @@ fn take<A: Actor>(
     msg
 }
 
-#[cold]
-fn take_continue<A: Actor>(
-    cx: &mut Context<A>,
-    tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
-) -> Option<Packed<Entry<A::Msg>>> {
-    let next = cx.take_continue().map(|msg| Packed::new(Entry::new(msg, Note::TELL)));
-    next.or_else(|| tenancy.pop())
+/// Handles the message that the last handler left to go on with. Boxed by its caller: few actors use it.
+async fn go_on<A: Actor>(state: &mut A, cx: &mut Context<A>, msg: A::Msg) -> Result<(), End> {
+    cx.begin(A::kind(&msg), &msg);
+    state.handle(cx, msg).await.map_err(|exit| End { exit, hook: true })?;
+    if cx.done() { Ok(()) } else { Err(End::fenced()) }
 }
 
 /// Waits for the next entry, a timer, or a system request.
@@ -338,7 +343,7 @@ fn obey<A: Actor>(
             Sys::Stop(exit) => return Some(exit),
             Sys::Suspend | Sys::Resume => {
                 let on = matches!(request, Sys::Suspend);
-                tenancy.suspended = on;
+                tenancy.suspend(on);
                 cell.lane.suspend(cx.incarnation, on);
                 cell.face.suspended.store(on, Ordering::Relaxed);
             }

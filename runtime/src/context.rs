@@ -265,11 +265,6 @@ impl<A: Actor> Context<A> {
             .is_some_and(|extra| extra.called || extra.sleep.as_ref().is_some_and(|sleep| sleep.is_elapsed()))
     }
 
-    #[inline]
-    pub(crate) fn has_extra(&self) -> bool {
-        self.extra.is_some()
-    }
-
     pub(crate) fn take_stop(&mut self) -> Option<Exit> {
         let extra = self.extra.as_mut()?;
         extra.called = false;

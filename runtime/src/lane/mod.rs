@@ -1,14 +1,13 @@
 //! The lane: an actor's queue, its wake protocol, and the slots that carry replies.
 //!
 //! ```text
-//!   senders ──push──▶ queue (one lock: entries + wake state) ──swap──▶ hand (one lock: taken, not handled) ──▶ companion
+//!   senders ──push──▶ queue (one lock: entries + wake state) ──swap──▶ hand (the consumer's own: taken, not handled) ──▶ companion
 //!                       │ full: room.rs, first come first served          │ stays here when an incarnation dies
 //! ```
 //!
 //! Knows nothing of actors, ractor or tokio; `docs/decisions/0002-lane.md` tells why it has this form.
 
 mod lock;
-mod owned;
 pub(crate) mod pool;
 mod queue;
 mod room;
@@ -20,5 +19,5 @@ mod models;
 #[cfg(all(test, not(proscenium_loom)))]
 mod tests;
 
-pub(crate) use queue::{END, Lane, Next, Packed, Pushed, Refused, SYS, Tenancy, Weighs};
+pub(crate) use queue::{END, Lane, Next, Pushed, Refused, SYS, Tenancy, Weighs};
 pub(crate) use room::Reserve;

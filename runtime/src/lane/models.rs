@@ -148,7 +148,7 @@ fn serve(lane: &Queue, incarnation: u32, got: &mut Vec<u32>, enough: impl Fn(&[u
             }
         }
         if let Some(entry) = tenancy.pop() {
-            got.push(entry.unpack());
+            got.push(entry);
             continue;
         }
         match tenancy.poll_next() {
@@ -168,7 +168,7 @@ const RESUME: u32 = REQUEST + 2;
 fn obey(lane: &Queue, incarnation: u32, tenancy: &mut Tenancy<'_, u32, u32>, got: &mut Vec<u32>) {
     for request in lane.take_sys(incarnation) {
         if request == SUSPEND || request == RESUME {
-            tenancy.suspended = request == SUSPEND;
+            tenancy.suspend(request == SUSPEND);
             lane.suspend(incarnation, request == SUSPEND);
         }
         got.push(request);

@@ -16,8 +16,7 @@ use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::task::{Poll, Waker};
 
-use super::lock::{Guard, Lock};
-use super::owned::Owned;
+use super::lock::{Guard, Lock, Owned, Owner};
 use super::room::Waiter;
 use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 use crate::mailbox::Overflow;
@@ -237,7 +236,7 @@ fn wake(waker: Option<Waker>) {
 impl<T, S> Drop for Lane<T, S> {
     fn drop(&mut self) {
         let queued = std::mem::take(&mut self.queue.lock().entries);
-        let taken = self.hand.batch.without_owner(std::mem::take).unwrap_or_default();
+        let taken = self.hand.batch.by_nobody().map(|mut batch| std::mem::take(&mut *batch)).unwrap_or_default();
         taken.into_iter().chain(queued).for_each(|entry| drop(entry.unpack()));
     }
 }
@@ -412,20 +411,11 @@ impl<T: Weighs, S> Lane<T, S> {
             return Err(entry);
         }
         let weighs = entry.weighs() && self.is_bounded() && !self.takes_one_by_one();
-        let mut entry = Some(entry);
-        self.hand.batch.without_owner(|batch| {
-            if let Some(entry) = entry.take() {
-                batch.push_front(Packed::new(entry));
-            }
-        });
-        match entry {
-            Some(entry) => Err(entry),
-            None => {
-                queue.used += usize::from(weighs);
-                queue.taken += 1;
-                Ok(())
-            }
-        }
+        let Some(mut batch) = self.hand.batch.by_nobody() else { return Err(entry) };
+        batch.push_front(Packed::new(entry));
+        queue.used += usize::from(weighs);
+        queue.taken += 1;
+        Ok(())
     }
 
     /// Goes before all entries. Refused only when the lane is closed.
@@ -484,7 +474,7 @@ impl<T: Weighs, S> Lane<T, S> {
     /// Places that are kept for entries, while nobody consumes.
     #[cfg(all(test, not(proscenium_loom)))]
     pub(super) fn buffered(&self) -> usize {
-        self.queue.lock().entries.capacity() + self.hand.batch.without_owner(|batch| batch.capacity()).unwrap_or(0)
+        self.queue.lock().entries.capacity() + self.hand.batch.by_nobody().map_or(0, |batch| batch.capacity())
     }
 
     // ---- incarnations ----
@@ -528,8 +518,8 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// The consumer leaves by itself.
-    fn leave(&self, incarnation: u32) {
-        self.hand.batch.leave(incarnation);
+    fn leave(&self, incarnation: u32, owner: Owner) {
+        self.hand.batch.leave(owner);
         if self.detach(incarnation) {
             self.give_room_back();
         }
@@ -573,7 +563,7 @@ impl<T: Weighs, S> Lane<T, S> {
         drop(queue);
         wake(task);
         self.hand.batch.seize();
-        let mut left = self.hand.batch.without_owner(std::mem::take).unwrap_or_default();
+        let mut left = self.hand.batch.by_nobody().map(|mut batch| std::mem::take(&mut *batch)).unwrap_or_default();
         left.extend(entries);
         let mut requests = VecDeque::new();
         if let Some(cold) = cold {
@@ -625,27 +615,24 @@ impl<T: Weighs, S> Lane<T, S> {
 
     /// The consumer of `incarnation` enters; its task was set before.
     pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, T, S> {
-        let mut swollen = false;
         let queue = self.queue.lock();
-        if queue.incarnation == incarnation && queue.state != State::Detached {
-            // Under the queue's lock, so that a fence comes before or after it.
-            self.hand.batch.give(incarnation);
-        }
+        let is_ours = queue.incarnation == incarnation && queue.state != State::Detached;
+        // Under the queue's lock, so that a fence comes before or after it.
+        let owner = if is_ours { self.hand.batch.give(incarnation) } else { Owner::NOBODY };
         drop(queue);
-        self.hand.batch.with_owner(incarnation, |batch| swollen = batch.capacity() > RETAINED); // A predecessor's burst.
+        let swollen = self.hand.batch.by_owner(owner).is_some_and(|batch| batch.capacity() > RETAINED); // A predecessor's burst.
         Tenancy {
             lane: self,
             incarnation,
+            owner,
             chunk: if self.is_bounded() && !self.takes_one_by_one() {
                 (self.calm.capacity / 4).clamp(1, 256) as u64
             } else {
                 u64::MAX
             },
-            popped: self.hand.popped.load(Ordering::Relaxed),
-            weighed: self.hand.weighed.load(Ordering::Relaxed),
             returned: self.hand.weighed.load(Ordering::Relaxed),
             swollen,
-            suspended: false,
+            suspended: None,
         }
     }
 }
@@ -674,42 +661,44 @@ pub(crate) struct Leftovers<T, S> {
 pub(crate) struct Tenancy<'a, T: Weighs, S> {
     lane: &'a Lane<T, S>,
     incarnation: u32,
+    owner: Owner,
     /// Room is given back in chunks of this many, so that senders are not woken one by one.
     chunk: u64,
-    popped: u64,
-    weighed: u64,
     returned: u64,
     /// A large batch was taken since the last park: give memory back at the next.
     swollen: bool,
-    pub(crate) suspended: bool,
+    /// While suspended, the right to the hand is put away here: so `pop` need not ask.
+    suspended: Option<Owner>,
 }
 
 impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// The next entry of those taken in hand.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<Packed<T>> {
-        if self.suspended {
-            return None;
-        }
-        let (lane, counts) = (self.lane, self.chunk != u64::MAX);
-        let (popped, weighed) = (&mut self.popped, &mut self.weighed);
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let hand = &self.lane.hand;
         // Counted while the hand is ours: a fence then waits for the count, and the successor goes on from it.
         // Fenced is as empty: `poll_next` will tell.
-        let entry = lane.hand.batch.with_owner(self.incarnation, |batch| {
-            let mut entry = batch.pop_front()?;
-            *popped += 1;
-            lane.hand.popped.store(*popped, Ordering::Relaxed);
-            if counts && entry.weighs() {
-                *weighed += 1;
-                lane.hand.weighed.store(*weighed, Ordering::Release);
+        let mut batch = hand.batch.by_owner(self.owner)?;
+        let mut entry = batch.pop_front()?;
+        hand.popped.store(hand.popped.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if self.chunk != u64::MAX {
+            let weighed = hand.weighed.load(Ordering::Relaxed) + u64::from(entry.weighs());
+            hand.weighed.store(weighed, Ordering::Release);
+            drop(batch);
+            if weighed - self.returned >= self.chunk {
+                self.returned = weighed;
+                self.lane.give_room_back();
             }
-            Some(entry)
-        })??;
-        if self.weighed - self.returned >= self.chunk {
-            self.returned = self.weighed;
-            lane.give_room_back();
         }
-        Some(entry)
+        Some(entry.unpack())
+    }
+
+    pub(crate) fn suspend(&mut self, on: bool) {
+        if on && self.suspended.is_none() {
+            self.suspended = Some(std::mem::replace(&mut self.owner, Owner::NOBODY));
+        } else if let (false, Some(owner)) = (on, self.suspended.take()) {
+            self.owner = owner;
+        }
     }
 
     /// Called when `pop` has nothing: takes the next batch in hand, or parks. One critical section, so that no push
@@ -720,14 +709,16 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         if queue.incarnation != self.incarnation || queue.state == State::Detached {
             return Poll::Ready(Next::Gone);
         }
-        if self.weighed != queue.returned && self.chunk != u64::MAX {
-            self.returned = self.weighed;
-            self.lane.settle(&mut queue, &mut wakes);
+        if self.chunk != u64::MAX {
+            self.returned = self.lane.hand.weighed.load(Ordering::Relaxed);
+            if self.returned != queue.returned {
+                self.lane.settle(&mut queue, &mut wakes);
+            }
         }
         queue.state = State::Running;
         let next = if queue.has_sys() {
             Poll::Ready(Next::Sys)
-        } else if self.suspended {
+        } else if self.suspended.is_some() {
             self.park(&mut queue)
         } else if !queue.entries.is_empty() {
             self.take(&mut queue, &mut wakes);
@@ -747,28 +738,22 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     #[inline]
     fn take(&mut self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) {
         let one_by_one = self.lane.takes_one_by_one();
-        let mut room = 0;
-        let entries = &mut queue.entries;
-        let taken = self.lane.hand.batch.with_owner(self.incarnation, |batch| {
-            if one_by_one || !batch.is_empty() {
-                let entry = entries.pop_front().map(|mut entry| {
-                    room = usize::from(one_by_one && entry.weighs());
-                    entry
-                });
-                batch.extend(entry);
-                1
-            } else {
-                std::mem::swap(batch, entries);
-                batch.len()
-            }
-        });
-        let taken = taken.unwrap_or(0);
-        queue.taken += taken as u64;
+        let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return };
+        if !one_by_one && batch.is_empty() {
+            std::mem::swap(&mut *batch, &mut queue.entries);
+            queue.taken += batch.len() as u64;
+            self.swollen |= batch.len() > RETAINED;
+            return;
+        }
+        let Some(mut entry) = queue.entries.pop_front() else { return };
+        queue.taken += 1;
+        let room = usize::from(one_by_one && entry.weighs());
+        batch.push_back(entry);
+        drop(batch);
         if room > 0 {
             queue.used -= room;
             queue.grant(self.lane.calm.capacity, wakes);
         }
-        self.swollen |= taken > RETAINED;
     }
 
     fn park(&mut self, queue: &mut Queue<T, S>) -> Poll<Next> {
@@ -777,11 +762,11 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
             if queue.entries.is_empty() {
                 queue.entries = VecDeque::new();
             }
-            self.lane.hand.batch.with_owner(self.incarnation, |batch| {
-                if batch.is_empty() {
-                    *batch = VecDeque::new();
-                }
-            });
+            if let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner)
+                && batch.is_empty()
+            {
+                *batch = VecDeque::new();
+            }
         }
         Poll::Pending
     }
@@ -789,6 +774,6 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
 
 impl<T: Weighs, S> Drop for Tenancy<'_, T, S> {
     fn drop(&mut self) {
-        self.lane.leave(self.incarnation);
+        self.lane.leave(self.incarnation, self.suspended.unwrap_or(self.owner));
     }
 }

@@ -21,7 +21,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use super::pool::{self, Handle};
-use super::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, yield_now};
+use super::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, Shared, yield_now};
 
 const FREE: u8 = 0;
 const EMPTY: u8 = 1;
@@ -39,24 +39,6 @@ const FENCED: u8 = 10;
 const EXPIRED: u8 = 9;
 
 const WORDS: usize = 4;
-
-#[cfg(not(proscenium_loom))]
-struct Shared<T>(std::cell::UnsafeCell<T>);
-
-#[cfg(not(proscenium_loom))]
-impl<T> Shared<T> {
-    fn new(value: T) -> Self {
-        Shared(std::cell::UnsafeCell::new(value))
-    }
-
-    #[inline]
-    fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-        f(self.0.get())
-    }
-}
-
-#[cfg(proscenium_loom)]
-use loom::cell::UnsafeCell as Shared;
 
 /// A place for one reply at a time.
 #[repr(align(64))]

@@ -69,7 +69,7 @@ fn room(lane: &Queue) -> usize {
 fn next(tenancy: &mut Tenancy<'_, Entry, &'static str>) -> Result<u32, Poll<Next>> {
     loop {
         if let Some(entry) = tenancy.pop() {
-            return Ok(entry.unpack().0);
+            return Ok(entry.0);
         }
         match tenancy.poll_next() {
             Poll::Ready(Next::Batch) => {}
@@ -229,7 +229,7 @@ fn suspended_only_requests_are_taken() {
     let mut tenancy = lane.enter(first);
     push_all(&lane, 0..2);
     assert_eq!(next(&mut tenancy), Ok(0));
-    tenancy.suspended = true;
+    tenancy.suspend(true);
     lane.suspend(first, true);
     assert_eq!(next(&mut tenancy), Err(Poll::Pending));
     push_all(&lane, [2]);
@@ -239,7 +239,7 @@ fn suspended_only_requests_are_taken() {
     assert_eq!(next(&mut tenancy), Err(Poll::Ready(Next::Sys)));
     assert_ne!(lane.ctl() & SYS, 0);
     assert_eq!(lane.take_sys(first), ["resume"]);
-    tenancy.suspended = false;
+    tenancy.suspend(false);
     lane.suspend(first, false);
     assert_eq!(take_all(&mut tenancy), [1, 2]);
 }

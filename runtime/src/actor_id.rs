@@ -17,6 +17,11 @@ impl ActorId {
         ActorId(node | generation | u64::from(index))
     }
 
+    /// Whether an actor of this node has it.
+    pub(crate) fn is_of(self, node: u32) -> bool {
+        (self.0 ^ u64::from(node) << (INDEX + GENERATION)) >> (INDEX + GENERATION) == 0
+    }
+
     pub(crate) fn from_bits(bits: u64) -> Self {
         ActorId(bits)
     }

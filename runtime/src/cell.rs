@@ -24,6 +24,7 @@ use crate::mailbox::Mailbox;
 use crate::names::Name;
 use crate::node::Node;
 use crate::ractor_shell::Shell;
+use crate::recorder::{Recorded, Recorder};
 use crate::signal::{Down, MonitorId, Signal};
 use crate::sys::Status;
 use crate::{panics, scope};
@@ -239,6 +240,11 @@ impl<A: Actor> AsRef<Lane<Entry<A::Msg>, Sys<A>>> for Cell<A> {
 impl<A: Actor> Cell<A> {
     pub(crate) fn new(id: ActorId, node: Node, mailbox: Mailbox) -> Self {
         Cell { lane: Lane::new(mailbox.slots(), mailbox.at_the_bound()), face: Face::new(id, node) }
+    }
+
+    /// What a recorder of this actor's holds.
+    pub(crate) fn history(&self, recorder: &Recorder) -> Vec<Recorded> {
+        recorder.read(|kind| self.kind_name(kind), |ms| self.face.node.watch().since_start(ms))
     }
 
     /// The overflow policy gave this entry up: it is counted, a call ends, a message is handed on.

@@ -22,7 +22,7 @@ use crate::entry::{Aside, Entry, Event, Note, Special, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::guarded::{self, guarded};
-use crate::lane::{END, Next, SYS, Tenancy};
+use crate::lane::{END, Next, Tenancy};
 use crate::mailbox::CrashPolicy;
 use crate::recorder::{DOWN, EXITED};
 use crate::signal::Signal;
@@ -150,19 +150,14 @@ fn drop_state<A: Actor>(state: A, exit: &Exit) {
 }
 
 /// Handles messages until the incarnation is to end; says why.
-async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>) -> End {
+async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> End {
     let mut tenancy = cell.lane.enter(cx.incarnation);
     let mut budget = BUDGET;
     loop {
-        let ctl = cell.lane.ctl();
-        if ctl & (SYS | END) != 0 {
-            // A kill and an untrapped exit overtake what is queued.
-            if let Some(end) = guarded::end_signal(cell, true).filter(|_| ctl & END != 0) {
-                return end;
-            }
-            if let Some(exit) = obey(cell, state, cx, &mut tenancy) {
-                return End { exit, hook: true };
-            }
+        if !cell.lane.is_calm(cx.incarnation)
+            && let Some(end) = overtaken(cell, state, cx, &mut tenancy)
+        {
+            return end;
         }
         let called = cx.is_called();
         if called {
@@ -170,46 +165,61 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>
                 return End { exit, hook: true };
             }
             if cx.has_timers() {
-                poll_fn(|waker| {
-                    cx.fire_timers(waker);
-                    Poll::Ready(())
-                })
-                .await;
+                poll_fn(|waker| Poll::Ready(cx.fire_timers(waker))).await;
             }
         }
-        let mut step = Step::Message;
-        if called
-            && let Some(msg) = cx.take_continue()
-        {
+        if called && let Some(msg) = cx.take_continue() {
             if let Err(end) = Box::pin(go_on(state, cx, msg)).await {
                 return end;
             }
-        } else if let Some(msg) = take(cx, &mut tenancy, &mut step) {
-            if let Err(exit) = state.handle(cx, msg).await {
-                return End { exit, hook: true };
-            }
-            if !cx.done() {
-                return End::fenced();
-            }
-        }
-        match step {
-            Step::Message => {}
-            Step::Answer => {
-                cx.face().call_in_hand.store(0, Ordering::Relaxed);
-                scope::settle(Failure::default);
-            }
-            Step::Signal(signal) => {
-                if let Err(exit) = Box::pin(signalled(*signal, state, cx)).await {
-                    return End { exit, hook: true };
+        } else {
+            match tenancy.next() {
+                Ok(Entry { msg, note, aside }) => {
+                    let is_tell = note == Note::TELL;
+                    let msg = if is_tell {
+                        std::mem::forget(aside); // There is none; this spares the look.
+                        msg
+                    } else {
+                        match sift(msg, note, aside, cx) {
+                            Sifted::Message(msg) => Some(msg),
+                            Sifted::Nothing => None,
+                            Sifted::Signal(signal) => match Box::pin(signalled(signal, state, cx)).await {
+                                Ok(()) => None,
+                                Err(exit) => return End { exit, hook: true },
+                            },
+                        }
+                    };
+                    if let Some(msg) = msg {
+                        cx.begin(A::kind(&msg), &msg);
+                        if let Err(exit) = state.handle(cx, msg).await {
+                            return End { exit, hook: true };
+                        }
+                        if !cx.done() {
+                            return End::fenced();
+                        }
+                        if !is_tell {
+                            cx.face().call_in_hand.store(0, Ordering::Relaxed);
+                            scope::settle(Failure::default);
+                        }
+                    }
                 }
-            }
-            Step::Skip => {}
-            Step::Empty => match next(cx, &mut tenancy, &mut budget).await {
-                Next::Batch | Next::Sys => continue,
-                Next::Drained => return End { exit: cell.face.drain_reason(), hook: true },
+                Err(Next::Parked) => {
+                    budget = BUDGET;
+                    let mut slept = false;
+                    poll_fn(|waker| {
+                        if cx.has_timers() {
+                            cx.fire_timers(waker);
+                        }
+                        if std::mem::replace(&mut slept, true) { Poll::Ready(()) } else { Poll::Pending }
+                    })
+                    .await;
+                    continue;
+                }
+                Err(Next::Sys) => continue,
+                Err(Next::Drained) => return End { exit: cell.face.drain_reason(), hook: true },
                 // Closed under a running incarnation, which was killed before; otherwise given up.
-                Next::Gone => return guarded::end_signal(cell, true).unwrap_or_else(End::fenced),
-            },
+                Err(Next::Gone) => return guarded::end_signal(cell, true).unwrap_or_else(End::fenced),
+            }
         }
         budget -= 1;
         if budget == 0 {
@@ -219,34 +229,20 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, state: &mut A, cx: &mut Context<A>
     }
 }
 
-/// What follows on a look into the hand.
-enum Step {
-    Message,
-    /// A message that may hold a reply.
-    Answer,
-    Signal(Box<Signal>),
-    /// Stale, or late.
-    Skip,
-    Empty,
-}
-
-/// The next message. Not async, so that it goes from the queue to its handler without a stop in the task's own memory.
-#[inline(always)]
-fn take<A: Actor>(
+/// Looks at what overtakes the messages: a kill or an untrapped exit, and requests.
+#[cold]
+fn overtaken<A: Actor>(
+    cell: &Cell<A>,
+    state: &mut A,
     cx: &mut Context<A>,
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
-    step: &mut Step,
-) -> Option<A::Msg> {
-    let Some(entry) = tenancy.pop() else {
-        *step = Step::Empty;
-        return None;
-    };
-    let Entry { msg, note, aside } = entry;
-    let msg = if note == Note::TELL { msg } else { sift(msg, note, aside, cx, step) };
-    if let Some(msg) = &msg {
-        cx.begin(A::kind(msg), msg);
+) -> Option<End> {
+    if cell.lane.ctl() & END != 0
+        && let Some(end) = guarded::end_signal(cell, true)
+    {
+        return Some(end);
     }
-    msg
+    obey(cell, state, cx, tenancy).map(|exit| End { exit, hook: true })
 }
 
 /// Handles the message that the last handler left to go on with. Boxed by its caller: few actors use it.
@@ -256,40 +252,20 @@ async fn go_on<A: Actor>(state: &mut A, cx: &mut Context<A>, msg: A::Msg) -> Res
     if cx.done() { Ok(()) } else { Err(End::fenced()) }
 }
 
-/// Waits for the next entry, a timer, or a system request.
-async fn next<A: Actor>(
-    cx: &mut Context<A>,
-    tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
-    budget: &mut u32,
-) -> Next {
-    poll_fn(|waker| {
-        if cx.has_timers() {
-            cx.fire_timers(waker);
-        }
-        let next = tenancy.poll_next();
-        if next.is_pending() {
-            *budget = BUDGET;
-        } else {
-            cx.mark_batch();
-        }
-        next
-    })
-    .await
+/// What an entry that is no tell has for the actor.
+enum Sifted<M> {
+    Message(M),
+    Signal(Signal),
+    /// It is stale, or late.
+    Nothing,
 }
 
-/// What an entry that is no tell has for the actor. What is stale or late has nothing.
-fn sift<A: Actor>(
-    msg: Option<A::Msg>,
-    note: Note,
-    aside: Option<Box<Aside>>,
-    cx: &mut Context<A>,
-    step: &mut Step,
-) -> Option<A::Msg> {
-    *step = Step::Answer;
+fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, aside: Option<Box<Aside>>, cx: &mut Context<A>) -> Sifted<A::Msg> {
     let msg = match note.read() {
+        Special::Call(tag) if tag.is_late() => None,
         Special::Call(tag) => {
             cx.face().call_in_hand.store(tag.to_bits(), Ordering::Release);
-            msg.filter(|_| !tag.is_late())
+            msg
         }
         Special::Own(incarnation) => msg.filter(|_| incarnation == cx.incarnation),
         Special::Retry => {
@@ -298,17 +274,11 @@ fn sift<A: Actor>(
         }
         Special::Aside => match aside.filter(|aside| aside.incarnation == cx.incarnation).map(|aside| aside.event) {
             Some(Event::Timer(timer)) => cx.collect_timer(timer),
-            Some(Event::Signal(signal)) => {
-                *step = Step::Signal(Box::new(signal));
-                return None;
-            }
+            Some(Event::Signal(signal)) => return Sifted::Signal(signal),
             None => None,
         },
     };
-    if msg.is_none() {
-        *step = Step::Skip;
-    }
-    msg
+    msg.map_or(Sifted::Nothing, Sifted::Message)
 }
 
 async fn signalled<A: Actor>(signal: Signal, state: &mut A, cx: &mut Context<A>) -> Result<(), Exit> {
@@ -318,11 +288,11 @@ async fn signalled<A: Actor>(signal: Signal, state: &mut A, cx: &mut Context<A>)
             if watched.is_none() {
                 return Ok(()); // Demonitored while it waited here.
             }
-            cx.begin_signal(DOWN);
+            cx.note(DOWN);
             state.handle_down(cx, down).await?;
         }
         Signal::Exited(exited) => {
-            cx.begin_signal(EXITED);
+            cx.note(EXITED);
             state.handle_exit(cx, exited).await?;
         }
     }
@@ -331,9 +301,8 @@ async fn signalled<A: Actor>(signal: Signal, state: &mut A, cx: &mut Context<A>)
 }
 
 /// Carries out system requests. `Some`: the actor is to stop.
-#[cold]
 fn obey<A: Actor>(
-    cell: &Arc<Cell<A>>,
+    cell: &Cell<A>,
     state: &mut A,
     cx: &mut Context<A>,
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
@@ -344,7 +313,6 @@ fn obey<A: Actor>(
             Sys::Suspend | Sys::Resume => {
                 let on = matches!(request, Sys::Suspend);
                 tenancy.suspend(on);
-                cell.lane.suspend(cx.incarnation, on);
                 cell.face.suspended.store(on, Ordering::Relaxed);
             }
             Sys::Typed(request) => request(state),

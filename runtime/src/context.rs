@@ -26,6 +26,7 @@ use crate::reply::Reply;
 use crate::signal::MonitorId;
 use crate::spawn::Spawn;
 use crate::timers_core::{TimerId, TimersCore};
+use crate::watch;
 
 /// An incarnation's own side: its timers, links, monitors and attached futures, all of which end with it.
 ///
@@ -313,21 +314,19 @@ impl<A: Actor> Context<A> {
     }
 
     /// A handler is about to get a message of this kind.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&mut self, kind: u8, msg: &A::Msg) {
-        self.cell.face.in_hand.store(u16::from(kind) + 1, Ordering::Relaxed);
-        self.recorder.get_or_insert_with(|| Box::new(Recorder::new())).note(kind);
+        self.note(kind);
         if A::CRASH != CrashPolicy::Drop {
             self.extra().kept = A::duplicate(msg);
         }
-        if self.tracing {
-            self.trace_message(kind);
-        }
     }
 
-    pub(crate) fn begin_signal(&mut self, kind: u8) {
+    /// The same for the handler of a signal.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, kind: u8) {
         self.cell.face.in_hand.store(u16::from(kind) + 1, Ordering::Relaxed);
-        self.recorder.get_or_insert_with(|| Box::new(Recorder::new())).note(kind);
+        self.recorder.get_or_insert_with(Recorder::boxed).note(kind, watch::now_ms());
         if self.tracing {
             self.trace_message(kind);
         }
@@ -338,7 +337,7 @@ impl<A: Actor> Context<A> {
     #[must_use]
     pub(crate) fn done(&mut self) -> bool {
         let face = &self.cell.face;
-        if face.incarnation() != self.incarnation {
+        if !self.cell.lane.belongs_to(self.incarnation) {
             return false;
         }
         face.in_hand.store(0, Ordering::Relaxed);
@@ -355,12 +354,6 @@ impl<A: Actor> Context<A> {
         self.extra.as_mut()?.kept.take()
     }
 
-    #[inline]
-    pub(crate) fn mark_batch(&mut self) {
-        let now = self.cell.face.node.watch().coarse_ms();
-        self.recorder.get_or_insert_with(|| Box::new(Recorder::new())).mark(now);
-    }
-
     #[cold]
     fn trace_message(&self, kind: u8) {
         let kind = self.cell.kind_name(kind);
@@ -372,6 +365,6 @@ impl<A: Actor> Context<A> {
     }
 
     pub(crate) fn history(&self) -> Vec<Recorded> {
-        self.recorder.as_ref().map(|recorder| recorder.read(|kind| self.cell.kind_name(kind))).unwrap_or_default()
+        self.recorder.as_ref().map(|recorder| self.cell.history(recorder)).unwrap_or_default()
     }
 }

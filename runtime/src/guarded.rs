@@ -26,34 +26,22 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
     mut future: Pin<&'a mut Option<F>>,
 ) -> impl Future<Output = Result<F::Output, End>> + use<'a, A, F> {
     let mut me: Option<Arc<dyn AnyCell>> = None;
-    let mut entered = false;
     poll_fn(move |cx| {
-        let watch = cell.face.node.watch();
-        if !entered {
-            entered = true;
-            me = Some(cell.clone());
+        if me.is_none() {
+            // Before the first look at the end signal, which wakes this task from here on.
             cell.lane.set_task(incarnation, cx.waker().clone());
         }
-        let ended = if cell.face.incarnation() != incarnation {
-            Some(End::fenced())
-        } else if cell.lane.ctl() & END != 0 {
-            end_signal(cell, heeds_exit)
-        } else {
-            None
-        };
-        if let Some(end) = ended {
+        if !cell.lane.is_calm(incarnation)
+            && let Some(end) = ended(cell, incarnation, heeds_exit)
+        {
             scope::failing_with_exit(&end.exit, || panics::contain(|| future.set(None)));
             return Poll::Ready(Err(end));
         }
         let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-        let (outer, outer_id) = scope::exchange(me.take(), cell.face.id.to_bits());
-        // A thread of its own may be blocked: that takes a worker from nobody.
-        let before = (!scope::may_block()).then(|| watch.enter(cell.face.id.to_bits()));
+        let mine = me.take().unwrap_or_else(|| cell.clone());
+        let outer = scope::enter(mine, cell.face.id.to_bits());
         let polled = catch_unwind(AssertUnwindSafe(|| running.poll(cx)));
-        if let Some(before) = before {
-            watch.leave(before);
-        }
-        me = scope::exchange(outer, outer_id).0;
+        me = scope::leave(outer);
         match polled {
             Ok(Poll::Pending) => {
                 scope::settle(Failure::default);
@@ -69,6 +57,18 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
             }
         }
     })
+}
+
+/// The end of this incarnation, if it is not a request that made it look.
+#[cold]
+fn ended<A: Actor>(cell: &Cell<A>, incarnation: u32, heeds_exit: bool) -> Option<End> {
+    if cell.face.incarnation() != incarnation {
+        Some(End::fenced())
+    } else if cell.lane.ctl() & END != 0 {
+        end_signal(cell, heeds_exit)
+    } else {
+        None
+    }
 }
 
 /// The end signal that waits for this incarnation. A stop hook under way is cut off by a kill only.

@@ -118,7 +118,7 @@ fn report<A: Actor>(cell: &Arc<Cell<A>>, incarnation: u32, exit: &Exit, hand: &H
         state: hand.shown.clone(),
         handled: face.handled.load(Ordering::Relaxed),
         queued: cell.lane.len(),
-        history: hand.recorder.as_ref().map(|recorder| recorder.read(name)).unwrap_or_default(),
+        history: hand.recorder.as_ref().map(|recorder| cell.history(recorder)).unwrap_or_default(),
         at: face.node.now(),
     });
 }

@@ -63,7 +63,7 @@ struct Inner {
     topics: Topics,
     reports: broadcast::Sender<CrashReport>,
     sweeper: Sweeper,
-    watch: Arc<Watch>,
+    watch: Watch,
     clock: Clock,
     life: AtomicU8,
     started_actors: AtomicU64,
@@ -93,12 +93,12 @@ impl Node {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         panics::note_locations();
         let (reports, _) = broadcast::channel(report::BACKLOG);
-        // The watch thread outlives no node: it holds a weak link, set right below.
+        // The watch holds a weak link, set right below.
         let home: Arc<std::sync::OnceLock<Weak<Inner>>> = Arc::default();
         let watched = home.clone();
         let watch = Watch::start(number, move |stuck| {
             if let Some(inner) = watched.get().and_then(Weak::upgrade) {
-                Node(inner).does_not_yield(&stuck);
+                Node(inner).does_not_yield(stuck);
             }
         })
         .map_err(StartError::Watch)?;
@@ -346,7 +346,7 @@ impl Node {
 
     fn does_not_yield(&self, stuck: &Stuck) {
         self.0.unyielding.fetch_add(1, Ordering::Relaxed);
-        let Some(actor) = self.actor(ActorId::from_bits(stuck.actor)) else { return };
+        let Some(actor) = self.actor(stuck.actor) else { return };
         let status = actor.status();
         tracing::warn!(
             target: "proscenium::watch",

@@ -1,7 +1,7 @@
 //! The flight recorder: which kinds of message an actor handled last, and when.
 //!
-//! **Promises** the last 64 kinds and the time of the last 16 batches, to a millisecond; no payloads.
-//! **Cost**: a byte and a counter a message; 336 bytes, allocated at the first message.
+//! **Promises** the last 64 kinds and the last 16 milliseconds in which there were any; no payloads.
+//! **Cost**: a byte, a counter and a look at the coarse clock a message; 216 bytes, allocated at the first message.
 
 use std::time::Duration;
 
@@ -16,9 +16,11 @@ pub(crate) const EXITED: u8 = 254;
 pub(crate) struct Recorder {
     kinds: [u8; KINDS],
     count: u64,
-    /// (number of the first message of a batch, node time in ms when the batch was taken)
-    marks: [(u64, u32); MARKS],
-    batches: u32,
+    /// The last mark's time.
+    now_ms: u32,
+    marked: u32,
+    /// (number of the first message in a millisecond, wrapping; its time in ms)
+    marks: [(u32, u32); MARKS],
 }
 
 /// One message that an actor handled.
@@ -26,39 +28,49 @@ pub(crate) struct Recorder {
 pub struct Recorded {
     /// The kind's name: a method of an `#[actor]`, `DOWN`, `EXIT`.
     pub kind: &'static str,
-    /// When its batch was taken from the mailbox, since the node's start; `None` if the note is older than the marks.
+    /// When its handler began, since the node's start; `None` if the note is older than the marks.
     pub at: Option<Duration>,
 }
 
 impl Recorder {
-    pub(crate) fn new() -> Self {
-        Recorder { kinds: [0; KINDS], count: 0, marks: [(0, 0); MARKS], batches: 0 }
+    fn new() -> Self {
+        Recorder { kinds: [0; KINDS], count: 0, now_ms: u32::MAX, marked: 0, marks: [(0, 0); MARKS] }
     }
 
-    #[inline]
-    pub(crate) fn note(&mut self, kind: u8) {
+    #[cold]
+    pub(crate) fn boxed() -> Box<Self> {
+        Box::new(Recorder::new())
+    }
+
+    #[inline(always)]
+    pub(crate) fn note(&mut self, kind: u8, now_ms: u32) {
+        if now_ms != self.now_ms {
+            self.mark(now_ms);
+        }
         self.kinds[self.count as usize % KINDS] = kind;
         self.count += 1;
     }
 
-    #[inline]
-    pub(crate) fn mark(&mut self, now_ms: u32) {
-        let last = self.marks[self.batches.wrapping_sub(1) as usize % MARKS];
-        if self.batches == 0 || last.1 != now_ms {
-            self.marks[self.batches as usize % MARKS] = (self.count, now_ms);
-            self.batches = self.batches.wrapping_add(1);
-        }
+    #[cold]
+    fn mark(&mut self, now_ms: u32) {
+        self.now_ms = now_ms;
+        self.marks[self.marked as usize % MARKS] = (self.count as u32, now_ms);
+        self.marked = self.marked.wrapping_add(1);
     }
 
-    /// The notes, oldest first.
-    pub(crate) fn read(&self, name: impl Fn(u8) -> &'static str) -> Vec<Recorded> {
+    /// The notes, oldest first; `since_start` turns the coarse clock's time into the node's.
+    pub(crate) fn read(
+        &self,
+        name: impl Fn(u8) -> &'static str,
+        since_start: impl Fn(u32) -> Duration,
+    ) -> Vec<Recorded> {
         let first = self.count.saturating_sub(KINDS as u64);
-        let marks = self.batches.min(MARKS as u32) as usize;
+        let marks = || (1..=(self.marked as usize).min(MARKS)).map(|back| self.marks[(self.marked as usize - back) % MARKS]);
         (first..self.count)
             .map(|number| {
-                let kind = name(self.kinds[number as usize % KINDS]);
-                let at = self.marks[..marks].iter().filter(|(from, _)| *from <= number).max_by_key(|(from, _)| *from);
-                Recorded { kind, at: at.map(|(_, ms)| Duration::from_millis(u64::from(*ms))) }
+                // The latest mark that is not later.
+                let at = marks().find(|(from, _)| (number as u32).wrapping_sub(*from) <= u32::MAX / 2);
+                Recorded { kind: name(self.kinds[number as usize % KINDS]), at: at.map(|(_, ms)| since_start(ms)) }
             })
             .collect()
     }
@@ -68,15 +80,18 @@ impl Recorder {
 mod tests {
     use super::*;
 
+    fn millis(ms: u32) -> Duration {
+        Duration::from_millis(u64::from(ms))
+    }
+
     #[test]
-    fn the_last_64_kinds_are_kept_with_the_time_of_their_batch() {
+    fn the_last_64_kinds_are_kept_with_their_time() {
         let mut recorder = Recorder::new();
         for batch in 0..10_u32 {
-            recorder.mark(batch * 5);
-            (0..10).for_each(|_| recorder.note(batch as u8));
+            (0..10).for_each(|_| recorder.note(batch as u8, batch * 5));
         }
         let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-        let read = recorder.read(|kind| names[usize::from(kind)]);
+        let read = recorder.read(|kind| names[usize::from(kind)], millis);
         assert_eq!(read.len(), 64);
         assert_eq!(read[0], Recorded { kind: "3", at: Some(Duration::from_millis(15)) });
         assert_eq!(read[63], Recorded { kind: "9", at: Some(Duration::from_millis(45)) });
@@ -85,13 +100,20 @@ mod tests {
     #[test]
     fn a_note_older_than_all_marks_has_no_time() {
         let mut recorder = Recorder::new();
-        for tick in 0..40_u32 {
-            recorder.mark(tick);
-            recorder.note(0);
-        }
-        let read = recorder.read(|_| "k");
+        (0..40_u32).for_each(|tick| recorder.note(0, tick));
+        let read = recorder.read(|_| "k", millis);
         assert_eq!(read.len(), 40);
         assert_eq!(read[23].at, None);
         assert_eq!(read[24].at, Some(Duration::from_millis(24)));
+    }
+
+    #[test]
+    fn times_are_right_when_the_numbers_in_the_marks_wrap() {
+        let mut recorder = Recorder::new();
+        recorder.count = u64::from(u32::MAX) - 1;
+        (0..4_u32).for_each(|tick| recorder.note(0, 7 + tick));
+        let read = recorder.read(|_| "k", millis);
+        let times: Vec<_> = read[60..].iter().filter_map(|recorded| recorded.at).collect();
+        assert_eq!(times, [7, 8, 9, 10].map(Duration::from_millis));
     }
 }

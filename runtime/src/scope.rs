@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::cell::AnyCell;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::watch::{self, Beat};
 
 type Orphan = Box<dyn FnOnce(Failure)>;
 
@@ -18,8 +19,8 @@ type Orphan = Box<dyn FnOnce(Failure)>;
 /// has been.
 struct Here {
     current: Cell<Option<Arc<dyn AnyCell>>>,
-    /// The id of `current`; 0: none.
-    id: Cell<u64>,
+    /// Has the id of `current`.
+    beat: Cell<Option<&'static Beat>>,
     may_block: Cell<bool>,
     orphaning: Cell<bool>,
     has_orphans: Cell<bool>,
@@ -29,7 +30,7 @@ thread_local! {
     static HERE: ManuallyDrop<Here> = const {
         ManuallyDrop::new(Here {
             current: Cell::new(None),
-            id: Cell::new(0),
+            beat: Cell::new(None),
             may_block: Cell::new(false),
             orphaning: Cell::new(false),
             has_orphans: Cell::new(false),
@@ -39,17 +40,60 @@ thread_local! {
     static ORPHANS: RefCell<Vec<Orphan>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Sets the current actor; gives back who was current before. The `Arc` travels in and out: no count is touched.
-#[inline]
-pub(crate) fn exchange(current: Option<Arc<dyn AnyCell>>, id: u64) -> (Option<Arc<dyn AnyCell>>, u64) {
-    HERE.with(|here| (here.current.replace(current), here.id.replace(id)))
+impl Here {
+    #[inline(always)]
+    fn running(&self) -> u64 {
+        self.beat.get().map_or(0, Beat::running)
+    }
+
+    #[cold]
+    fn new_beat(&self) -> &'static Beat {
+        let beat = watch::beat();
+        self.beat.set(Some(beat));
+        beat
+    }
+}
+
+/// Who was current before.
+pub(crate) struct Outer {
+    cell: Option<Arc<dyn AnyCell>>,
+    id: u64,
+}
+
+/// A poll of this actor begins here. The `Arc` travels in and out: no count is touched.
+#[inline(always)]
+pub(crate) fn enter(me: Arc<dyn AnyCell>, id: u64) -> Outer {
+    watch::rouse();
+    HERE.with(|here| {
+        let beat = match here.beat.get() {
+            Some(beat) => beat,
+            None => here.new_beat(),
+        };
+        Outer { cell: here.current.replace(Some(me)), id: beat.enter(id) }
+    })
+}
+
+/// It is over. Gives back what `enter` was given.
+#[inline(always)]
+pub(crate) fn leave(outer: Outer) -> Option<Arc<dyn AnyCell>> {
+    HERE.with(|here| {
+        if let Some(beat) = here.beat.get() {
+            beat.leave(outer.id);
+        }
+        here.current.replace(outer.cell)
+    })
+}
+
+/// The thread is ending, and its beat is another's.
+pub(crate) fn forget_beat() {
+    HERE.with(|here| here.beat.set(None));
 }
 
 /// The actor whose handler runs on this thread.
 #[inline]
 pub(crate) fn current() -> Option<Arc<dyn AnyCell>> {
     HERE.with(|here| {
-        if here.id.get() == 0 {
+        if here.running() == 0 {
             return None;
         }
         let current = here.current.take();
@@ -61,12 +105,15 @@ pub(crate) fn current() -> Option<Arc<dyn AnyCell>> {
 /// Whether this is the actor whose handler runs on this thread.
 #[inline]
 pub(crate) fn is_current(id: crate::ActorId) -> bool {
-    HERE.with(|here| here.id.get() == id.to_bits())
+    HERE.with(|here| here.running() == id.to_bits())
 }
 
 /// This thread belongs to one actor alone: its handlers may block it.
 pub(crate) fn allow_blocking() {
-    HERE.with(|here| here.may_block.set(true));
+    HERE.with(|here| {
+        here.may_block.set(true);
+        here.new_beat().leave_unwatched();
+    });
 }
 
 /// Whether waiting by blocking the thread takes a worker from nobody.
@@ -94,7 +141,7 @@ pub(crate) fn failure_now() -> Option<Failure> {
     if let Some(failure) = FAILING.try_with(|place| place.borrow().clone()).unwrap_or(None) {
         return Some(failure);
     }
-    let inside = HERE.with(|here| here.id.get() != 0 || here.orphaning.get());
+    let inside = HERE.with(|here| here.running() != 0 || here.orphaning.get());
     (!inside).then(Failure::default)
 }
 
@@ -113,7 +160,7 @@ pub(crate) fn leave_orphan(orphan: Orphan) {
 }
 
 /// Answers the replies that the handler dropped.
-#[inline]
+#[inline(always)]
 pub(crate) fn settle(why: impl FnOnce() -> Failure) {
     if HERE.with(|here| here.has_orphans.get()) {
         settle_all(&why());

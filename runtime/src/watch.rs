@@ -1,21 +1,26 @@
-//! The watch: a thread of its own that notices handlers which do not yield, and keeps the node's coarse clock.
+//! The watch: a thread of its own that notices handlers which do not yield, and keeps a coarse clock.
 //!
 //! ```text
 //!   companion's poll ──▶ beat of its thread (running actor, number of polls)
 //!                              ▲ read every millisecond while anything runs
-//!   watch thread ──────────────┘──▶ report: actor, message kind, how long
+//!   watch thread ──────────────┘──▶ report to the actor's node: actor, how long
 //! ```
 //!
+//! One thread for all nodes of a process, from the first one's start to the last one's stop; a node is told of its own
+//! actors only.
+//!
 //! **Promises**: a handler that has not yielded for half a second is named within a second of its start, even if it has
-//! taken all workers of the runtime; an idle node costs nothing, because the thread parks.
-//! **Bounds**: one beat a thread that ever polled an actor of the node; one report a poll.
-//! **Cost**: three relaxed stores and a load a poll.
+//! taken all workers of the runtime; an idle process costs nothing, because the thread parks.
+//! **Bounds**: one beat a thread that polls actors, used again when the thread has ended; one report a poll.
+//! **Cost**: three relaxed stores and two loads a poll.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
+
+use crate::actor_id::ActorId;
 
 const TICK: Duration = Duration::from_millis(1);
 /// Ticks without any poll after which the thread parks.
@@ -29,156 +34,218 @@ pub(crate) struct Beat {
     polls: AtomicU64,
     /// The id of the actor being polled; 0: none.
     running: AtomicU64,
+    /// The thread may be blocked by its actor: it is not watched.
+    unwatched: AtomicBool,
+    taken: AtomicBool,
 }
 
+/// A node's place at the watch.
 pub(crate) struct Watch {
     node: u32,
-    started: Instant,
-    now_ms: AtomicU32,
-    parked: AtomicBool,
-    stopped: AtomicBool,
-    thread: OnceLock<Thread>,
-    beats: Mutex<Vec<Arc<Beat>>>,
+    /// The coarse clock's time of the node's start.
+    started_ms: u32,
 }
 
 /// An actor's poll that has lasted too long.
 pub(crate) struct Stuck {
-    pub(crate) actor: u64,
+    pub(crate) actor: ActorId,
     pub(crate) since: Duration,
 }
 
-thread_local! {
-    static BEAT: RefCell<Option<(u32, Arc<Beat>)>> = const { RefCell::new(None) };
+type Report = Arc<dyn Fn(&Stuck) + Send + Sync>;
+
+/// Whom the watch serves.
+struct Nodes {
+    all: Vec<(u32, Report)>,
+    thread: Option<Thread>,
 }
 
-impl Watch {
-    /// `report` is called on the watch thread. The thread ends when the watch is stopped.
-    pub(crate) fn start(node: u32, report: impl Fn(Stuck) + Send + 'static) -> std::io::Result<Arc<Watch>> {
-        let watch = Arc::new(Watch {
-            node,
-            started: Instant::now(),
-            now_ms: AtomicU32::new(0),
-            parked: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            thread: OnceLock::new(),
-            beats: Mutex::new(Vec::new()),
-        });
-        let mine = watch.clone();
-        let handle = std::thread::Builder::new().name("proscenium-watch".into()).spawn(move || mine.run(report))?;
-        let _ = watch.thread.set(handle.thread().clone());
-        Ok(watch)
-    }
+// Threads belong to the process, and so do their beats and who looks at them; all that is a node's stays with the node.
+static NODES: Mutex<Nodes> = Mutex::new(Nodes { all: Vec::new(), thread: None });
+static BEATS: Mutex<Vec<&'static Beat>> = Mutex::new(Vec::new());
+static PARKED: AtomicBool = AtomicBool::new(true);
+static NOW_MS: AtomicU32 = AtomicU32::new(0);
 
-    pub(crate) fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
-        self.unpark();
-    }
+fn nodes() -> MutexGuard<'static, Nodes> {
+    NODES.lock().unwrap_or_else(PoisonError::into_inner) // Nothing under it leaves it half done.
+}
 
-    /// Milliseconds since the node's start, at most a tick old while any actor runs.
-    #[inline]
-    pub(crate) fn coarse_ms(&self) -> u32 {
-        self.now_ms.load(Ordering::Relaxed)
-    }
+fn beats() -> MutexGuard<'static, Vec<&'static Beat>> {
+    BEATS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn refresh(&self) {
-        self.now_ms.store(self.started.elapsed().as_millis() as u32, Ordering::Relaxed);
-    }
+/// Milliseconds of the coarse clock, at most a tick old while any actor runs. It starts with the first node.
+#[inline(always)]
+pub(crate) fn now_ms() -> u32 {
+    NOW_MS.load(Ordering::Relaxed)
+}
 
-    fn unpark(&self) {
-        if let Some(thread) = self.thread.get() {
+fn refresh() -> u32 {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    let now = EPOCH.get_or_init(Instant::now).elapsed().as_millis() as u32;
+    NOW_MS.store(now, Ordering::Relaxed);
+    now
+}
+
+/// A poll begins somewhere.
+#[inline(always)]
+pub(crate) fn rouse() {
+    if PARKED.load(Ordering::Relaxed) {
+        wake();
+    }
+}
+
+#[cold]
+fn wake() {
+    if PARKED.swap(false, Ordering::AcqRel) {
+        refresh();
+        if let Some(thread) = &nodes().thread {
             thread.unpark();
         }
     }
+}
 
+impl Watch {
+    /// `report` is called on the watch thread.
+    pub(crate) fn start(node: u32, report: impl Fn(&Stuck) + Send + Sync + 'static) -> std::io::Result<Watch> {
+        let mut nodes = nodes();
+        let started_ms = refresh();
+        if nodes.thread.is_none() {
+            let handle = std::thread::Builder::new().name("proscenium-watch".into()).spawn(run)?;
+            nodes.thread = Some(handle.thread().clone());
+            PARKED.store(false, Ordering::Release);
+        }
+        nodes.all.push((node, Arc::new(report)));
+        Ok(Watch { node, started_ms })
+    }
+
+    /// Nothing is reported any more. The last node's stop ends the thread.
+    pub(crate) fn stop(&self) {
+        let mut nodes = nodes();
+        let before = nodes.all.len();
+        let (gone, left) = std::mem::take(&mut nodes.all).into_iter().partition(|(node, _)| *node == self.node);
+        nodes.all = left;
+        if nodes.all.is_empty() && before > 0 {
+            PARKED.store(false, Ordering::Release);
+            if let Some(thread) = &nodes.thread {
+                thread.unpark();
+            }
+        }
+        drop(nodes);
+        drop::<Vec<_>>(gone); // A report may hold a node.
+    }
+
+    /// A time of the coarse clock as time since the node's start.
+    pub(crate) fn since_start(&self, ms: u32) -> Duration {
+        Duration::from_millis(u64::from(ms.saturating_sub(self.started_ms)))
+    }
+}
+
+/// Gives a thread's beat back when the thread ends.
+struct Lease(Cell<Option<&'static Beat>>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(beat) = self.0.take() else { return };
+        crate::scope::forget_beat();
+        beat.running.store(0, Ordering::Relaxed);
+        beat.unwatched.store(false, Ordering::Relaxed);
+        beat.taken.store(false, Ordering::Release);
+    }
+}
+
+thread_local! {
+    static LEASE: Lease = const { Lease(Cell::new(None)) };
+}
+
+/// A beat for this thread, until it ends.
+#[cold]
+pub(crate) fn beat() -> &'static Beat {
+    let mut beats = beats();
+    let spare = beats.iter().find(|beat| !beat.taken.swap(true, Ordering::Acquire)).copied();
+    let beat = spare.unwrap_or_else(|| {
+        let new: &'static Beat = Box::leak(Box::new(Beat { taken: AtomicBool::new(true), ..Beat::default() }));
+        beats.push(new);
+        new
+    });
+    // A thread that is ending keeps it.
+    let _ = LEASE.try_with(|lease| lease.0.set(Some(beat)));
+    beat
+}
+
+impl Beat {
     /// A poll of `actor` begins on this thread. Returns who was being polled here, for `leave`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self, actor: u64) -> u64 {
-        let before = BEAT.try_with(|place| {
-            let mut place = place.borrow_mut();
-            match &*place {
-                Some((node, beat)) if *node == self.node => beat.enter(actor),
-                _ => place.insert((self.node, self.beat())).1.enter(actor),
-            }
-        });
-        if self.parked.load(Ordering::Relaxed) {
-            self.wake();
-        }
-        before.unwrap_or(0)
+        let before = self.running.load(Ordering::Relaxed);
+        self.polls.store(self.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.running.store(actor, Ordering::Release);
+        before
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn leave(&self, before: u64) {
-        let _ = BEAT.try_with(|place| {
-            if let Some((node, beat)) = &*place.borrow()
-                && *node == self.node
-            {
-                beat.running.store(before, Ordering::Relaxed);
-            }
-        });
+        self.running.store(before, Ordering::Relaxed);
     }
 
-    #[cold]
-    fn wake(&self) {
-        if self.parked.swap(false, Ordering::AcqRel) {
-            self.refresh();
-            self.unpark();
-        }
+    /// Who is being polled; 0: nobody.
+    #[inline(always)]
+    pub(crate) fn running(&self) -> u64 {
+        self.running.load(Ordering::Relaxed)
     }
 
-    #[cold]
-    fn beat(&self) -> Arc<Beat> {
-        let beat = Arc::new(Beat::default());
-        let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
-        beats.retain(|other| Arc::strong_count(other) > 1); // Threads that ended, or went over to another node.
-        beats.push(beat.clone());
-        beat
+    /// This thread belongs to one actor, which may block it.
+    pub(crate) fn leave_unwatched(&self) {
+        self.unwatched.store(true, Ordering::Relaxed);
     }
+}
 
-    fn run(&self, report: impl Fn(Stuck)) {
-        let mut seen: Vec<Seen> = Vec::new();
-        let mut quiet = 0;
-        while !self.stopped.load(Ordering::Acquire) {
-            let look = self.look(&mut seen, &report);
-            quiet = if look == Look::Busy { 0 } else { quiet + 1 };
-            if quiet < QUIET {
-                std::thread::sleep(TICK);
-            } else if look == Look::Held {
-                std::thread::sleep(50 * TICK); // Nothing but stuck handlers: no need to hurry.
-            } else {
-                self.park(&mut seen, &report);
-                quiet = 0;
+/// The watch thread.
+fn run() {
+    let mut seen: Vec<Seen> = Vec::new();
+    let mut quiet = 0;
+    loop {
+        {
+            let mut nodes = nodes();
+            if nodes.all.is_empty() {
+                nodes.thread = None;
+                PARKED.store(true, Ordering::Release);
+                return;
             }
         }
+        let look = look(&mut seen);
+        quiet = if look == Look::Busy { 0 } else { quiet + 1 };
+        if quiet < QUIET {
+            std::thread::sleep(TICK);
+        } else if look == Look::Held {
+            std::thread::sleep(50 * TICK); // Nothing but stuck handlers: no need to hurry.
+        } else {
+            park(&mut seen);
+            quiet = 0;
+        }
     }
+}
 
-    fn look(&self, seen: &mut Vec<Seen>, report: &impl Fn(Stuck)) -> Look {
-        self.refresh();
-        let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        seen.retain(|old| beats.iter().any(|beat| Arc::ptr_eq(beat, &old.beat)));
-        let mut look = Look::Quiet;
-        for beat in &beats {
-            let at = seen.iter().position(|old| Arc::ptr_eq(&old.beat, beat)).unwrap_or_else(|| {
-                seen.push(Seen { beat: beat.clone(), polls: 0, since: Instant::now(), reported: false });
-                seen.len() - 1
-            });
-            look = look.max(seen[at].look(report));
-        }
-        look
+fn look(seen: &mut Vec<Seen>) -> Look {
+    refresh();
+    let beats = beats().clone();
+    let first = seen.len();
+    let new = beats[first..].iter().map(|beat| Seen { beat, polls: 0, since: Instant::now(), reported: false });
+    seen.extend(new); // Beats are never taken out, so those seen are the first ones.
+    seen.iter_mut().map(Seen::look).max().unwrap_or(Look::Quiet)
+}
+
+/// A poll that began before it could see `PARKED` has its beat visible within a tick: look once more after that.
+/// (A fence in every poll would do the same at 6 ns a poll.)
+fn park(seen: &mut Vec<Seen>) {
+    PARKED.store(true, Ordering::SeqCst);
+    std::thread::sleep(TICK);
+    if look(seen) != Look::Quiet {
+        PARKED.store(false, Ordering::SeqCst);
+        return;
     }
-
-    /// A poll that began before it could see `parked` has its beat visible within a tick: look once more after that.
-    /// (A fence in every poll would do the same at 6 ns a poll.)
-    fn park(&self, seen: &mut Vec<Seen>, report: &impl Fn(Stuck)) {
-        self.parked.store(true, Ordering::SeqCst);
-        std::thread::sleep(TICK);
-        let look = self.look(seen, report);
-        if look != Look::Quiet || self.stopped.load(Ordering::Acquire) {
-            self.parked.store(false, Ordering::SeqCst);
-            return;
-        }
-        while self.parked.load(Ordering::Acquire) && !self.stopped.load(Ordering::Acquire) {
-            std::thread::park();
-        }
+    while PARKED.load(Ordering::Acquire) {
+        std::thread::park();
     }
 }
 
@@ -191,40 +258,38 @@ enum Look {
 }
 
 struct Seen {
-    beat: Arc<Beat>,
+    beat: &'static Beat,
     polls: u64,
     since: Instant,
     reported: bool,
 }
 
 impl Seen {
-    fn look(&mut self, report: &impl Fn(Stuck)) -> Look {
+    fn look(&mut self) -> Look {
         // In this order, and written in the other: a poll that is seen as running has been counted.
         let actor = self.beat.running.load(Ordering::Acquire);
         let polls = self.beat.polls.load(Ordering::Relaxed);
         if polls != self.polls {
-            *self = Seen { beat: self.beat.clone(), polls, since: Instant::now(), reported: false };
+            *self = Seen { beat: self.beat, polls, since: Instant::now(), reported: false };
             return Look::Busy;
         }
-        if actor == 0 {
+        if actor == 0 || self.beat.unwatched.load(Ordering::Relaxed) {
             self.since = Instant::now();
             return Look::Quiet;
         }
         let since = self.since.elapsed();
         if since >= STUCK && !self.reported {
             self.reported = true;
-            report(Stuck { actor, since });
+            report(&Stuck { actor: ActorId::from_bits(actor), since });
         }
         Look::Held
     }
 }
 
-impl Beat {
-    #[inline]
-    fn enter(&self, actor: u64) -> u64 {
-        let before = self.running.load(Ordering::Relaxed);
-        self.polls.store(self.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        self.running.store(actor, Ordering::Release);
-        before
+fn report(stuck: &Stuck) {
+    let reports: Vec<Report> =
+        nodes().all.iter().filter(|(node, _)| stuck.actor.is_of(*node)).map(|(_, report)| report.clone()).collect();
+    for report in reports {
+        report(stuck); // Outside of the lock: it may be the last to hold a node.
     }
 }

@@ -19,5 +19,5 @@ mod models;
 #[cfg(all(test, not(proscenium_loom)))]
 mod tests;
 
-pub(crate) use queue::{END, Lane, Next, Pushed, Refused, SYS, Tenancy, Weighs};
+pub(crate) use queue::{END, Lane, Next, Pushed, Refused, Tenancy, Weighs};
 pub(crate) use room::Reserve;

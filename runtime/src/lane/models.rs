@@ -147,16 +147,12 @@ fn serve(lane: &Queue, incarnation: u32, got: &mut Vec<u32>, enough: impl Fn(&[u
                 break;
             }
         }
-        if let Some(entry) = tenancy.pop() {
-            got.push(entry);
-            continue;
-        }
-        match tenancy.poll_next() {
-            Poll::Pending => sleeper.rest(),
-            Poll::Ready(Next::Batch) => {}
-            Poll::Ready(Next::Sys) => obey(lane, incarnation, &mut tenancy, got),
-            Poll::Ready(Next::Drained) => return Left::Drained,
-            Poll::Ready(Next::Gone) => return Left::Gone,
+        match tenancy.next() {
+            Ok(entry) => got.push(entry),
+            Err(Next::Parked) => sleeper.rest(),
+            Err(Next::Sys) => obey(lane, incarnation, &mut tenancy, got),
+            Err(Next::Drained) => return Left::Drained,
+            Err(Next::Gone) => return Left::Gone,
         }
     }
     Left::Enough
@@ -169,7 +165,6 @@ fn obey(lane: &Queue, incarnation: u32, tenancy: &mut Tenancy<'_, u32, u32>, got
     for request in lane.take_sys(incarnation) {
         if request == SUSPEND || request == RESUME {
             tenancy.suspend(request == SUSPEND);
-            lane.suspend(incarnation, request == SUSPEND);
         }
         got.push(request);
     }

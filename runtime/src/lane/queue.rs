@@ -9,12 +9,12 @@
 //! 4. One consumer at a time: a consumer whose incarnation is over gets nothing any more.
 //!
 //! **Bounds**: `capacity` entries that count (see [`Weighs`]); at the bound `push` answers as `overflow` says.
-//! **Cost**: one lock a push; for the consumer one that nobody else wants an entry, and two a batch.
+//! **Cost**: one lock a push; for the consumer two a batch, and a few plain loads and stores an entry.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use super::lock::{Guard, Lock, Owned, Owner};
 use super::room::Waiter;
@@ -22,9 +22,9 @@ use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 use crate::mailbox::Overflow;
 
 /// System messages wait.
-pub(crate) const SYS: u32 = 1;
+pub(crate) const SYS: u64 = 1;
 /// The incarnation is to end at once: kill, or an exit signal that is not trapped.
-pub(crate) const END: u32 = 2;
+pub(crate) const END: u64 = 2;
 
 /// A queue that once held more than this gives its memory back when the consumer finds it empty.
 const RETAINED: usize = 256;
@@ -95,11 +95,11 @@ pub(crate) enum Pushed<T> {
     Dropped(T),
 }
 
-/// What the consumer finds.
+/// What the consumer finds when there is no entry for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Next {
-    /// Entries are in hand.
-    Batch,
+    /// Nothing, for now: whatever comes next wakes its task.
+    Parked,
     /// System messages wait.
     Sys,
     /// A graceful stop is under way and the queue is empty.
@@ -108,32 +108,27 @@ pub(crate) enum Next {
     Gone,
 }
 
-/// Read by the consumer before every entry and by senders, written hardly ever: a cache line apart from the lock's.
-#[repr(align(64))]
-struct Calm {
-    ctl: AtomicU32,
-    capacity: usize,
-    overflow: Overflow,
-}
-
-/// In this order, the lock byte before it, all that an unbounded push or a park touches is one cache line.
+/// In this order, the lock byte before it, all that a push or a park touches lies within 64 bytes.
 #[repr(C)]
 pub(super) struct Queue<T, S> {
     state: State,
     pub(super) door: Door,
     suspended: bool,
-    /// `cold` may hold something.
+    /// `cold` holds something.
     has_cold: bool,
     incarnation: u32,
     entries: VecDeque<Packed<T>>,
+    /// `usize::MAX` is unbounded.
+    pub(super) capacity: usize,
+    /// Accepted and not yet handled as far as the queue knows, granted permits included (bounded lanes only).
+    pub(super) used: usize,
     /// Wakes the consumer's task wherever it waits: parked here, or inside a handler when the incarnation is to end.
     task: Option<Waker>,
-    /// Accepted and not yet taken in hand by the consumer, granted permits included (bounded lanes only).
-    pub(super) used: usize,
-    /// How many entries went over to the hand so far.
-    taken: u64,
     /// How much of `Hand::weighed` was given back as room.
     returned: u64,
+    /// How many entries went over to the hand so far.
+    taken: u32,
+    pub(super) overflow: Overflow,
     cold: Option<Box<Cold<S>>>,
 }
 
@@ -143,20 +138,31 @@ struct Cold<S> {
     waiters: VecDeque<(Arc<Waiter>, Waker)>,
 }
 
-/// Taken by the consumer, not handled. It belongs to the lane, so it survives the consumer; the counters are written by
-/// the consumer alone and read by everybody.
+/// The consumer's side. What it has taken and not handled belongs to the lane, so it survives the consumer; the counters
+/// are written by the consumer alone and read by everybody.
+#[repr(C)]
 struct Hand<T> {
+    /// The incarnation that has the lane, above its `SYS` and `END`: read before every entry. Written under the queue's
+    /// lock.
+    ctl: AtomicU64,
     batch: Owned<VecDeque<Packed<T>>>,
-    /// Entries popped over all incarnations, and those of them that count.
-    popped: AtomicU64,
+    /// Entries popped from the batch over all incarnations, wrapping; those of all entries that count.
+    popped: AtomicU32,
     weighed: AtomicU64,
 }
 
 #[repr(C)]
 pub(crate) struct Lane<T, S> {
-    calm: Calm,
     queue: Lock<Queue<T, S>>,
+    /// Keeps what senders write 64 bytes away from what the consumer writes. Alignment would do it, too, but costs more
+    /// memory, and the allocator more time.
+    apart: [u64; 2],
     hand: Hand<T>,
+}
+
+/// `ctl` of an incarnation that has nothing to do but handle entries.
+fn calm(incarnation: u32) -> u64 {
+    u64::from(incarnation) << 32
 }
 
 impl Door {
@@ -174,6 +180,10 @@ impl Door {
 }
 
 impl<T, S> Queue<T, S> {
+    fn is_bounded(&self) -> bool {
+        self.capacity != usize::MAX
+    }
+
     fn cold(&mut self) -> &mut Cold<S> {
         self.has_cold = true;
         self.cold.get_or_insert_with(|| Box::new(Cold { sys: VecDeque::new(), waiters: VecDeque::new() }))
@@ -189,6 +199,18 @@ impl<T, S> Queue<T, S> {
 
     fn has_sys(&self) -> bool {
         self.has_cold && self.cold.as_ref().is_some_and(|cold| !cold.sys.is_empty())
+    }
+
+    /// Nothing but entries to look at: no requests, no senders that wait for room, no stop.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        !self.has_cold && !self.suspended && self.door == Door::Open
+    }
+
+    /// A lane that drops its oldest is taken from one by one, so that the oldest is always in the queue. What is taken
+    /// leaves room at once: were it counted until it is popped, a push in between would find nothing but itself to drop.
+    fn goes_one_by_one(&self) -> bool {
+        self.overflow == Overflow::DropOldest && self.is_bounded()
     }
 
     /// Whom to wake after unlocking, if this edge owes a wake-up.
@@ -210,14 +232,15 @@ impl<T, S> Queue<T, S> {
     }
 
     /// Passes free room on to those who wait, in their order.
-    pub(super) fn grant(&mut self, capacity: usize, wakes: &mut Vec<Waker>) {
+    pub(super) fn grant(&mut self, wakes: &mut Vec<Waker>) {
         let Some(cold) = self.cold.as_mut() else { return };
-        while self.used < capacity {
+        while self.used < self.capacity {
             let Some((waiter, waker)) = cold.waiters.pop_front() else { break };
             self.used += 1;
             waiter.grant();
             wakes.push(waker);
         }
+        self.has_cold = !(cold.sys.is_empty() && cold.waiters.is_empty());
     }
 }
 
@@ -245,7 +268,6 @@ impl<T: Weighs, S> Lane<T, S> {
     /// `capacity` of `usize::MAX` is unbounded.
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
         Lane {
-            calm: Calm { ctl: AtomicU32::new(0), capacity, overflow },
             queue: Lock::new(Queue {
                 state: State::Detached,
                 door: Door::Open,
@@ -253,30 +275,30 @@ impl<T: Weighs, S> Lane<T, S> {
                 has_cold: false,
                 incarnation: 0,
                 entries: VecDeque::new(),
-                task: None,
+                capacity,
                 used: 0,
-                taken: 0,
+                task: None,
                 returned: 0,
+                taken: 0,
+                overflow,
                 cold: None,
             }),
-            hand: Hand { batch: Owned::new(VecDeque::new()), popped: AtomicU64::new(0), weighed: AtomicU64::new(0) },
+            apart: [0; 2],
+            hand: Hand {
+                ctl: AtomicU64::new(0),
+                batch: Owned::new(VecDeque::new()),
+                popped: AtomicU32::new(0),
+                weighed: AtomicU64::new(0),
+            },
         }
     }
 
-    pub(super) fn capacity(&self) -> usize {
-        self.calm.capacity
-    }
-
     pub(crate) fn bound(&self) -> Option<usize> {
-        (self.calm.capacity != usize::MAX).then_some(self.calm.capacity)
+        Some(self.lock().capacity).filter(|capacity| *capacity != usize::MAX)
     }
 
     pub(crate) fn overflow(&self) -> Overflow {
-        self.calm.overflow
-    }
-
-    fn is_bounded(&self) -> bool {
-        self.calm.capacity != usize::MAX
+        self.lock().overflow
     }
 
     pub(super) fn lock(&self) -> Guard<'_, Queue<T, S>> {
@@ -294,8 +316,8 @@ impl<T: Weighs, S> Lane<T, S> {
         if !queue.door.is_open() {
             return None;
         }
-        if self.is_bounded() {
-            if queue.used >= self.calm.capacity || queue.has_waiters() {
+        if queue.is_bounded() {
+            if queue.used >= queue.capacity || queue.has_waiters() {
                 return None;
             }
             queue.used += 1;
@@ -320,7 +342,7 @@ impl<T: Weighs, S> Lane<T, S> {
     pub(crate) fn push_slowly(&self, entry: T) -> Result<Pushed<T>, Refused<T>> {
         let mut queue = self.queue.lock();
         let entry = queue.door.refuse(entry)?;
-        if self.is_bounded() {
+        if queue.is_bounded() {
             return self.push_at_bound(queue, entry);
         }
         let waker = queue.append(entry);
@@ -333,12 +355,12 @@ impl<T: Weighs, S> Lane<T, S> {
     fn push_at_bound(&self, mut queue: Guard<'_, Queue<T, S>>, entry: T) -> Result<Pushed<T>, Refused<T>> {
         let mut wakes = Vec::new();
         self.settle(&mut queue, &mut wakes);
-        let outcome = if queue.used < self.calm.capacity {
+        let outcome = if queue.used < queue.capacity {
             queue.used += 1;
             wakes.extend(queue.append(entry));
             Ok(Pushed::Queued)
         } else {
-            match self.calm.overflow {
+            match queue.overflow {
                 Overflow::Wait | Overflow::Fail => Err(Refused::Full(entry)),
                 Overflow::DropNewest => Ok(Pushed::Dropped(entry)),
                 Overflow::DropOldest => self.displace(&mut queue, entry, &mut wakes),
@@ -354,13 +376,7 @@ impl<T: Weighs, S> Lane<T, S> {
         let weighed = self.hand.weighed.load(Ordering::Acquire);
         queue.used -= (weighed - queue.returned) as usize;
         queue.returned = weighed;
-        queue.grant(self.calm.capacity, wakes);
-    }
-
-    /// A lane that drops its oldest is taken from one by one, so that the oldest is always in the queue. What is taken
-    /// leaves room at once: were it counted until it is popped, a push in between would find nothing but itself to drop.
-    fn takes_one_by_one(&self) -> bool {
-        self.is_bounded() && self.calm.overflow == Overflow::DropOldest
+        queue.grant(wakes);
     }
 
     fn displace(&self, queue: &mut Queue<T, S>, entry: T, wakes: &mut Vec<Waker>) -> Result<Pushed<T>, Refused<T>> {
@@ -381,7 +397,7 @@ impl<T: Weighs, S> Lane<T, S> {
         if queue.door == Door::Closed {
             return Err(entry);
         }
-        if entry.weighs() && self.is_bounded() {
+        if entry.weighs() && queue.is_bounded() {
             queue.used += 1;
         }
         let waker = queue.append(entry);
@@ -394,7 +410,7 @@ impl<T: Weighs, S> Lane<T, S> {
     pub(crate) fn push_self(&self, entry: T) -> Result<(), Refused<T>> {
         let mut queue = self.queue.lock();
         let entry = queue.door.refuse(entry)?;
-        if self.is_bounded() {
+        if queue.is_bounded() {
             queue.used += 1;
         }
         let waker = queue.append(entry);
@@ -410,11 +426,11 @@ impl<T: Weighs, S> Lane<T, S> {
         if queue.door == Door::Closed {
             return Err(entry);
         }
-        let weighs = entry.weighs() && self.is_bounded() && !self.takes_one_by_one();
+        let weighs = entry.weighs() && queue.is_bounded();
         let Some(mut batch) = self.hand.batch.by_nobody() else { return Err(entry) };
         batch.push_front(Packed::new(entry));
         queue.used += usize::from(weighs);
-        queue.taken += 1;
+        queue.taken = queue.taken.wrapping_add(1);
         Ok(())
     }
 
@@ -425,7 +441,7 @@ impl<T: Weighs, S> Lane<T, S> {
             return Err(request);
         }
         queue.cold().sys.push_back(request);
-        self.calm.ctl.fetch_or(SYS, Ordering::Release);
+        self.hand.ctl.fetch_or(SYS, Ordering::Release);
         let waker = queue.ring();
         drop(queue);
         wake(waker);
@@ -439,7 +455,7 @@ impl<T: Weighs, S> Lane<T, S> {
         if queue.incarnation != incarnation {
             return false;
         }
-        self.calm.ctl.fetch_or(END, Ordering::Release);
+        self.hand.ctl.fetch_or(END, Ordering::Release);
         if queue.state == State::Parked {
             queue.state = State::Running;
         }
@@ -468,7 +484,7 @@ impl<T: Weighs, S> Lane<T, S> {
     /// Entries that wait, taken in hand or not.
     pub(crate) fn len(&self) -> usize {
         let queue = self.queue.lock();
-        queue.entries.len() + (queue.taken - self.hand.popped.load(Ordering::Relaxed)) as usize
+        queue.entries.len() + queue.taken.wrapping_sub(self.hand.popped.load(Ordering::Relaxed)) as usize
     }
 
     /// Places that are kept for entries, while nobody consumes.
@@ -493,7 +509,8 @@ impl<T: Weighs, S> Lane<T, S> {
         if queue.door == Door::Draining {
             queue.door = Door::Open; // The graceful stop was the last incarnation's.
         }
-        self.calm.ctl.fetch_and(!END, Ordering::Relaxed);
+        let sys = self.hand.ctl.load(Ordering::Relaxed) & SYS;
+        self.hand.ctl.store(calm(queue.incarnation) | sys, Ordering::Relaxed);
         if let Some(cold) = queue.cold.as_mut() {
             let (kept, rest) = std::mem::take(&mut cold.sys).into_iter().partition(&keep);
             cold.sys = kept;
@@ -532,6 +549,7 @@ impl<T: Weighs, S> Lane<T, S> {
         }
         let had_it = queue.state != State::Detached;
         queue.state = State::Detached;
+        self.hand.ctl.fetch_and(SYS | END, Ordering::Release);
         // A stop hook leaves its task here after the consumer has left.
         let task = queue.task.take();
         drop(queue);
@@ -541,11 +559,11 @@ impl<T: Weighs, S> Lane<T, S> {
 
     #[cold]
     fn give_room_back(&self) {
-        if !self.is_bounded() {
-            return;
-        }
         let mut wakes = Vec::new();
         let mut queue = self.queue.lock();
+        if !queue.is_bounded() {
+            return;
+        }
         self.settle(&mut queue, &mut wakes);
         drop(queue);
         wake_all(wakes);
@@ -556,6 +574,7 @@ impl<T: Weighs, S> Lane<T, S> {
         let mut queue = self.queue.lock();
         queue.door = Door::Closed;
         queue.state = State::Detached;
+        self.hand.ctl.fetch_and(SYS | END, Ordering::Release);
         let task = queue.task.take();
         let cold = queue.cold.take();
         queue.has_cold = false;
@@ -577,9 +596,21 @@ impl<T: Weighs, S> Lane<T, S> {
 
     // ---- the consumer ----
 
-    #[inline]
-    pub(crate) fn ctl(&self) -> u32 {
-        self.calm.ctl.load(Ordering::Acquire)
+    /// Of `SYS` and `END`, what is set.
+    pub(crate) fn ctl(&self) -> u64 {
+        self.hand.ctl.load(Ordering::Acquire) & (SYS | END)
+    }
+
+    /// The incarnation has the lane, and nothing to do but handle entries.
+    #[inline(always)]
+    pub(crate) fn is_calm(&self, incarnation: u32) -> bool {
+        self.hand.ctl.load(Ordering::Acquire) == calm(incarnation)
+    }
+
+    /// The incarnation has the lane.
+    #[inline(always)]
+    pub(crate) fn belongs_to(&self, incarnation: u32) -> bool {
+        (self.hand.ctl.load(Ordering::Acquire) >> 32) as u32 == incarnation
     }
 
     pub(crate) fn take_sys(&self, incarnation: u32) -> VecDeque<S> {
@@ -587,12 +618,14 @@ impl<T: Weighs, S> Lane<T, S> {
         if queue.incarnation != incarnation || queue.state == State::Detached {
             return VecDeque::new(); // Fenced: they are the successor's.
         }
-        self.calm.ctl.fetch_and(!SYS, Ordering::Relaxed);
-        queue.cold.as_mut().map(|cold| std::mem::take(&mut cold.sys)).unwrap_or_default()
+        self.hand.ctl.fetch_and(!SYS, Ordering::Relaxed);
+        let Some(cold) = queue.cold.as_mut() else { return VecDeque::new() };
+        let requests = std::mem::take(&mut cold.sys);
+        queue.has_cold = queue.has_waiters();
+        requests
     }
 
-    /// While suspended, only system messages are taken.
-    pub(crate) fn suspend(&self, incarnation: u32, on: bool) {
+    fn suspend(&self, incarnation: u32, on: bool) {
         let mut queue = self.queue.lock();
         if queue.incarnation == incarnation && queue.state != State::Detached {
             queue.suspended = on; // A fenced consumer does not suspend its successor.
@@ -619,21 +652,13 @@ impl<T: Weighs, S> Lane<T, S> {
         let is_ours = queue.incarnation == incarnation && queue.state != State::Detached;
         // Under the queue's lock, so that a fence comes before or after it.
         let owner = if is_ours { self.hand.batch.give(incarnation) } else { Owner::NOBODY };
+        let counts = queue.is_bounded();
+        let chunk = if counts { (queue.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX };
         drop(queue);
-        let swollen = self.hand.batch.by_owner(owner).is_some_and(|batch| batch.capacity() > RETAINED); // A predecessor's burst.
-        Tenancy {
-            lane: self,
-            incarnation,
-            owner,
-            chunk: if self.is_bounded() && !self.takes_one_by_one() {
-                (self.calm.capacity / 4).clamp(1, 256) as u64
-            } else {
-                u64::MAX
-            },
-            returned: self.hand.weighed.load(Ordering::Relaxed),
-            swollen,
-            suspended: None,
-        }
+        let batch = self.hand.batch.by_owner(owner);
+        // A predecessor's burst.
+        let (left, swollen) = batch.map_or((0, false), |batch| (batch.len(), batch.capacity() > RETAINED));
+        Tenancy { lane: self, incarnation, owner, left, chunk, swollen, suspended: None }
     }
 }
 
@@ -662,118 +687,142 @@ pub(crate) struct Tenancy<'a, T: Weighs, S> {
     lane: &'a Lane<T, S>,
     incarnation: u32,
     owner: Owner,
+    /// Entries in hand.
+    left: usize,
     /// Room is given back in chunks of this many, so that senders are not woken one by one.
     chunk: u64,
-    returned: u64,
     /// A large batch was taken since the last park: give memory back at the next.
     swollen: bool,
-    /// While suspended, the right to the hand is put away here: so `pop` need not ask.
-    suspended: Option<Owner>,
+    /// While suspended, `left` is put away here.
+    suspended: Option<usize>,
 }
 
 impl<T: Weighs, S> Tenancy<'_, T, S> {
-    /// The next entry of those taken in hand.
+    /// The next entry, or why there is none. With `Next::Parked` the next push wakes the task.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn next(&mut self) -> Result<T, Next> {
+        if self.left > 0
+            && let Some(entry) = self.pop()
+        {
+            return Ok(entry);
+        }
+        self.refill()
+    }
+
+    /// The next entry of those in hand. None also when fenced: `refill` will tell.
+    #[inline(always)]
+    fn pop(&mut self) -> Option<T> {
         let hand = &self.lane.hand;
         // Counted while the hand is ours: a fence then waits for the count, and the successor goes on from it.
-        // Fenced is as empty: `poll_next` will tell.
         let mut batch = hand.batch.by_owner(self.owner)?;
         let mut entry = batch.pop_front()?;
-        hand.popped.store(hand.popped.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        if self.chunk != u64::MAX {
-            let weighed = hand.weighed.load(Ordering::Relaxed) + u64::from(entry.weighs());
+        self.left -= 1;
+        hand.popped.store(hand.popped.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        if self.chunk != u64::MAX && entry.weighs() {
+            let weighed = hand.weighed.load(Ordering::Relaxed) + 1;
             hand.weighed.store(weighed, Ordering::Release);
             drop(batch);
-            if weighed - self.returned >= self.chunk {
-                self.returned = weighed;
+            if weighed.is_multiple_of(self.chunk) {
                 self.lane.give_room_back();
             }
         }
         Some(entry.unpack())
     }
 
-    pub(crate) fn suspend(&mut self, on: bool) {
-        if on && self.suspended.is_none() {
-            self.suspended = Some(std::mem::replace(&mut self.owner, Owner::NOBODY));
-        } else if let (false, Some(owner)) = (on, self.suspended.take()) {
-            self.owner = owner;
+    /// Nothing is in hand: takes what waits, or parks. One critical section, so that no push falls between the look and
+    /// the sleep.
+    #[inline]
+    fn refill(&mut self) -> Result<T, Next> {
+        let mut queue = self.lane.queue.lock();
+        if queue.incarnation != self.incarnation || queue.state == State::Detached || !queue.is_plain() || self.swollen {
+            return self.refill_slowly(queue);
         }
+        if queue.is_bounded() {
+            let weighed = self.lane.hand.weighed.load(Ordering::Relaxed);
+            queue.used -= (weighed - queue.returned) as usize; // Nobody waits for it.
+            queue.returned = weighed;
+        }
+        self.take(&mut queue)
     }
 
-    /// Called when `pop` has nothing: takes the next batch in hand, or parks. One critical section, so that no push
-    /// falls between the look and the sleep.
-    pub(crate) fn poll_next(&mut self) -> Poll<Next> {
-        let mut wakes = Vec::new();
-        let mut queue = self.lane.queue.lock();
-        if queue.incarnation != self.incarnation || queue.state == State::Detached {
-            return Poll::Ready(Next::Gone);
+    /// Takes the entries of a lane that is ours in hand, but for the first, or parks.
+    #[inline(always)]
+    fn take(&mut self, queue: &mut Queue<T, S>) -> Result<T, Next> {
+        let Some(mut entry) = queue.entries.pop_front() else {
+            queue.state = State::Parked;
+            return Err(Next::Parked);
+        };
+        queue.state = State::Running;
+        if queue.is_bounded() {
+            // Not in hand, so it is not counted there.
+            queue.used -= usize::from(entry.weighs());
         }
-        if self.chunk != u64::MAX {
-            self.returned = self.lane.hand.weighed.load(Ordering::Relaxed);
-            if self.returned != queue.returned {
-                self.lane.settle(&mut queue, &mut wakes);
-            }
+        if !queue.entries.is_empty() && !queue.goes_one_by_one() {
+            let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Err(Next::Gone) };
+            std::mem::swap(&mut *batch, &mut queue.entries);
+            self.left = batch.len();
+            queue.taken = queue.taken.wrapping_add(self.left as u32);
+            self.swollen |= self.left > RETAINED;
+        }
+        Ok(entry.unpack())
+    }
+
+    /// The same where there is more to look at than entries.
+    #[cold]
+    fn refill_slowly(&mut self, mut queue: Guard<'_, Queue<T, S>>) -> Result<T, Next> {
+        if queue.incarnation != self.incarnation || queue.state == State::Detached {
+            return Err(Next::Gone);
+        }
+        let mut wakes = Vec::new();
+        if queue.is_bounded() {
+            self.lane.settle(&mut queue, &mut wakes);
         }
         queue.state = State::Running;
         let next = if queue.has_sys() {
-            Poll::Ready(Next::Sys)
-        } else if self.suspended.is_some() {
-            self.park(&mut queue)
-        } else if !queue.entries.is_empty() {
-            self.take(&mut queue, &mut wakes);
-            Poll::Ready(Next::Batch)
-        } else if queue.door == Door::Draining {
-            Poll::Ready(Next::Drained)
+            Err(Next::Sys)
+        } else if self.suspended.is_none() && !queue.entries.is_empty() {
+            let entry = self.take(&mut queue);
+            queue.grant(&mut wakes);
+            entry
+        } else if self.suspended.is_none() && queue.door == Door::Draining {
+            Err(Next::Drained)
         } else {
-            self.park(&mut queue)
+            queue.state = State::Parked;
+            self.give_memory_back(&mut queue);
+            Err(Next::Parked)
         };
         drop(queue);
-        if !wakes.is_empty() {
-            wake_all(wakes);
-        }
+        wake_all(wakes);
         next
     }
 
-    #[inline]
-    fn take(&mut self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) {
-        let one_by_one = self.lane.takes_one_by_one();
-        let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return };
-        if !one_by_one && batch.is_empty() {
-            std::mem::swap(&mut *batch, &mut queue.entries);
-            queue.taken += batch.len() as u64;
-            self.swollen |= batch.len() > RETAINED;
+    fn give_memory_back(&mut self, queue: &mut Queue<T, S>) {
+        if !std::mem::take(&mut self.swollen) {
             return;
         }
-        let Some(mut entry) = queue.entries.pop_front() else { return };
-        queue.taken += 1;
-        let room = usize::from(one_by_one && entry.weighs());
-        batch.push_back(entry);
-        drop(batch);
-        if room > 0 {
-            queue.used -= room;
-            queue.grant(self.lane.calm.capacity, wakes);
+        if queue.entries.is_empty() {
+            queue.entries = VecDeque::new();
+        }
+        if let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner)
+            && batch.is_empty()
+        {
+            *batch = VecDeque::new();
         }
     }
 
-    fn park(&mut self, queue: &mut Queue<T, S>) -> Poll<Next> {
-        queue.state = State::Parked;
-        if std::mem::take(&mut self.swollen) {
-            if queue.entries.is_empty() {
-                queue.entries = VecDeque::new();
-            }
-            if let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner)
-                && batch.is_empty()
-            {
-                *batch = VecDeque::new();
-            }
+    /// Suspended, it takes nothing but requests.
+    pub(crate) fn suspend(&mut self, on: bool) {
+        self.lane.suspend(self.incarnation, on);
+        if on {
+            self.suspended.get_or_insert(std::mem::take(&mut self.left));
+        } else if let Some(left) = self.suspended.take() {
+            self.left = left;
         }
-        Poll::Pending
     }
 }
 
 impl<T: Weighs, S> Drop for Tenancy<'_, T, S> {
     fn drop(&mut self) {
-        self.lane.leave(self.incarnation, self.suspended.unwrap_or(self.owner));
+        self.lane.leave(self.incarnation, self.owner);
     }
 }

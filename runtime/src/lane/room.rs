@@ -53,7 +53,7 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
             None => {
                 let waiter = Arc::new(Waiter { granted: AtomicBool::new(false) });
                 self.waiter = Some(waiter.clone());
-                let granted = queue.used < lane.capacity();
+                let granted = queue.used < queue.capacity;
                 if granted {
                     queue.used += 1;
                     waiter.grant();
@@ -68,7 +68,7 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
                 if let Some((_, old)) = mine {
                     old.clone_from(waker);
                     false
-                } else if queue.used < lane.capacity() {
+                } else if queue.used < queue.capacity {
                     queue.used += 1;
                     waiter.grant();
                     true
@@ -111,7 +111,7 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Drop for Reserve<L, T, S> {
         let mut queue = lane.lock();
         if waiter.is_granted() {
             queue.used -= 1;
-            queue.grant(lane.capacity(), &mut wakes);
+            queue.grant(&mut wakes);
         } else {
             queue.waiters().retain(|(other, _)| !Arc::ptr_eq(other, &waiter));
         }

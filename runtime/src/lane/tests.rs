@@ -66,16 +66,8 @@ fn room(lane: &Queue) -> usize {
 }
 
 /// The next entry, or why there is none.
-fn next(tenancy: &mut Tenancy<'_, Entry, &'static str>) -> Result<u32, Poll<Next>> {
-    loop {
-        if let Some(entry) = tenancy.pop() {
-            return Ok(entry.0);
-        }
-        match tenancy.poll_next() {
-            Poll::Ready(Next::Batch) => {}
-            other => return Err(other),
-        }
-    }
+fn next(tenancy: &mut Tenancy<'_, Entry, &'static str>) -> Result<u32, Next> {
+    tenancy.next().map(|entry| entry.0)
 }
 
 fn take_all(tenancy: &mut Tenancy<'_, Entry, &'static str>) -> Vec<u32> {
@@ -153,10 +145,10 @@ fn dropping_the_oldest_never_drops_what_was_pushed_last() {
     let first = attach(&lane);
     let mut tenancy = lane.enter(first);
     push_all(&lane, [0]);
-    assert_eq!(tenancy.poll_next(), Poll::Ready(Next::Batch)); // Taken, not popped: it is the consumer's.
+    assert_eq!(next(&mut tenancy), Ok(0));
     assert_eq!(push(&lane, 1), Ok(Pushed::Queued));
     assert_eq!(push(&lane, 2), Ok(Pushed::Dropped(Entry(1))));
-    assert_eq!(take_all(&mut tenancy), [0, 2]);
+    assert_eq!(take_all(&mut tenancy), [2]);
 }
 
 #[test]
@@ -170,7 +162,7 @@ fn a_drain_refuses_the_new_and_ends_when_the_queue_is_empty() {
     assert_eq!(push(&lane, 3), Err(Refused::Draining(Entry(3))));
     assert_eq!(lane.push_exempt(Entry(SIGNAL)), Ok(()), "signals are still heard");
     assert_eq!(take_all(&mut tenancy), [1, 2, SIGNAL]);
-    assert_eq!(next(&mut tenancy), Err(Poll::Ready(Next::Drained)));
+    assert_eq!(next(&mut tenancy), Err(Next::Drained));
 }
 
 #[test]
@@ -185,7 +177,7 @@ fn closing_hands_back_everything_in_order() {
     let left = lane.close();
     assert_eq!(left.entries, [1, 2, 3, 4].map(Entry));
     assert_eq!(left.requests, ["status"]);
-    assert_eq!(next(&mut tenancy), Err(Poll::Ready(Next::Gone)));
+    assert_eq!(next(&mut tenancy), Err(Next::Gone));
     assert_eq!(push(&lane, 5), Err(Refused::Closed(Entry(5))));
     assert_eq!(lane.push_exempt(Entry(6)), Err(Entry(6)));
     assert_eq!(lane.push_sys("late"), Err("late"));
@@ -203,7 +195,7 @@ fn a_fence_keeps_the_hand_for_the_successor() {
     assert!(lane.fence(first));
     assert!(!lane.fence(first), "once");
     let second = attach(&lane);
-    assert_eq!(next(&mut stuck), Err(Poll::Ready(Next::Gone)));
+    assert_eq!(next(&mut stuck), Err(Next::Gone));
     assert_eq!(take_all(&mut lane.enter(second)), [1, 2, 3, 4, 5]);
     assert_eq!(room(&lane), 8);
 }
@@ -230,17 +222,15 @@ fn suspended_only_requests_are_taken() {
     push_all(&lane, 0..2);
     assert_eq!(next(&mut tenancy), Ok(0));
     tenancy.suspend(true);
-    lane.suspend(first, true);
-    assert_eq!(next(&mut tenancy), Err(Poll::Pending));
+    assert_eq!(next(&mut tenancy), Err(Next::Parked));
     push_all(&lane, [2]);
     assert_eq!(bell.rung(), 0, "a suspended consumer is not woken for entries");
     lane.push_sys("resume").unwrap();
     assert_eq!(bell.rung(), 1);
-    assert_eq!(next(&mut tenancy), Err(Poll::Ready(Next::Sys)));
+    assert_eq!(next(&mut tenancy), Err(Next::Sys));
     assert_ne!(lane.ctl() & SYS, 0);
     assert_eq!(lane.take_sys(first), ["resume"]);
     tenancy.suspend(false);
-    lane.suspend(first, false);
     assert_eq!(take_all(&mut tenancy), [1, 2]);
 }
 

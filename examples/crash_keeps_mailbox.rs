@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     cell.start(Worker).await.map_err(proscenium::Error::Exit)?;
     let crash = ended.recv().await.ok_or("the owner lives")?;
     let message = match crash.exit {
-        Exit::Panic(panic) => panic.message,
+        Exit::Panic(panic) => panic.message.clone(),
         other => other.to_string().into(),
     };
     println!("crashed: {message}; {} jobs wait", worker.sys().status().queued);

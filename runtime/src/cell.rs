@@ -98,6 +98,10 @@ pub(crate) struct End {
 }
 
 impl End {
+    pub(crate) fn with_hook(exit: Exit) -> Box<End> {
+        Box::new(End { exit, hook: true })
+    }
+
     /// The end of an incarnation that was given up: everybody has been told, nobody waits for more.
     pub(crate) fn fenced() -> End {
         End { exit: Exit::Unresponsive, hook: false }

@@ -58,7 +58,7 @@ pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, state: A, parent: Paren
             return Ok(());
         }
         Ok(Err(exit)) => End { exit, hook: false },
-        Err(end) => end,
+        Err(end) => *end,
     };
     drop(parent); // It has the reason as the error of the start.
     scope::settle(|| Failure::Exited(end.exit.clone()));
@@ -115,7 +115,7 @@ fn run<A: Actor>(mut seat: Seat<A>) -> impl Future<Output = ()> + Send + 'static
             served.unwrap_or_else(|end| end)
         };
         if seat.cx.face().incarnation() != seat.cx.incarnation {
-            end = End::fenced();
+            *end = End::fenced();
         }
         scope::settle(|| Failure::Exited(end.exit.clone()));
         Box::pin(finish(seat, end)).await;
@@ -123,7 +123,7 @@ fn run<A: Actor>(mut seat: Seat<A>) -> impl Future<Output = ()> + Send + 'static
 }
 
 /// The stop hook, the state's end, and the news of it. Boxed: an idle actor does not hold its future.
-async fn finish<A: Actor>(seat: Seat<A>, end: End) {
+async fn finish<A: Actor>(seat: Seat<A>, end: Box<End>) {
     let Seat { life, mut cx, mut state } = seat; // Dropped the other way round, should the task be cut off here.
     let cell = life.cell().clone();
     let mut exit = end.exit;
@@ -149,8 +149,8 @@ fn drop_state<A: Actor>(state: A, exit: &Exit) {
     }
 }
 
-/// Handles messages until the incarnation is to end; says why.
-async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> End {
+/// Handles messages until the incarnation is to end; says why. Boxed, because it goes through many hands.
+async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> Box<End> {
     let mut tenancy = cell.lane.enter(cx.incarnation);
     let mut budget = BUDGET;
     loop {
@@ -159,66 +159,40 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
         {
             return end;
         }
-        let called = cx.is_called();
-        if called {
-            if let Some(exit) = cx.take_stop() {
-                return End { exit, hook: true };
-            }
-            if cx.has_timers() {
-                poll_fn(|waker| Poll::Ready(cx.fire_timers(waker))).await;
-            }
-        }
-        if called && let Some(msg) = cx.take_continue() {
-            if let Err(end) = Box::pin(go_on(state, cx, msg)).await {
+        if cx.is_called() {
+            if let Err(end) = Box::pin(heed(state, cx)).await {
                 return end;
             }
         } else {
-            match tenancy.next() {
-                Ok(Entry { msg, note, aside }) => {
-                    let is_tell = note == Note::TELL;
-                    let msg = if is_tell {
-                        std::mem::forget(aside); // There is none; this spares the look.
-                        msg
-                    } else {
-                        match sift(msg, note, aside, cx) {
-                            Sifted::Message(msg) => Some(msg),
-                            Sifted::Nothing => None,
-                            Sifted::Signal(signal) => match Box::pin(signalled(signal, state, cx)).await {
-                                Ok(()) => None,
-                                Err(exit) => return End { exit, hook: true },
-                            },
-                        }
-                    };
-                    if let Some(msg) = msg {
-                        cx.begin(A::kind(&msg), &msg);
-                        if let Err(exit) = state.handle(cx, msg).await {
-                            return End { exit, hook: true };
-                        }
-                        if !cx.done() {
-                            return End::fenced();
-                        }
-                        if !is_tell {
-                            cx.face().call_in_hand.store(0, Ordering::Relaxed);
-                            scope::settle(Failure::default);
-                        }
+            let mut step = Step::Told;
+            if let Some(msg) = take(cx, &mut tenancy, &mut step) {
+                if let Err(exit) = state.handle(cx, msg).await {
+                    return End::with_hook(exit);
+                }
+                if !cx.done() {
+                    return Box::new(End::fenced());
+                }
+            }
+            match step {
+                Step::Told => {}
+                Step::Asked => {
+                    cx.face().call_in_hand.store(0, Ordering::Relaxed);
+                    scope::settle(Failure::default);
+                }
+                Step::Signal => {
+                    if let Err(exit) = Box::pin(signalled(state, cx)).await {
+                        return End::with_hook(exit);
                     }
                 }
-                Err(Next::Parked) => {
+                Step::None(Next::Parked) => {
                     budget = BUDGET;
-                    let mut slept = false;
-                    poll_fn(|waker| {
-                        if cx.has_timers() {
-                            cx.fire_timers(waker);
-                        }
-                        if std::mem::replace(&mut slept, true) { Poll::Ready(()) } else { Poll::Pending }
-                    })
-                    .await;
+                    park(cx).await;
                     continue;
                 }
-                Err(Next::Sys) => continue,
-                Err(Next::Drained) => return End { exit: cell.face.drain_reason(), hook: true },
-                // Closed under a running incarnation, which was killed before; otherwise given up.
-                Err(Next::Gone) => return guarded::end_signal(cell, true).unwrap_or_else(End::fenced),
+                Step::None(next) => match end_of(cell, next) {
+                    Some(end) => return end,
+                    None => continue,
+                },
             }
         }
         budget -= 1;
@@ -229,6 +203,87 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
     }
 }
 
+/// What follows on a look for the next message.
+enum Step {
+    /// There was one, or it was stale or late.
+    Told,
+    /// One that may hold a reply.
+    Asked,
+    /// `Context::take_signal` has it.
+    Signal,
+    None(Next),
+}
+
+/// The next message. Not async, so that it goes from the queue to its handler without a stop in the task's own memory,
+/// and inlined for the same reason.
+#[inline(always)]
+fn take<A: Actor>(
+    cx: &mut Context<A>,
+    tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
+    step: &mut Step,
+) -> Option<A::Msg> {
+    let Entry { msg, note, aside } = match tenancy.next() {
+        Ok(entry) => entry,
+        Err(next) => {
+            *step = Step::None(next);
+            return None;
+        }
+    };
+    let msg = if note == Note::TELL {
+        std::mem::forget(aside); // There is none; this spares the look.
+        msg
+    } else {
+        sift(msg, note, aside, cx, step)
+    };
+    if let Some(msg) = &msg {
+        cx.begin(A::kind(msg), msg);
+    }
+    msg
+}
+
+/// Waits until anything wakes the task.
+fn park<A: Actor>(cx: &mut Context<A>) -> impl Future<Output = ()> {
+    let mut slept = false;
+    poll_fn(move |waker| {
+        if std::mem::replace(&mut slept, true) {
+            return Poll::Ready(());
+        }
+        if cx.has_timers() {
+            cx.fire_timers(waker);
+        }
+        Poll::Pending
+    })
+}
+
+/// What ends a consumer that finds no message, if that is what it found.
+#[cold]
+fn end_of<A: Actor>(cell: &Cell<A>, next: Next) -> Option<Box<End>> {
+    match next {
+        Next::Parked | Next::Sys => None,
+        Next::Drained => Some(End::with_hook(cell.face.drain_reason())),
+        // Closed under a running incarnation, which was killed before; otherwise given up.
+        Next::Gone => Some(Box::new(guarded::end_signal(cell, true).unwrap_or_else(End::fenced))),
+    }
+}
+
+/// What the last handler asked for, and timers: a stop, a message to go on with, what is due.
+async fn heed<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<End>> {
+    if let Some(exit) = cx.take_stop() {
+        return Err(End::with_hook(exit));
+    }
+    if cx.has_timers() {
+        poll_fn(|waker| {
+            cx.fire_timers(waker);
+            Poll::Ready(())
+        })
+        .await;
+    }
+    let Some(msg) = cx.take_continue() else { return Ok(()) };
+    cx.begin(A::kind(&msg), &msg);
+    state.handle(cx, msg).await.map_err(End::with_hook)?;
+    if cx.done() { Ok(()) } else { Err(Box::new(End::fenced())) }
+}
+
 /// Looks at what overtakes the messages: a kill or an untrapped exit, and requests.
 #[cold]
 fn overtaken<A: Actor>(
@@ -236,32 +291,25 @@ fn overtaken<A: Actor>(
     state: &mut A,
     cx: &mut Context<A>,
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
-) -> Option<End> {
+) -> Option<Box<End>> {
     if cell.lane.ctl() & END != 0
         && let Some(end) = guarded::end_signal(cell, true)
     {
-        return Some(end);
+        return Some(Box::new(end));
     }
-    obey(cell, state, cx, tenancy).map(|exit| End { exit, hook: true })
+    obey(cell, state, cx, tenancy).map(End::with_hook)
 }
 
-/// Handles the message that the last handler left to go on with. Boxed by its caller: few actors use it.
-async fn go_on<A: Actor>(state: &mut A, cx: &mut Context<A>, msg: A::Msg) -> Result<(), End> {
-    cx.begin(A::kind(&msg), &msg);
-    state.handle(cx, msg).await.map_err(|exit| End { exit, hook: true })?;
-    if cx.done() { Ok(()) } else { Err(End::fenced()) }
-}
-
-/// What an entry that is no tell has for the actor.
-enum Sifted<M> {
-    Message(M),
-    Signal(Signal),
-    /// It is stale, or late.
-    Nothing,
-}
-
-fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, aside: Option<Box<Aside>>, cx: &mut Context<A>) -> Sifted<A::Msg> {
-    let msg = match note.read() {
+/// What an entry that is no tell has for the actor. What is stale or late has nothing.
+fn sift<A: Actor>(
+    msg: Option<A::Msg>,
+    note: Note,
+    aside: Option<Box<Aside>>,
+    cx: &mut Context<A>,
+    step: &mut Step,
+) -> Option<A::Msg> {
+    *step = Step::Asked;
+    match note.read() {
         Special::Call(tag) if tag.is_late() => None,
         Special::Call(tag) => {
             cx.face().call_in_hand.store(tag.to_bits(), Ordering::Release);
@@ -272,16 +320,19 @@ fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, aside: Option<Box<Aside>>, cx
             cx.retrying = true;
             msg
         }
-        Special::Aside => match aside.filter(|aside| aside.incarnation == cx.incarnation).map(|aside| aside.event) {
-            Some(Event::Timer(timer)) => cx.collect_timer(timer),
-            Some(Event::Signal(signal)) => return Sifted::Signal(signal),
-            None => None,
+        Special::Aside => match aside.filter(|aside| aside.incarnation == cx.incarnation).map(|aside| aside.event)? {
+            Event::Timer(timer) => cx.collect_timer(timer),
+            Event::Signal(signal) => {
+                *step = Step::Signal;
+                cx.keep_signal(signal);
+                None
+            }
         },
-    };
-    msg.map_or(Sifted::Nothing, Sifted::Message)
+    }
 }
 
-async fn signalled<A: Actor>(signal: Signal, state: &mut A, cx: &mut Context<A>) -> Result<(), Exit> {
+async fn signalled<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Exit> {
+    let Some(signal) = cx.take_signal() else { return Ok(()) };
     match signal {
         Signal::Down(down) => {
             let watched = cx.face().alive(cx.incarnation, |tables, _| tables.watching.remove(&down.monitor)).flatten();

@@ -23,7 +23,7 @@ use crate::node::Node;
 use crate::now::Now;
 use crate::recorder::{Recorded, Recorder};
 use crate::reply::Reply;
-use crate::signal::MonitorId;
+use crate::signal::{MonitorId, Signal};
 use crate::spawn::Spawn;
 use crate::timers_core::{TimerId, TimersCore};
 use crate::watch;
@@ -48,6 +48,8 @@ struct Extra<A: Actor> {
     stop: Option<Exit>,
     next: Option<A::Msg>,
     kept: Option<A::Msg>,
+    /// About to be handled.
+    signal: Option<Signal>,
     timers: TimersCore<A::Msg>,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
     /// Attached futures and streams; dropping the set ends them.
@@ -75,6 +77,7 @@ impl<A: Actor> Context<A> {
                 stop: None,
                 next: None,
                 kept: None,
+                signal: None,
                 timers: TimersCore::new(),
                 sleep: None,
                 attached: JoinSet::new(),
@@ -270,6 +273,14 @@ impl<A: Actor> Context<A> {
         let extra = self.extra.as_mut()?;
         extra.called = false;
         extra.stop.take()
+    }
+
+    pub(crate) fn keep_signal(&mut self, signal: Signal) {
+        self.extra().signal = Some(signal);
+    }
+
+    pub(crate) fn take_signal(&mut self) -> Option<Signal> {
+        self.extra.as_mut()?.signal.take()
     }
 
     pub(crate) fn take_continue(&mut self) -> Option<A::Msg> {

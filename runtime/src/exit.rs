@@ -29,8 +29,8 @@ pub enum Exit {
     Ignore,
     /// Killed from outside. No stop hook ran.
     Killed,
-    /// A handler, a hook or an attached future panicked.
-    Panic(Panicked),
+    /// A handler, a hook or an attached future panicked. Behind a pointer, because every handler returns room for it.
+    Panic(Arc<Panicked>),
     /// A handler returned an error.
     Error(Arc<dyn Error + Send + Sync>),
     /// A reason of the user's own that is no `std` error.
@@ -60,7 +60,7 @@ pub struct Panicked {
 impl Exit {
     /// A panic with this message, as tests and adapters need it.
     pub fn panic(message: impl Into<Arc<str>>) -> Self {
-        Exit::Panic(Panicked { message: message.into(), location: None })
+        Exit::Panic(Arc::new(Panicked { message: message.into(), location: None }))
     }
 
     /// A failure that is only a text.
@@ -79,7 +79,7 @@ impl Exit {
             .map(|text| Arc::from(*text))
             .or_else(|| payload.downcast_ref::<String>().map(|text| Arc::from(text.as_str())))
             .unwrap_or_else(|| Arc::from("a value that is no text"));
-        Exit::Panic(Panicked { message, location })
+        Exit::Panic(Arc::new(Panicked { message, location }))
     }
 
     /// `normal`, `shutdown` and `{shutdown, _}`: what OTP does not call a crash.
@@ -96,8 +96,10 @@ impl fmt::Display for Exit {
             Exit::ShutdownWith(why) => write!(f, "shutdown: {why}"),
             Exit::Ignore => f.write_str("ignore"),
             Exit::Killed => f.write_str("killed"),
-            Exit::Panic(Panicked { message, location: None }) => write!(f, "panic: {message}"),
-            Exit::Panic(Panicked { message, location: Some(at) }) => write!(f, "panic at {at}: {message}"),
+            Exit::Panic(panicked) => match &panicked.location {
+                None => write!(f, "panic: {}", panicked.message),
+                Some(at) => write!(f, "panic at {at}: {}", panicked.message),
+            },
             Exit::Error(error) => write!(f, "error: {error}"),
             Exit::Custom(reason) => f.write_str(reason),
             Exit::Signal(number) => write!(f, "signal {number}"),

@@ -24,7 +24,7 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
     incarnation: u32,
     heeds_exit: bool,
     mut future: Pin<&'a mut Option<F>>,
-) -> impl Future<Output = Result<F::Output, End>> + use<'a, A, F> {
+) -> impl Future<Output = Result<F::Output, Box<End>>> + use<'a, A, F> {
     let mut me: Option<Arc<dyn AnyCell>> = None;
     poll_fn(move |cx| {
         if me.is_none() {
@@ -35,7 +35,7 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
             && let Some(end) = ended(cell, incarnation, heeds_exit)
         {
             scope::failing_with_exit(&end.exit, || panics::contain(|| future.set(None)));
-            return Poll::Ready(Err(end));
+            return Poll::Ready(Err(Box::new(end)));
         }
         let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
         let mine = me.take().unwrap_or_else(|| cell.clone());
@@ -53,7 +53,7 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
                 panics::discard(payload);
                 scope::settle(|| Failure::Exited(exit.clone()));
                 scope::failing_with_exit(&exit, || panics::contain(|| future.set(None)));
-                Poll::Ready(Err(End { exit, hook: true }))
+                Poll::Ready(Err(Box::new(End { exit, hook: true })))
             }
         }
     })

@@ -61,27 +61,26 @@ pub(crate) struct Outer {
 }
 
 /// A poll of this actor begins here. The `Arc` travels in and out: no count is touched.
+///
+/// In small steps, because a larger `with` is not inlined.
 #[inline(always)]
 pub(crate) fn enter(me: Arc<dyn AnyCell>, id: u64) -> Outer {
     watch::rouse();
-    HERE.with(|here| {
-        let beat = match here.beat.get() {
-            Some(beat) => beat,
-            None => here.new_beat(),
-        };
-        Outer { cell: here.current.replace(Some(me)), id: beat.enter(id) }
-    })
+    let beat = match HERE.with(|here| here.beat.get()) {
+        Some(beat) => beat,
+        None => HERE.with(|here| here.new_beat()),
+    };
+    let id = beat.enter(id);
+    Outer { cell: HERE.with(|here| here.current.replace(Some(me))), id }
 }
 
 /// It is over. Gives back what `enter` was given.
 #[inline(always)]
 pub(crate) fn leave(outer: Outer) -> Option<Arc<dyn AnyCell>> {
-    HERE.with(|here| {
-        if let Some(beat) = here.beat.get() {
-            beat.leave(outer.id);
-        }
-        here.current.replace(outer.cell)
-    })
+    if let Some(beat) = HERE.with(|here| here.beat.get()) {
+        beat.leave(outer.id);
+    }
+    HERE.with(|here| here.current.replace(outer.cell))
 }
 
 /// The thread is ending, and its beat is another's.

@@ -473,7 +473,7 @@ async fn an_exit_says_where_the_panic_was() {
     doer.actor.tell(panics("boom")).await.expect("it lives");
     match soon(doer.actor.gone()).await {
         Exit::Panic(panicked) => {
-            let at = panicked.location.expect("the hook noted it");
+            let at = panicked.location.as_deref().expect("the hook noted it");
             let mut parts = at.rsplitn(3, ':');
             let (column, line, file) = (parts.next(), parts.next(), parts.next());
             assert!(file.is_some_and(|file| file.ends_with("doer.rs")), "{at}");

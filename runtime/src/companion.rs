@@ -154,64 +154,79 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
     let mut tenancy = cell.lane.enter(cx.incarnation);
     let mut budget = BUDGET;
     loop {
-        if !cell.lane.is_calm(cx.incarnation)
+        if budget == 0 {
+            budget = BUDGET;
+            tokio::task::yield_now().await;
+        }
+        budget -= 1;
+        if !tenancy.is_calm()
             && let Some(end) = overtaken(cell, state, cx, &mut tenancy)
         {
             return end;
         }
         if cx.is_called() {
-            if let Err(end) = Box::pin(heed(state, cx)).await {
-                return end;
+            match Box::pin(heed(state, cx)).await {
+                Ok(()) => continue,
+                Err(end) => return end,
             }
-        } else {
-            let mut step = Step::Told;
-            if let Some(msg) = take(cx, &mut tenancy, &mut step) {
-                if let Err(exit) = state.handle(cx, msg).await {
-                    return End::with_hook(exit);
-                }
-                if !cx.done() {
-                    return Box::new(End::fenced());
-                }
-            }
+        }
+        let mut step = Step::Told;
+        let Some(msg) = take(cx, &mut tenancy, &mut step) else {
             match step {
-                Step::Told => {}
-                Step::Asked => {
-                    cx.face().call_in_hand.store(0, Ordering::Relaxed);
-                    scope::settle(Failure::default);
-                }
+                Step::Told | Step::Asked => {} // It was stale, or late.
                 Step::Signal => {
                     if let Err(exit) = Box::pin(signalled(state, cx)).await {
                         return End::with_hook(exit);
                     }
                 }
-                Step::None(Next::Parked) => {
+                Step::Parked => {
                     budget = BUDGET;
                     park(cx).await;
-                    continue;
                 }
-                Step::None(next) => match end_of(cell, next) {
-                    Some(end) => return end,
-                    None => continue,
-                },
+                Step::Sys => {}
+                Step::Drained => return End::with_hook(cell.face.drain_reason()),
+                // Closed under a running incarnation, which was killed before; otherwise given up.
+                Step::Gone => return Box::new(guarded::end_signal(cell, true).unwrap_or_else(End::fenced)),
             }
+            continue;
+        };
+        if let Err(exit) = state.handle(cx, msg).await {
+            return End::with_hook(exit);
         }
-        budget -= 1;
-        if budget == 0 {
-            budget = BUDGET;
-            tokio::task::yield_now().await;
+        if !cx.done() {
+            return Box::new(End::fenced());
+        }
+        if step == Step::Asked {
+            cx.face().call_in_hand.store(0, Ordering::Relaxed);
+            scope::settle(Failure::default);
         }
     }
 }
 
-/// What follows on a look for the next message.
+/// What a look for the next message has found.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// There was one, or it was stale or late.
+    /// A tell.
     Told,
-    /// One that may hold a reply.
+    /// A message that may hold a reply.
     Asked,
     /// `Context::take_signal` has it.
     Signal,
-    None(Next),
+    Parked,
+    Sys,
+    Drained,
+    Gone,
+}
+
+impl From<Next> for Step {
+    fn from(next: Next) -> Step {
+        match next {
+            Next::Parked => Step::Parked,
+            Next::Sys => Step::Sys,
+            Next::Drained => Step::Drained,
+            Next::Gone => Step::Gone,
+        }
+    }
 }
 
 /// The next message. Not async, so that it goes from the queue to its handler without a stop in the task's own memory,
@@ -225,7 +240,7 @@ fn take<A: Actor>(
     let Entry { msg, note, aside } = match tenancy.next() {
         Ok(entry) => entry,
         Err(next) => {
-            *step = Step::None(next);
+            *step = next.into();
             return None;
         }
     };
@@ -253,17 +268,6 @@ fn park<A: Actor>(cx: &mut Context<A>) -> impl Future<Output = ()> {
         }
         Poll::Pending
     })
-}
-
-/// What ends a consumer that finds no message, if that is what it found.
-#[cold]
-fn end_of<A: Actor>(cell: &Cell<A>, next: Next) -> Option<Box<End>> {
-    match next {
-        Next::Parked | Next::Sys => None,
-        Next::Drained => Some(End::with_hook(cell.face.drain_reason())),
-        // Closed under a running incarnation, which was killed before; otherwise given up.
-        Next::Gone => Some(Box::new(guarded::end_signal(cell, true).unwrap_or_else(End::fenced))),
-    }
 }
 
 /// What the last handler asked for, and timers: a stop, a message to go on with, what is due.
@@ -301,6 +305,9 @@ fn overtaken<A: Actor>(
 }
 
 /// What an entry that is no tell has for the actor. What is stale or late has nothing.
+///
+/// Inlined, or the message of a tell would be kept in memory for its sake.
+#[inline(always)]
 fn sift<A: Actor>(
     msg: Option<A::Msg>,
     note: Note,

@@ -137,22 +137,18 @@ fn handle(actor: &ActorImpl) -> TokenStream {
     if let Some(never) = expand_msg::never(actor) {
         arms.push(quote!(Self::Msg::#never(never, _) => match never {},));
     }
-    let handled = quote!(match #msg { #(#arms)* });
-    // The message goes to its method without a stop in a future: where nothing is awaited there is nothing to hold it,
-    // and an `async fn` would hold it twice.
-    let body = if actor.messages.iter().any(|message| message.method.is_async) {
-        quote!(async move { #handled })
-    } else {
-        quote!({ let handled = #handled; ::core::future::ready(handled) })
-    };
     quote! {
+        // An `async fn` would hold the message twice.
         #[allow(clippy::manual_async_fn)]
+        #[inline(always)]
         fn handle(
             &mut self,
             #cx: &mut #krate::Context<Self>,
             #msg: Self::Msg,
         ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #krate::Exit>> + ::core::marker::Send {
-            #body
+            async move {
+                match #msg { #(#arms)* }
+            }
         }
     }
 }

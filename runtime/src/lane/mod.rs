@@ -8,6 +8,7 @@
 //! Knows nothing of actors, ractor or tokio; `docs/decisions/0002-lane.md` tells why it has this form.
 
 mod lock;
+mod mode;
 pub(crate) mod pool;
 mod queue;
 mod room;

@@ -17,6 +17,7 @@ use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use super::lock::{Guard, Lock, Owned, Owner};
+use super::mode::{CLOSED, COLD, DETACHED, DRAINING, Mode, PARKED, SUSPENDED};
 use super::room::Waiter;
 use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 use crate::mailbox::Overflow;
@@ -61,24 +62,6 @@ impl<T: Weighs> Packed<T> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    /// A consumer is inside, or called: a push owes nobody anything.
-    Running,
-    /// The consumer sleeps: the next push wakes its task.
-    Parked,
-    /// No incarnation: entries wait for the next `attach`.
-    Detached,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Door {
-    Open,
-    /// A graceful stop: nothing new, what is queued is handled.
-    Draining,
-    Closed,
-}
-
 /// Why an entry was not taken. It is handed back.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused<T> {
@@ -111,11 +94,7 @@ pub(crate) enum Next {
 /// In this order, the lock byte before it, all that a push or a park touches lies within 64 bytes.
 #[repr(C)]
 pub(super) struct Queue<T, S> {
-    state: State,
-    pub(super) door: Door,
-    suspended: bool,
-    /// `cold` holds something.
-    has_cold: bool,
+    pub(super) mode: Mode,
     incarnation: u32,
     entries: VecDeque<Packed<T>>,
     /// `usize::MAX` is unbounded.
@@ -165,27 +144,24 @@ fn calm(incarnation: u32) -> u64 {
     u64::from(incarnation) << 32
 }
 
-impl Door {
-    pub(super) fn refuse<T>(self, entry: T) -> Result<T, Refused<T>> {
-        match self {
-            Door::Open => Ok(entry),
-            Door::Draining => Err(Refused::Draining(entry)),
-            Door::Closed => Err(Refused::Closed(entry)),
-        }
-    }
-
-    pub(super) fn is_open(self) -> bool {
-        self == Door::Open
-    }
-}
-
 impl<T, S> Queue<T, S> {
     fn is_bounded(&self) -> bool {
         self.capacity != usize::MAX
     }
 
+    /// The entry comes back if nothing new is taken.
+    pub(super) fn refuse(&self, entry: T) -> Result<T, Refused<T>> {
+        if self.mode.is(CLOSED) {
+            Err(Refused::Closed(entry))
+        } else if self.mode.is(DRAINING) {
+            Err(Refused::Draining(entry))
+        } else {
+            Ok(entry)
+        }
+    }
+
     fn cold(&mut self) -> &mut Cold<S> {
-        self.has_cold = true;
+        self.mode.set(COLD);
         self.cold.get_or_insert_with(|| Box::new(Cold { sys: VecDeque::new(), waiters: VecDeque::new() }))
     }
 
@@ -194,17 +170,11 @@ impl<T, S> Queue<T, S> {
     }
 
     pub(super) fn has_waiters(&self) -> bool {
-        self.has_cold && self.cold.as_ref().is_some_and(|cold| !cold.waiters.is_empty())
+        self.mode.is(COLD) && self.cold.as_ref().is_some_and(|cold| !cold.waiters.is_empty())
     }
 
     fn has_sys(&self) -> bool {
-        self.has_cold && self.cold.as_ref().is_some_and(|cold| !cold.sys.is_empty())
-    }
-
-    /// Nothing but entries to look at: no requests, no senders that wait for room, no stop.
-    #[inline(always)]
-    fn is_plain(&self) -> bool {
-        !self.has_cold && !self.suspended && self.door == Door::Open
+        self.mode.is(COLD) && self.cold.as_ref().is_some_and(|cold| !cold.sys.is_empty())
     }
 
     /// A lane that drops its oldest is taken from one by one, so that the oldest is always in the queue. What is taken
@@ -217,10 +187,10 @@ impl<T, S> Queue<T, S> {
     #[inline]
     #[must_use]
     fn ring(&mut self) -> Option<Waker> {
-        if self.state != State::Parked {
+        if !self.mode.is(PARKED) {
             return None;
         }
-        self.state = State::Running;
+        self.mode.clear(PARKED);
         self.task.clone()
     }
 
@@ -228,7 +198,7 @@ impl<T, S> Queue<T, S> {
     #[must_use]
     pub(super) fn append(&mut self, entry: T) -> Option<Waker> {
         self.entries.push_back(Packed::new(entry));
-        if self.suspended { None } else { self.ring() }
+        if self.mode.waits_for_entries() { self.ring() } else { None }
     }
 
     /// Passes free room on to those who wait, in their order.
@@ -240,7 +210,9 @@ impl<T, S> Queue<T, S> {
             waiter.grant();
             wakes.push(waker);
         }
-        self.has_cold = !(cold.sys.is_empty() && cold.waiters.is_empty());
+        if cold.sys.is_empty() && cold.waiters.is_empty() {
+            self.mode.clear(COLD);
+        }
     }
 }
 
@@ -269,10 +241,7 @@ impl<T: Weighs, S> Lane<T, S> {
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
         Lane {
             queue: Lock::new(Queue {
-                state: State::Detached,
-                door: Door::Open,
-                suspended: false,
-                has_cold: false,
+                mode: Mode::new(),
                 incarnation: 0,
                 entries: VecDeque::new(),
                 capacity,
@@ -313,7 +282,7 @@ impl<T: Weighs, S> Lane<T, S> {
     #[inline(always)]
     pub(crate) fn room(&self) -> Option<Room<'_, T, S>> {
         let mut queue = self.queue.lock();
-        if !queue.door.is_open() {
+        if !queue.mode.is_open() {
             return None;
         }
         if queue.is_bounded() {
@@ -341,7 +310,7 @@ impl<T: Weighs, S> Lane<T, S> {
     #[cold]
     pub(crate) fn push_slowly(&self, entry: T) -> Result<Pushed<T>, Refused<T>> {
         let mut queue = self.queue.lock();
-        let entry = queue.door.refuse(entry)?;
+        let entry = queue.refuse(entry)?;
         if queue.is_bounded() {
             return self.push_at_bound(queue, entry);
         }
@@ -394,7 +363,7 @@ impl<T: Weighs, S> Lane<T, S> {
     /// Takes no notice of the bound nor of a graceful stop: signals, own timers, tells to oneself.
     pub(crate) fn push_exempt(&self, entry: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
-        if queue.door == Door::Closed {
+        if queue.mode.is(CLOSED) {
             return Err(entry);
         }
         if entry.weighs() && queue.is_bounded() {
@@ -409,7 +378,7 @@ impl<T: Weighs, S> Lane<T, S> {
     /// A tell to oneself: refused in a graceful stop like any other, but never for want of room.
     pub(crate) fn push_self(&self, entry: T) -> Result<(), Refused<T>> {
         let mut queue = self.queue.lock();
-        let entry = queue.door.refuse(entry)?;
+        let entry = queue.refuse(entry)?;
         if queue.is_bounded() {
             queue.used += 1;
         }
@@ -423,7 +392,7 @@ impl<T: Weighs, S> Lane<T, S> {
     /// Closed, or with a consumer inside, it comes back.
     pub(crate) fn push_front(&self, entry: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
-        if queue.door == Door::Closed {
+        if queue.mode.is(CLOSED) {
             return Err(entry);
         }
         let weighs = entry.weighs() && queue.is_bounded();
@@ -437,7 +406,7 @@ impl<T: Weighs, S> Lane<T, S> {
     /// Goes before all entries. Refused only when the lane is closed.
     pub(crate) fn push_sys(&self, request: S) -> Result<(), S> {
         let mut queue = self.queue.lock();
-        if queue.door == Door::Closed {
+        if queue.mode.is(CLOSED) {
             return Err(request);
         }
         queue.cold().sys.push_back(request);
@@ -456,9 +425,7 @@ impl<T: Weighs, S> Lane<T, S> {
             return false;
         }
         self.hand.ctl.fetch_or(END, Ordering::Release);
-        if queue.state == State::Parked {
-            queue.state = State::Running;
-        }
+        queue.mode.clear(PARKED);
         let task = queue.task.clone();
         drop(queue);
         wake(task);
@@ -468,10 +435,10 @@ impl<T: Weighs, S> Lane<T, S> {
     /// From here on nothing new is taken; the consumer is told when the queue is empty.
     pub(crate) fn drain(&self) {
         let mut queue = self.queue.lock();
-        if queue.door != Door::Open {
+        if !queue.mode.is_open() {
             return;
         }
-        queue.door = Door::Draining;
+        queue.mode.set(DRAINING);
         let waker = queue.ring();
         let waiters = queue.cold.as_mut().map(|cold| std::mem::take(&mut cold.waiters));
         drop(queue);
@@ -500,15 +467,12 @@ impl<T: Weighs, S> Lane<T, S> {
     pub(crate) fn attach(&self, keep: impl Fn(&S) -> bool) -> Option<u32> {
         let mut void = VecDeque::new();
         let mut queue = self.queue.lock();
-        if queue.door == Door::Closed {
+        if queue.mode.is(CLOSED) {
             return None;
         }
         queue.incarnation += 1;
-        queue.state = State::Running;
-        queue.suspended = false;
-        if queue.door == Door::Draining {
-            queue.door = Door::Open; // The graceful stop was the last incarnation's.
-        }
+        // The graceful stop was the last incarnation's, too.
+        queue.mode.clear(PARKED | DETACHED | SUSPENDED | DRAINING);
         let sys = self.hand.ctl.load(Ordering::Relaxed) & SYS;
         self.hand.ctl.store(calm(queue.incarnation) | sys, Ordering::Relaxed);
         if let Some(cold) = queue.cold.as_mut() {
@@ -547,8 +511,9 @@ impl<T: Weighs, S> Lane<T, S> {
         if queue.incarnation != incarnation {
             return false;
         }
-        let had_it = queue.state != State::Detached;
-        queue.state = State::Detached;
+        let had_it = !queue.mode.is(DETACHED);
+        queue.mode.clear(PARKED);
+        queue.mode.set(DETACHED);
         self.hand.ctl.fetch_and(SYS | END, Ordering::Release);
         // A stop hook leaves its task here after the consumer has left.
         let task = queue.task.take();
@@ -572,12 +537,11 @@ impl<T: Weighs, S> Lane<T, S> {
     /// Ends the lane for good. Returns what nobody handled, in order.
     pub(crate) fn close(&self) -> Leftovers<T, S> {
         let mut queue = self.queue.lock();
-        queue.door = Door::Closed;
-        queue.state = State::Detached;
+        queue.mode.clear(PARKED | COLD);
+        queue.mode.set(CLOSED | DETACHED);
         self.hand.ctl.fetch_and(SYS | END, Ordering::Release);
         let task = queue.task.take();
         let cold = queue.cold.take();
-        queue.has_cold = false;
         let entries = std::mem::take(&mut queue.entries);
         drop(queue);
         wake(task);
@@ -615,20 +579,27 @@ impl<T: Weighs, S> Lane<T, S> {
 
     pub(crate) fn take_sys(&self, incarnation: u32) -> VecDeque<S> {
         let mut queue = self.queue.lock();
-        if queue.incarnation != incarnation || queue.state == State::Detached {
+        if queue.incarnation != incarnation || queue.mode.is(DETACHED) {
             return VecDeque::new(); // Fenced: they are the successor's.
         }
         self.hand.ctl.fetch_and(!SYS, Ordering::Relaxed);
         let Some(cold) = queue.cold.as_mut() else { return VecDeque::new() };
         let requests = std::mem::take(&mut cold.sys);
-        queue.has_cold = queue.has_waiters();
+        if !queue.has_waiters() {
+            queue.mode.clear(COLD);
+        }
         requests
     }
 
     fn suspend(&self, incarnation: u32, on: bool) {
         let mut queue = self.queue.lock();
-        if queue.incarnation == incarnation && queue.state != State::Detached {
-            queue.suspended = on; // A fenced consumer does not suspend its successor.
+        if queue.incarnation == incarnation && !queue.mode.is(DETACHED) {
+            // A fenced consumer does not suspend its successor.
+            if on {
+                queue.mode.set(SUSPENDED);
+            } else {
+                queue.mode.clear(SUSPENDED);
+            }
         }
     }
 
@@ -649,7 +620,7 @@ impl<T: Weighs, S> Lane<T, S> {
     /// The consumer of `incarnation` enters; its task was set before.
     pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, T, S> {
         let queue = self.queue.lock();
-        let is_ours = queue.incarnation == incarnation && queue.state != State::Detached;
+        let is_ours = queue.incarnation == incarnation && !queue.mode.is(DETACHED);
         // Under the queue's lock, so that a fence comes before or after it.
         let owner = if is_ours { self.hand.batch.give(incarnation) } else { Owner::NOBODY };
         let counts = queue.is_bounded();
@@ -658,7 +629,7 @@ impl<T: Weighs, S> Lane<T, S> {
         let batch = self.hand.batch.by_owner(owner);
         // A predecessor's burst.
         let (left, swollen) = batch.map_or((0, false), |batch| (batch.len(), batch.capacity() > RETAINED));
-        Tenancy { lane: self, incarnation, owner, left, chunk, swollen, suspended: None }
+        Tenancy { lane: self, incarnation, calm: calm(incarnation), owner, left, chunk, swollen, suspended: None }
     }
 }
 
@@ -686,6 +657,7 @@ pub(crate) struct Leftovers<T, S> {
 pub(crate) struct Tenancy<'a, T: Weighs, S> {
     lane: &'a Lane<T, S>,
     incarnation: u32,
+    calm: u64,
     owner: Owner,
     /// Entries in hand.
     left: usize,
@@ -698,6 +670,12 @@ pub(crate) struct Tenancy<'a, T: Weighs, S> {
 }
 
 impl<T: Weighs, S> Tenancy<'_, T, S> {
+    /// There is nothing to do but handle entries.
+    #[inline(always)]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.lane.hand.ctl.load(Ordering::Acquire) == self.calm
+    }
+
     /// The next entry, or why there is none. With `Next::Parked` the next push wakes the task.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<T, Next> {
@@ -734,7 +712,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     #[inline]
     fn refill(&mut self) -> Result<T, Next> {
         let mut queue = self.lane.queue.lock();
-        if queue.incarnation != self.incarnation || queue.state == State::Detached || !queue.is_plain() || self.swollen {
+        if queue.incarnation != self.incarnation || !queue.mode.is_plain() || self.swollen {
             return self.refill_slowly(queue);
         }
         if queue.is_bounded() {
@@ -749,10 +727,10 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     #[inline(always)]
     fn take(&mut self, queue: &mut Queue<T, S>) -> Result<T, Next> {
         let Some(mut entry) = queue.entries.pop_front() else {
-            queue.state = State::Parked;
+            queue.mode.set(PARKED);
             return Err(Next::Parked);
         };
-        queue.state = State::Running;
+        queue.mode.clear(PARKED);
         if queue.is_bounded() {
             // Not in hand, so it is not counted there.
             queue.used -= usize::from(entry.weighs());
@@ -770,24 +748,24 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// The same where there is more to look at than entries.
     #[cold]
     fn refill_slowly(&mut self, mut queue: Guard<'_, Queue<T, S>>) -> Result<T, Next> {
-        if queue.incarnation != self.incarnation || queue.state == State::Detached {
+        if queue.incarnation != self.incarnation || queue.mode.is(DETACHED) {
             return Err(Next::Gone);
         }
         let mut wakes = Vec::new();
         if queue.is_bounded() {
             self.lane.settle(&mut queue, &mut wakes);
         }
-        queue.state = State::Running;
+        queue.mode.clear(PARKED);
         let next = if queue.has_sys() {
             Err(Next::Sys)
         } else if self.suspended.is_none() && !queue.entries.is_empty() {
             let entry = self.take(&mut queue);
             queue.grant(&mut wakes);
             entry
-        } else if self.suspended.is_none() && queue.door == Door::Draining {
+        } else if self.suspended.is_none() && queue.mode.is(DRAINING) {
             Err(Next::Drained)
         } else {
-            queue.state = State::Parked;
+            queue.mode.set(PARKED);
             self.give_memory_back(&mut queue);
             Err(Next::Parked)
         };

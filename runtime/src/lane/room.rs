@@ -40,7 +40,7 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<()> {
         let lane = L::as_ref(&self.lane);
         let mut queue = lane.lock();
-        if !queue.door.is_open() {
+        if !queue.mode.is_open() {
             return Poll::Ready(());
         }
         if self.waiter.as_ref().is_some_and(|waiter| waiter.is_granted()) {
@@ -89,7 +89,7 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
     pub(crate) fn fill(mut self, entry: T) -> Result<(), Refused<T>> {
         let lane = L::as_ref(&self.lane);
         let mut queue = lane.lock();
-        let entry = queue.door.refuse(entry)?; // Closing took the permits with it.
+        let entry = queue.refuse(entry)?; // Closing took the permits with it.
         if !self.waiter.as_ref().is_some_and(|waiter| waiter.is_granted()) {
             return Err(Refused::Full(entry));
         }

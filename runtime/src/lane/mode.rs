@@ -1,0 +1,58 @@
+//! What a queue is up to, in one word, so that one look tells that there is nothing special.
+
+/// The consumer sleeps: the next push wakes its task.
+pub(super) const PARKED: u32 = 1;
+/// No incarnation: entries wait for the next `attach`. Neither this nor `PARKED`: a consumer is inside, or called, and a
+/// push owes nobody anything.
+pub(super) const DETACHED: u32 = 2;
+/// The consumer takes requests only.
+pub(super) const SUSPENDED: u32 = 4;
+/// There are requests, or senders that wait for room.
+pub(super) const COLD: u32 = 8;
+/// A graceful stop: nothing new, what is queued is handled.
+pub(super) const DRAINING: u32 = 16;
+/// The end for good.
+pub(super) const CLOSED: u32 = 32;
+
+#[derive(Clone, Copy)]
+pub(super) struct Mode(u32);
+
+impl Mode {
+    pub(super) fn new() -> Self {
+        Mode(DETACHED)
+    }
+
+    /// Any of these.
+    #[inline(always)]
+    pub(super) fn is(self, bits: u32) -> bool {
+        self.0 & bits != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn set(&mut self, bits: u32) {
+        self.0 |= bits;
+    }
+
+    #[inline(always)]
+    pub(super) fn clear(&mut self, bits: u32) {
+        self.0 &= !bits;
+    }
+
+    /// It takes what is new.
+    #[inline(always)]
+    pub(super) fn is_open(self) -> bool {
+        !self.is(DRAINING | CLOSED)
+    }
+
+    /// Nothing but entries to look at.
+    #[inline(always)]
+    pub(super) fn is_plain(self) -> bool {
+        !self.is(!PARKED)
+    }
+
+    /// The consumer sleeps, and wants to be woken for entries.
+    #[inline(always)]
+    pub(super) fn waits_for_entries(self) -> bool {
+        self.0 & (PARKED | SUSPENDED) == PARKED
+    }
+}

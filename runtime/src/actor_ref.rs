@@ -41,7 +41,7 @@ impl<A: Actor> Ref<A> {
     }
 
     /// Sends a message that carries a [`Reply`], and awaits the answer, for 5 s unless [`Call::within`] says otherwise.
-    #[inline]
+    #[inline(always)]
     pub fn call<R: Send + 'static>(&self, make: impl FnOnce(Reply<R>) -> A::Msg) -> Call<'_, A, R> {
         Call::new(&self.cell, make)
     }

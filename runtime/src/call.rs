@@ -14,7 +14,7 @@ use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lane::Refused;
-use crate::lane::slot::{Await, Seen, Tag, pair};
+use crate::lane::slot::{Await, Seen, pair};
 use crate::mailbox::Overflow;
 use crate::reply::Reply;
 use crate::tell::{TellError, WaitForRoom, Waited, push, refusal};
@@ -113,60 +113,59 @@ impl<M> From<TellError<M>> for CallError {
 #[must_use = "a call is not sent until this is awaited, or told `.blocking()`"]
 pub struct Call<'a, A: Actor, R: Send + 'static> {
     cell: &'a Arc<Cell<A>>,
+    /// Until it is sent.
     msg: Option<A::Msg>,
-    tag: Tag,
     answer: Await<R, Failure>,
+    /// Made by a handler.
+    wait: Option<Wait>,
+    extra: Option<Box<Extra<A>>>,
+}
+
+/// What a call with the default limit, to an actor with room, does not need.
+struct Extra<A: Actor> {
     limit: Duration,
     /// What the wait for room has left of it.
     left: Duration,
-    extra: Extra<A>,
     try_only: bool,
-    sent: bool,
-}
-
-/// What a call from outside to an actor with room does not need.
-struct Extra<A: Actor> {
-    wait: Option<Wait>,
-    room: Option<Box<WaitForRoom<A>>>,
+    room: Option<WaitForRoom<A>>,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl<A: Actor, R: Send + 'static> Unpin for Call<'_, A, R> {}
 
 impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
-    #[inline]
+    /// Inlined, so that it is made where it is awaited: a copy of what was just written stalls the processor.
+    #[inline(always)]
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, make: impl FnOnce(Reply<R>) -> A::Msg) -> Self {
-        let node = &cell.face.node;
-        let wait = scope::current().map(|caller| Wait::begin(caller, cell.face.id));
+        let wait = if scope::is_inside() { begin_wait(cell.face.id) } else { None };
         let caller = wait.as_ref().map_or(0, Wait::waiter);
-        let (reply, answer) = pair::<R, Failure>(node.number(), caller, DEFAULT_LIMIT.as_millis() as u64);
-        let tag = reply.tag();
-        let msg = make(Reply::new(reply));
-        let extra = Extra { wait, room: None, sleep: None };
-        Call {
-            cell,
-            msg: Some(msg),
-            tag,
-            answer,
-            limit: DEFAULT_LIMIT,
-            left: DEFAULT_LIMIT,
-            extra,
-            try_only: false,
-            sent: false,
-        }
+        let (reply, answer) =
+            pair::<R, Failure>(cell.face.node.number(), caller, DEFAULT_LIMIT.as_millis() as u64);
+        Call { cell, msg: Some(make(Reply::new(reply))), answer, wait, extra: None }
+    }
+
+    fn extra(&mut self) -> &mut Extra<A> {
+        self.extra.get_or_insert_with(|| {
+            Box::new(Extra { limit: DEFAULT_LIMIT, left: DEFAULT_LIMIT, try_only: false, room: None, sleep: None })
+        })
+    }
+
+    fn limit(&self) -> Duration {
+        self.extra.as_ref().map_or(DEFAULT_LIMIT, |extra| extra.limit)
     }
 
     /// Waits for so long at most, instead of 5 s.
     pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self.left = limit;
         self.answer.limit(limit);
+        let extra = self.extra();
+        extra.limit = limit;
+        extra.left = limit;
         self
     }
 
     /// Does not wait for room: a full mailbox is an error at once. The answer is awaited as ever.
     pub fn now(mut self) -> Self {
-        self.try_only = true;
+        self.extra().try_only = true;
         self
     }
 
@@ -175,91 +174,91 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     /// # Errors
     /// As when awaited; [`CallError::WouldBlock`] inside an async handler.
     pub fn blocking(mut self) -> Result<R, CallError> {
-        if scope::current().is_some() && !scope::may_block() {
+        if scope::is_inside() && !scope::may_block() {
             return Err(CallError::WouldBlock);
         }
         let _clock = self.cell.face.node.hold_clock();
-        let limit = self.limit;
+        let limit = self.limit();
         block_on::block_on(&mut self, Some(limit)).unwrap_or_else(|| self.give_up())
     }
 
+    #[cold]
     fn give_up(&mut self) -> Result<R, CallError> {
         match self.answer.give_up() {
             Seen::Answer(value) => Ok(value),
             Seen::Failure(failure) => Err(failure.into()),
             Seen::Fenced => Err(CallError::Exited(Exit::Unresponsive)),
-            Seen::Late | Seen::Pending => Err(CallError::Timeout { waited: self.limit, queued: self.cell.lane.len() }),
+            Seen::Late | Seen::Pending => Err(CallError::Timeout { waited: self.limit(), queued: self.cell.lane.len() }),
         }
     }
 
-    /// Sends the message; `None`: there is no room yet.
-    #[inline]
+    /// Sends the message; pending: there is no room yet.
+    #[inline(always)]
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
-        if self.msg.is_some() && self.extra.room.is_none() {
-            if let Some(path) = self.extra.wait.as_ref().and_then(Wait::ring) {
-                self.msg = None; // Its reply is answered by nobody: this error is all.
-                return Poll::Ready(Err(CallError::Chain { path }));
-            }
-            self.cell.face.node.sweeper().wake();
-            match push(self.cell, self.msg.take(), Some(self.tag)) {
-                Ok(()) => {
-                    self.sent = true;
-                    return Poll::Ready(Ok(()));
-                }
-                Err(Refused::Full(entry)) if !self.try_only && self.cell.lane.overflow() == Overflow::Wait => {
-                    self.msg = entry.msg;
-                }
-                Err(refused) => return Poll::Ready(Err(refusal(self.cell, refused).into())),
-            }
+        if self.extra.as_ref().is_some_and(|extra| extra.room.is_some()) {
+            return self.poll_room(cx);
         }
+        if let Some(path) = self.wait.as_ref().and_then(Wait::ring) {
+            self.msg = None; // Its reply is answered by nobody: this error is all.
+            return Poll::Ready(Err(CallError::Chain { path }));
+        }
+        self.cell.face.node.sweeper().wake();
+        match push(self.cell, self.msg.take(), self.answer.tag()) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(refused) => self.refused(refused, cx),
+        }
+    }
+
+    #[cold]
+    fn refused(&mut self, refused: Refused<Entry<A::Msg>>, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        let may_wait = !self.extra().try_only && self.cell.lane.overflow() == Overflow::Wait;
+        match refused {
+            Refused::Full(entry) if may_wait => self.msg = entry.msg,
+            refused => return Poll::Ready(Err(refusal(self.cell, refused).into())),
+        }
+        let limit = self.limit();
+        self.extra().room = Some(WaitForRoom::new(self.cell, Some(limit)));
         self.poll_room(cx)
     }
 
     #[cold]
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
-        let limit = self.limit;
         let cell = self.cell;
-        let room = self.extra.room.get_or_insert_with(|| Box::new(WaitForRoom::new(cell, Some(limit))));
+        let Some(extra) = &mut self.extra else { return Poll::Ready(Ok(())) };
+        let Some(room) = &mut extra.room else { return Poll::Ready(Ok(())) };
         match room.poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Waited::Late { waited, .. }) => {
                 Poll::Ready(Err(CallError::Timeout { waited, queued: cell.lane.len() }))
             }
             Poll::Ready(Waited::Room) => {
-                self.left = limit.saturating_sub(room.waited());
-                self.answer.limit(self.left);
-                let ready = self.extra.room.take().zip(self.msg.take());
-                let filled = ready.map_or(Ok(()), |(room, msg)| room.fill(Entry::tagged(Some(msg), Some(self.tag))));
-                self.sent = filled.is_ok();
+                extra.left = extra.limit.saturating_sub(room.waited());
+                self.answer.limit(extra.left);
+                let tag = self.answer.tag();
+                let filled = match extra.room.take().zip(self.msg.take()) {
+                    Some((room, msg)) => room.fill(Entry::tagged(Some(msg), tag)),
+                    None => Ok(()),
+                };
                 Poll::Ready(filled.map_err(|refused| refusal(cell, refused).into()))
             }
         }
     }
 
-    #[inline]
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError>> {
-        match self.answer.poll(cx) {
-            Seen::Answer(value) => return Poll::Ready(Ok(value)),
-            Seen::Failure(failure) => return Poll::Ready(Err(failure.into())),
-            Seen::Fenced => return Poll::Ready(Err(CallError::Exited(Exit::Unresponsive))),
-            Seen::Late => return Poll::Ready(self.give_up()),
-            Seen::Pending => {}
-        }
-        if self.left < SWEPT && self.short_limit_is_over(cx) {
-            return Poll::Ready(self.give_up());
-        }
-        Poll::Pending
-    }
-
     #[cold]
     fn short_limit_is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let limit = self.left;
+        let Some(extra) = self.extra.as_mut().filter(|extra| extra.left < SWEPT) else { return false };
         if tokio::runtime::Handle::try_current().is_err() {
             return false; // `blocking` outside the runtime keeps the limit itself.
         }
-        let sleep = self.extra.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let limit = extra.left;
+        let sleep = extra.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         sleep.as_mut().poll(cx).is_ready()
     }
+}
+
+#[inline(never)]
+fn begin_wait(callee: ActorId) -> Option<Wait> {
+    scope::current().map(|caller| Wait::begin(caller, callee))
 }
 
 impl<A: Actor, R: Send + 'static> Future for Call<'_, A, R> {
@@ -268,23 +267,27 @@ impl<A: Actor, R: Send + 'static> Future for Call<'_, A, R> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if !this.sent {
+        if this.msg.is_some() {
             match this.poll_send(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) => {}
             }
         }
-        let polled = this.poll_answer(cx);
-        if polled.is_ready() {
-            this.extra.wait = None;
-        }
-        polled
+        let answer = match this.answer.poll(cx) {
+            Seen::Answer(value) => Ok(value),
+            Seen::Pending if this.extra.is_none() || !this.short_limit_is_over(cx) => return Poll::Pending,
+            Seen::Pending | Seen::Late => this.give_up(),
+            Seen::Failure(failure) => Err(failure.into()),
+            Seen::Fenced => Err(CallError::Exited(Exit::Unresponsive)),
+        };
+        this.wait = None;
+        Poll::Ready(answer)
     }
 }
 
 impl<A: Actor, R: Send + 'static> fmt::Debug for Call<'_, A, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Call(to {} within {:?})", self.cell.face.id, self.limit)
+        write!(f, "Call(to {} within {:?})", self.cell.face.id, self.limit())
     }
 }

@@ -101,6 +101,12 @@ pub(crate) fn current() -> Option<Arc<dyn AnyCell>> {
     })
 }
 
+/// Whether a handler runs on this thread.
+#[inline(always)]
+pub(crate) fn is_inside() -> bool {
+    HERE.with(|here| here.running() != 0)
+}
+
 /// Whether this is the actor whose handler runs on this thread.
 #[inline]
 pub(crate) fn is_current(id: crate::ActorId) -> bool {

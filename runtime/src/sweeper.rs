@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::lane::pool;
+use crate::lane::{heavy_barrier, light_barrier, pool};
 
 const PERIOD: Duration = Duration::from_millis(20);
 /// Sweeps that found no call, after which the sweeper goes to sleep.
@@ -35,10 +35,12 @@ impl Sweeper {
         Sweeper { state, task }
     }
 
-    /// A call goes out. Its slot is in use already: of the two stores and loads, one side sees the other.
-    #[inline]
+    /// A call goes out. Its slot is in use already: with the two barriers, either this sees that the sweeper goes to sleep,
+    /// or the sweeper sees the slot.
+    #[inline(always)]
     pub(crate) fn wake(&self) {
-        if !self.state.awake.load(Ordering::SeqCst) {
+        light_barrier();
+        if !self.state.awake.load(Ordering::Relaxed) {
             self.rouse();
         }
     }
@@ -68,6 +70,7 @@ async fn sweep(node: u32, state: Arc<State>) {
             quiet = if any { 0 } else { quiet + 1 };
         }
         state.awake.store(false, Ordering::SeqCst);
+        heavy_barrier();
         if pool::sweep(node, started.elapsed().as_millis() as u64) {
             state.awake.store(true, Ordering::SeqCst);
             state.called.notify_one();

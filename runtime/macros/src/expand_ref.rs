@@ -92,6 +92,7 @@ fn method(actor: &ActorImpl, message: &Message) -> Option<TokenStream> {
         #(#cfgs)*
         #(#docs)*
         #default_doc
+        #[inline(always)]
         #vis fn #name(&self, #(#names: #tys),*) -> #output { #body }
     })
 }

@@ -22,3 +22,5 @@ mod tests;
 
 pub(crate) use queue::{END, Lane, Next, Pushed, Refused, Tenancy, Weighs};
 pub(crate) use room::Reserve;
+#[cfg(not(proscenium_loom))]
+pub(crate) use sync::{heavy_barrier, light_barrier};

@@ -376,15 +376,14 @@ pub(crate) enum Seen<T, F> {
 }
 
 /// Takes a slot for a call of `caller`. The sweeper of `node` ends the wait after `limit_ms`.
-#[inline]
+#[inline(always)]
 pub(crate) fn pair<T: Send, F: Dropped>(node: u32, caller: u64, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
     let slot = pool::take();
     slot.node.store(node, Ordering::Relaxed);
     slot.caller.store(caller, Ordering::Relaxed);
     slot.limit_ms.store(limit_ms, Ordering::Relaxed);
     slot.deadline_ms.store(0, Ordering::Relaxed);
-    // SeqCst: pairs with the sweeper, which looks for slots in use before it goes to sleep.
-    slot.state.swap(EMPTY, Ordering::SeqCst);
+    slot.state.store(EMPTY, Ordering::Release);
     (Answer { slot: Handle::clone(&slot), types: PhantomData }, Await { slot: Some(slot), types: PhantomData })
 }
 
@@ -454,6 +453,12 @@ impl<T, F: Dropped> Drop for Answer<T, F> {
 }
 
 impl<T: Send, F: Send> Await<T, F> {
+    /// Names this use of the slot; None when the wait is over.
+    #[inline(always)]
+    pub(crate) fn tag(&self) -> Option<Tag> {
+        self.slot.as_ref().map(|slot| Tag { slot: slot.number, generation: slot.generation() as u16 })
+    }
+
     /// Another limit than `pair` set, before the first poll.
     pub(crate) fn limit(&self, limit: Duration) {
         if let Some(slot) = &self.slot {

@@ -7,7 +7,7 @@
 //! ```
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::actor::{Actor, Undelivered};
 use crate::actor_cell::Owner;
 use crate::actor_id::ActorId;
-use crate::entry::{Entry, Event, Note, Sys};
+use crate::entry::{Entry, Note, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lane::{Lane, Pushed};
@@ -75,13 +75,15 @@ pub(crate) struct Cold {
     pub(crate) ring: Option<Vec<ActorId>>,
 }
 
-/// The links and monitors of one incarnation.
+/// The links, monitors and signals of one incarnation.
 #[derive(Default)]
 pub(crate) struct Tables {
     /// With the peer's incarnation: its successor knows nothing of the link.
     pub(crate) links: BTreeMap<ActorId, (Arc<dyn AnyCell>, u32)>,
     pub(crate) watched_by: BTreeMap<MonitorId, Watcher>,
     pub(crate) watching: BTreeMap<MonitorId, Arc<dyn AnyCell>>,
+    /// Those whose entries lie in the mailbox.
+    pub(crate) signals: VecDeque<Signal>,
 }
 
 pub(crate) enum Watcher {
@@ -295,8 +297,10 @@ impl<A: Actor> AnyCell for Cell<A> {
     }
 
     fn signal(&self, incarnation: u32, signal: Signal) {
-        let entry = Entry::aside(incarnation, Event::Signal(signal));
-        drop(self.lane.push_exempt(entry)); // Closed: nobody is left to hear it.
+        // Signals first: of two at once, an entry may stand for the other's signal, but never comes before its own.
+        if self.face.alive(incarnation, |tables, _| tables.signals.push_back(signal)).is_some() {
+            drop(self.lane.push_exempt(Entry::signal(incarnation))); // Closed: nobody is left to hear it.
+        }
     }
 
     fn ring_end(&self, incarnation: u32) -> bool {

@@ -18,7 +18,7 @@ use std::task::Poll;
 use crate::actor::{Actor, Undelivered};
 use crate::cell::{AnyCell, Cell, End};
 use crate::context::Context;
-use crate::entry::{Aside, Entry, Event, Note, Special, Sys};
+use crate::entry::{Entry, Note, Special, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::guarded::{self, guarded};
@@ -237,19 +237,14 @@ fn take<A: Actor>(
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
     step: &mut Step,
 ) -> Option<A::Msg> {
-    let Entry { msg, note, aside } = match tenancy.next() {
+    let Entry { msg, note } = match tenancy.next() {
         Ok(entry) => entry,
         Err(next) => {
             *step = next.into();
             return None;
         }
     };
-    let msg = if note == Note::TELL {
-        std::mem::forget(aside); // There is none; this spares the look.
-        msg
-    } else {
-        sift(msg, note, aside, cx, step)
-    };
+    let msg = if note == Note::TELL { msg } else { sift(msg, note, cx, step) };
     if let Some(msg) = &msg {
         cx.begin(A::kind(msg), msg);
     }
@@ -308,13 +303,7 @@ fn overtaken<A: Actor>(
 ///
 /// Inlined, or the message of a tell would be kept in memory for its sake.
 #[inline(always)]
-fn sift<A: Actor>(
-    msg: Option<A::Msg>,
-    note: Note,
-    aside: Option<Box<Aside>>,
-    cx: &mut Context<A>,
-    step: &mut Step,
-) -> Option<A::Msg> {
+fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, cx: &mut Context<A>, step: &mut Step) -> Option<A::Msg> {
     *step = Step::Asked;
     match note.read() {
         Special::Call(tag) if tag.is_late() => None,
@@ -327,14 +316,12 @@ fn sift<A: Actor>(
             cx.retrying = true;
             msg
         }
-        Special::Aside => match aside.filter(|aside| aside.incarnation == cx.incarnation).map(|aside| aside.event)? {
-            Event::Timer(timer) => cx.collect_timer(timer),
-            Event::Signal(signal) => {
-                *step = Step::Signal;
-                cx.keep_signal(signal);
-                None
-            }
-        },
+        Special::Timer(incarnation) if incarnation == cx.incarnation => cx.collect_timer(),
+        Special::Signal(incarnation) if incarnation == cx.incarnation => {
+            *step = Step::Signal;
+            None
+        }
+        Special::Timer(_) | Special::Signal(_) => None,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::actor_id::ActorId;
 use crate::actor_ref::{AnyRef, Ref};
 use crate::attached::Attached;
 use crate::cell::{AnyCell, Cell, End, Face};
-use crate::entry::{Entry, Event, Note};
+use crate::entry::{Entry, Note};
 use crate::exit::Exit;
 use crate::lane::Reserve;
 use crate::links;
@@ -48,8 +48,6 @@ struct Extra<A: Actor> {
     stop: Option<Exit>,
     next: Option<A::Msg>,
     kept: Option<A::Msg>,
-    /// About to be handled.
-    signal: Option<Signal>,
     timers: TimersCore<A::Msg>,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
     /// Attached futures and streams; dropping the set ends them.
@@ -77,7 +75,6 @@ impl<A: Actor> Context<A> {
                 stop: None,
                 next: None,
                 kept: None,
-                signal: None,
                 timers: TimersCore::new(),
                 sleep: None,
                 attached: JoinSet::new(),
@@ -275,12 +272,8 @@ impl<A: Actor> Context<A> {
         extra.stop.take()
     }
 
-    pub(crate) fn keep_signal(&mut self, signal: Signal) {
-        self.extra().signal = Some(signal);
-    }
-
-    pub(crate) fn take_signal(&mut self) -> Option<Signal> {
-        self.extra.as_mut()?.signal.take()
+    pub(crate) fn take_signal(&self) -> Option<Signal> {
+        self.face().alive(self.incarnation, |tables, _| tables.signals.pop_front()).flatten()
     }
 
     pub(crate) fn take_continue(&mut self) -> Option<A::Msg> {
@@ -298,9 +291,8 @@ impl<A: Actor> Context<A> {
         let Some(extra) = self.extra.as_mut() else { return };
         loop {
             let now = node.now();
-            while let Some(timer) = extra.timers.fire(now) {
-                let entry = Entry::aside(self.incarnation, Event::Timer(timer));
-                drop(self.cell.lane.push_exempt(entry)); // Closed: the companion is about to learn it.
+            while extra.timers.fire(now) {
+                drop(self.cell.lane.push_exempt(Entry::timer(self.incarnation))); // Closed: the companion is about to learn it.
             }
             let Some(due) = extra.timers.next_due() else {
                 extra.sleep = None;
@@ -319,9 +311,9 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    pub(crate) fn collect_timer(&mut self, timer: TimerId) -> Option<A::Msg> {
+    pub(crate) fn collect_timer(&mut self) -> Option<A::Msg> {
         let now = self.now();
-        self.call().timers.collect(timer, now) // `call`: an interval is armed again by this.
+        self.call().timers.collect(now) // `call`: an interval is armed again by this.
     }
 
     /// A handler is about to get a message of this kind.

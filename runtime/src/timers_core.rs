@@ -3,7 +3,7 @@
 //! **Bounds**: what the actor arms; an interval has at most one tick in the queue, and ticks that it missed are skipped.
 //! **Cost**: O(log n) to arm, cancel and fire.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::now::Now;
@@ -28,12 +28,14 @@ pub(crate) struct TimersCore<M> {
     timers: HashMap<u64, Timer<M>>,
     /// Those that have not fired, soonest first; the number keeps the order of arming among equals.
     order: BTreeSet<(Now, u64)>,
+    /// In the order of their entries in the queue; those that were cancelled meanwhile are still there.
+    fired: VecDeque<u64>,
     next: u64,
 }
 
 impl<M> TimersCore<M> {
     pub(crate) fn new() -> Self {
-        TimersCore { timers: HashMap::new(), order: BTreeSet::new(), next: 0 }
+        TimersCore { timers: HashMap::new(), order: BTreeSet::new(), fired: VecDeque::new(), next: 0 }
     }
 
     fn arm(&mut self, due: Now, kind: Kind<M>) -> TimerId {
@@ -65,18 +67,17 @@ impl<M> TimersCore<M> {
     }
 
     /// The next timer whose time has come. It goes to the end of the queue; `collect` gets its message there.
-    pub(crate) fn fire(&mut self, now: Now) -> Option<TimerId> {
-        let &(due, id) = self.order.first()?;
-        if due > now {
-            return None;
-        }
+    pub(crate) fn fire(&mut self, now: Now) -> bool {
+        let Some(&(_, id)) = self.order.first().filter(|(due, _)| *due <= now) else { return false };
         self.order.pop_first();
-        Some(TimerId(id))
+        self.fired.push_back(id);
+        true
     }
 
-    /// The message of a timer that fired, when its turn in the queue has come; `None` if it was cancelled meanwhile.
-    pub(crate) fn collect(&mut self, id: TimerId, now: Now) -> Option<M> {
-        let timer = self.timers.remove(&id.0)?;
+    /// The message of the next timer that fired, whose turn in the queue has come; `None` if it was cancelled meanwhile.
+    pub(crate) fn collect(&mut self, now: Now) -> Option<M> {
+        let id = self.fired.pop_front()?;
+        let timer = self.timers.remove(&id)?;
         match timer.kind {
             Kind::Once(message) => Some(message),
             Kind::Every(period, mut make) => {
@@ -84,8 +85,8 @@ impl<M> TimersCore<M> {
                 let missed = (now - timer.due).as_nanos() / period.as_nanos();
                 let steps = u32::try_from(missed + 1).unwrap_or(u32::MAX);
                 let due = timer.due + period.saturating_mul(steps);
-                self.timers.insert(id.0, Timer { due, kind: Kind::Every(period, make) });
-                self.order.insert((due, id.0));
+                self.timers.insert(id, Timer { due, kind: Kind::Every(period, make) });
+                self.order.insert((due, id));
                 Some(message)
             }
         }
@@ -107,9 +108,9 @@ mod tests {
         core.once(Duration::from_millis(10), "first", ms(0));
         core.once(Duration::from_millis(10), "second", ms(0));
         assert_eq!(core.next_due(), Some(ms(10)));
-        assert_eq!(core.fire(ms(9)), None);
-        let fired: Vec<_> = std::iter::from_fn(|| core.fire(ms(20))).collect();
-        let messages: Vec<_> = fired.into_iter().map(|id| core.collect(id, ms(20))).collect();
+        assert!(!core.fire(ms(9)));
+        let fired = std::iter::from_fn(|| core.fire(ms(20)).then_some(())).count();
+        let messages: Vec<_> = (0..fired).map(|_| core.collect(ms(20))).collect();
         assert_eq!(messages, [Some("first"), Some("second"), Some("late")]);
     }
 
@@ -117,21 +118,23 @@ mod tests {
     fn a_timer_cancelled_after_it_fired_has_no_message() {
         let mut core = TimersCore::new();
         let id = core.once(Duration::ZERO, "never", ms(5));
-        assert_eq!(core.fire(ms(5)), Some(id));
+        core.once(Duration::ZERO, "next", ms(5));
+        assert!(core.fire(ms(5)) && core.fire(ms(5)));
         assert!(core.cancel(id));
-        assert_eq!(core.collect(id, ms(5)), None);
+        assert_eq!(core.collect(ms(5)), None);
+        assert_eq!(core.collect(ms(5)), Some("next"), "each has its own turn");
         assert!(!core.cancel(id));
     }
 
     #[test]
     fn an_interval_keeps_its_beat_and_skips_what_it_missed() {
         let mut core = TimersCore::new();
-        let id = core.every(Duration::from_millis(10), Box::new(|| ()), ms(0));
+        core.every(Duration::from_millis(10), Box::new(|| ()), ms(0));
         // (now, fires, next due after its tick is handled)
         for (now, next) in [(10, 20), (20, 30), (57, 60), (60, 70)] {
-            assert_eq!(core.fire(ms(now)), Some(id), "at {now}");
-            assert_eq!(core.fire(ms(now)), None, "one tick at a time, at {now}");
-            assert_eq!(core.collect(id, ms(now)), Some(()), "at {now}");
+            assert!(core.fire(ms(now)), "at {now}");
+            assert!(!core.fire(ms(now)), "one tick at a time, at {now}");
+            assert_eq!(core.collect(ms(now)), Some(()), "at {now}");
             assert_eq!(core.next_due(), Some(ms(next)), "at {now}");
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of actors, ractor or tokio; `docs/decisions/0002-lane.md` tells why it has this form.
 
+mod backlog;
 mod lock;
 mod mode;
 pub(crate) mod pool;

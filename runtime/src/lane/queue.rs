@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::task::Waker;
 
+use super::backlog::{BLOCK, Backlog};
 use super::lock::{Guard, Lock, Owned, Owner};
 use super::mode::{CLOSED, COLD, DETACHED, DRAINING, Mode, PARKED, SUSPENDED};
 use super::room::Waiter;
@@ -26,9 +27,6 @@ use crate::mailbox::Overflow;
 pub(crate) const SYS: u64 = 1;
 /// The incarnation is to end at once: kill, or an exit signal that is not trapped.
 pub(crate) const END: u64 = 2;
-
-/// A queue that once held more than this gives its memory back when the consumer finds it empty.
-const RETAINED: usize = 256;
 
 /// Whether an entry takes up room in the mailbox's bound.
 pub(crate) trait Weighs {
@@ -96,7 +94,7 @@ pub(crate) enum Next {
 pub(super) struct Queue<T, S> {
     pub(super) mode: Mode,
     incarnation: u32,
-    entries: VecDeque<Packed<T>>,
+    entries: Backlog<Packed<T>>,
     /// `usize::MAX` is unbounded.
     pub(super) capacity: usize,
     /// Accepted and not yet handled as far as the queue knows, granted permits included (bounded lanes only).
@@ -135,7 +133,7 @@ pub(crate) struct Lane<T, S> {
     queue: Lock<Queue<T, S>>,
     /// Keeps what senders write 64 bytes away from what the consumer writes. Alignment would do it, too, but costs more
     /// memory, and the allocator more time.
-    apart: [u64; 2],
+    apart: [u64; 3],
     hand: Hand<T>,
 }
 
@@ -230,7 +228,7 @@ fn wake(waker: Option<Waker>) {
 
 impl<T, S> Drop for Lane<T, S> {
     fn drop(&mut self) {
-        let queued = std::mem::take(&mut self.queue.lock().entries);
+        let queued = self.queue.lock().entries.take();
         let taken = self.hand.batch.by_nobody().map(|mut batch| std::mem::take(&mut *batch)).unwrap_or_default();
         taken.into_iter().chain(queued).for_each(|entry| drop(entry.unpack()));
     }
@@ -243,7 +241,7 @@ impl<T: Weighs, S> Lane<T, S> {
             queue: Lock::new(Queue {
                 mode: Mode::new(),
                 incarnation: 0,
-                entries: VecDeque::new(),
+                entries: Backlog::new(),
                 capacity,
                 used: 0,
                 task: None,
@@ -252,7 +250,7 @@ impl<T: Weighs, S> Lane<T, S> {
                 overflow,
                 cold: None,
             }),
-            apart: [0; 2],
+            apart: [0; 3],
             hand: Hand {
                 ctl: AtomicU64::new(0),
                 batch: Owned::new(VecDeque::new()),
@@ -349,8 +347,7 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     fn displace(&self, queue: &mut Queue<T, S>, entry: T, wakes: &mut Vec<Waker>) -> Result<Pushed<T>, Refused<T>> {
-        let at = queue.entries.iter_mut().position(Packed::weighs);
-        match at.and_then(|at| queue.entries.remove(at)) {
+        match queue.entries.remove_first(Packed::weighs) {
             Some(oldest) => {
                 wakes.extend(queue.append(entry));
                 Ok(Pushed::Dropped(oldest.unpack()))
@@ -542,7 +539,7 @@ impl<T: Weighs, S> Lane<T, S> {
         self.hand.ctl.fetch_and(SYS | END, Ordering::Release);
         let task = queue.task.take();
         let cold = queue.cold.take();
-        let entries = std::mem::take(&mut queue.entries);
+        let entries = queue.entries.take();
         drop(queue);
         wake(task);
         self.hand.batch.seize();
@@ -626,10 +623,9 @@ impl<T: Weighs, S> Lane<T, S> {
         let counts = queue.is_bounded();
         let chunk = if counts { (queue.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX };
         drop(queue);
-        let batch = self.hand.batch.by_owner(owner);
-        // A predecessor's burst.
-        let (left, swollen) = batch.map_or((0, false), |batch| (batch.len(), batch.capacity() > RETAINED));
-        Tenancy { lane: self, incarnation, calm: calm(incarnation), owner, left, chunk, swollen, suspended: None }
+        let left = self.hand.batch.by_owner(owner).map_or(0, |batch| batch.len());
+        let swollen = left >= BLOCK; // A predecessor's burst.
+        Tenancy { lane: self, incarnation, calm: calm(incarnation), owner, left, swollen, chunk, suspended: None }
     }
 }
 
@@ -661,10 +657,10 @@ pub(crate) struct Tenancy<'a, T: Weighs, S> {
     owner: Owner,
     /// Entries in hand.
     left: usize,
+    /// A whole block was taken since the last park: give memory back at the next.
+    swollen: bool,
     /// Room is given back in chunks of this many, so that senders are not woken one by one.
     chunk: u64,
-    /// A large batch was taken since the last park: give memory back at the next.
-    swollen: bool,
     /// While suspended, `left` is put away here.
     suspended: Option<usize>,
 }
@@ -737,10 +733,10 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         }
         if !queue.entries.is_empty() && !queue.goes_one_by_one() {
             let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Err(Next::Gone) };
-            std::mem::swap(&mut *batch, &mut queue.entries);
+            queue.entries.swap_block(&mut batch);
             self.left = batch.len();
             queue.taken = queue.taken.wrapping_add(self.left as u32);
-            self.swollen |= self.left > RETAINED;
+            self.swollen |= self.left >= BLOCK - 1; // The first went past the hand.
         }
         Ok(entry.unpack())
     }
@@ -779,7 +775,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
             return;
         }
         if queue.entries.is_empty() {
-            queue.entries = VecDeque::new();
+            queue.entries = Backlog::new();
         }
         if let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner)
             && batch.is_empty()

@@ -179,14 +179,16 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
                         return End::with_hook(exit);
                     }
                 }
-                Step::Parked => {
-                    budget = BUDGET;
-                    park(cx).await;
-                }
-                Step::Sys => {}
-                Step::Drained => return End::with_hook(cell.face.drain_reason()),
-                // Closed under a running incarnation, which was killed before; otherwise given up.
-                Step::Gone => return Box::new(guarded::end_signal(cell, true).unwrap_or_else(End::fenced)),
+                Step::Nothing => match tenancy.why() {
+                    Next::Parked => {
+                        budget = BUDGET;
+                        park(cx).await;
+                    }
+                    Next::Entries | Next::Sys => {}
+                    Next::Drained => return End::with_hook(cell.face.drain_reason()),
+                    // Closed under a running incarnation, which was killed before; otherwise given up.
+                    Next::Gone => return Box::new(guarded::end_signal(cell, true).unwrap_or_else(End::fenced)),
+                },
             }
             continue;
         };
@@ -212,21 +214,8 @@ enum Step {
     Asked,
     /// `Context::take_signal` has it.
     Signal,
-    Parked,
-    Sys,
-    Drained,
-    Gone,
-}
-
-impl From<Next> for Step {
-    fn from(next: Next) -> Step {
-        match next {
-            Next::Parked => Step::Parked,
-            Next::Sys => Step::Sys,
-            Next::Drained => Step::Drained,
-            Next::Gone => Step::Gone,
-        }
-    }
+    /// `Tenancy::why` says why not.
+    Nothing,
 }
 
 /// The next message. Not async, so that it goes from the queue to its handler without a stop in the task's own memory,
@@ -237,12 +226,9 @@ fn take<A: Actor>(
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
     step: &mut Step,
 ) -> Option<A::Msg> {
-    let Entry { msg, note } = match tenancy.next() {
-        Ok(entry) => entry,
-        Err(next) => {
-            *step = next.into();
-            return None;
-        }
+    let Some(Entry { msg, note }) = tenancy.next() else {
+        *step = Step::Nothing;
+        return None;
     };
     let msg = if note == Note::TELL { msg } else { sift(msg, note, cx, step) };
     if let Some(msg) = &msg {

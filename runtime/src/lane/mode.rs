@@ -14,12 +14,15 @@ pub(super) const DRAINING: u32 = 16;
 /// The end for good.
 pub(super) const CLOSED: u32 = 32;
 
+/// Entries are taken one by one.
+pub(super) const ONE_BY_ONE: u32 = 64;
+
 #[derive(Clone, Copy)]
 pub(super) struct Mode(u32);
 
 impl Mode {
-    pub(super) fn new() -> Self {
-        Mode(DETACHED)
+    pub(super) fn new(one_by_one: bool) -> Self {
+        Mode(if one_by_one { DETACHED | ONE_BY_ONE } else { DETACHED })
     }
 
     /// Any of these.

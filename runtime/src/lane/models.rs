@@ -147,12 +147,16 @@ fn serve(lane: &Queue, incarnation: u32, got: &mut Vec<u32>, enough: impl Fn(&[u
                 break;
             }
         }
-        match tenancy.next() {
-            Ok(entry) => got.push(entry),
-            Err(Next::Parked) => sleeper.rest(),
-            Err(Next::Sys) => obey(lane, incarnation, &mut tenancy, got),
-            Err(Next::Drained) => return Left::Drained,
-            Err(Next::Gone) => return Left::Gone,
+        if let Some(entry) = tenancy.next() {
+            got.push(entry);
+            continue;
+        }
+        match tenancy.why() {
+            Next::Parked => sleeper.rest(),
+            Next::Sys => obey(lane, incarnation, &mut tenancy, got),
+            Next::Drained => return Left::Drained,
+            Next::Gone => return Left::Gone,
+            Next::Entries => {}
         }
     }
     Left::Enough

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -123,7 +124,8 @@ impl<M> std::error::Error for TellError<M> {}
 /// **Cost**: with room, no more than the push itself; there is nothing left to hold then.
 #[must_use = "without room the message waits here: await this, or tell it `.now()` or `.blocking()`"]
 pub struct Tell<'a, A: Actor> {
-    unsent: Option<Box<Unsent<'a, A>>>,
+    /// Dropped by hand, so that a tell that is sent has nothing to drop.
+    unsent: ManuallyDrop<Option<Box<Unsent<'a, A>>>>,
 }
 
 /// A message that found no room, or nobody.
@@ -146,16 +148,30 @@ pub(crate) struct WaitForRoom<A: Actor> {
 
 impl<A: Actor> Unpin for Tell<'_, A> {}
 
+impl<A: Actor> Drop for Tell<'_, A> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.unsent.is_some() {
+            self.give_up();
+        }
+    }
+}
+
 impl<'a, A: Actor> Tell<'a, A> {
     #[inline(always)]
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<Tag>) -> Self {
         match cell.lane.room() {
             Some(room) => {
                 room.put(Entry::tagged(Some(msg), tag));
-                Tell { unsent: None }
+                Tell { unsent: ManuallyDrop::new(None) }
             }
             None => Tell::slowly(cell, Entry::tagged(Some(msg), tag)),
         }
+    }
+
+    #[cold]
+    fn give_up(&mut self) {
+        *self.unsent = None;
     }
 
     #[cold]
@@ -163,12 +179,12 @@ impl<'a, A: Actor> Tell<'a, A> {
         let unsent = push_slowly(cell, entry)
             .err()
             .map(|refused| Box::new(Unsent { cell, refused: Some(refused), limit: None, wait: None }));
-        Tell { unsent }
+        Tell { unsent: ManuallyDrop::new(unsent) }
     }
 
     /// Waits for room for so long at most.
     pub fn within(mut self, limit: Duration) -> Self {
-        if let Some(unsent) = &mut self.unsent {
+        if let Some(unsent) = &mut *self.unsent {
             unsent.limit = Some(limit);
         }
         self
@@ -179,8 +195,8 @@ impl<'a, A: Actor> Tell<'a, A> {
     /// # Errors
     /// [`TellError::Full`], or the actor is stopping or gone.
     #[inline]
-    pub fn now(self) -> Result<(), TellError<A::Msg>> {
-        match self.unsent {
+    pub fn now(mut self) -> Result<(), TellError<A::Msg>> {
+        match self.unsent.take() {
             None => Ok(()),
             Some(unsent) => unsent.give_back(),
         }
@@ -192,14 +208,14 @@ impl<'a, A: Actor> Tell<'a, A> {
     /// # Errors
     /// As when awaited.
     pub fn blocking(mut self) -> Result<(), TellError<A::Msg>> {
-        let Some(unsent) = &mut self.unsent else { return Ok(()) };
+        let Some(unsent) = &mut *self.unsent else { return Ok(()) };
         if scope::current().is_some() && !scope::may_block() {
             return self.now();
         }
         let limit = unsent.limit.take();
         match block_on::block_on(&mut self, limit) {
             Some(told) => told,
-            None => self.unsent.map_or(Ok(()), |unsent| unsent.late(limit.unwrap_or_default(), None)),
+            None => self.unsent.take().map_or(Ok(()), |unsent| unsent.late(limit.unwrap_or_default(), None)),
         }
     }
 }
@@ -209,7 +225,7 @@ impl<A: Actor> Future for Tell<'_, A> {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.unsent {
+        match *self.unsent {
             None => Poll::Ready(Ok(())),
             Some(_) => self.poll_unsent(cx),
         }
@@ -228,7 +244,7 @@ impl<A: Actor> Tell<'_, A> {
         let wait = unsent.wait.get_or_insert_with(|| WaitForRoom::new(cell, limit));
         match wait.poll(cx) {
             Poll::Pending => {
-                self.unsent = Some(unsent);
+                *self.unsent = Some(unsent);
                 Poll::Pending
             }
             Poll::Ready(Waited::Room) => Poll::Ready(unsent.fill()),
@@ -352,7 +368,7 @@ pub(crate) fn refusal<A: Actor>(cell: &Cell<A>, refused: Refused<Entry<A::Msg>>)
 
 impl<A: Actor> fmt::Debug for Tell<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.unsent {
+        match &*self.unsent {
             None => f.write_str("Tell(sent)"),
             Some(unsent) => write!(f, "Tell(to {})", unsent.cell.face.id),
         }

@@ -23,28 +23,32 @@ impl<T> Backlog<T> {
         Backlog { last: VecDeque::new(), full: None }
     }
 
+    /// `grow` comes first.
     #[inline(always)]
-    pub(super) fn push_back(&mut self, entry: T) {
-        if self.last.len() == self.last.capacity() {
-            self.grow();
-        }
-        self.last.push_back(entry);
+    pub(super) fn must_grow(&self) -> bool {
+        self.last.len() == self.last.capacity()
     }
 
+    /// Makes room for an entry. True: in a block of its own.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self) {
+    pub(super) fn grow(&mut self) -> bool {
         if self.last.len() < BLOCK {
             let double = (self.last.len() * 2).clamp(4, BLOCK);
             self.last.reserve_exact(double - self.last.len());
-        } else {
-            let block = std::mem::replace(&mut self.last, VecDeque::with_capacity(BLOCK));
-            self.full.get_or_insert_default().push_back(block);
+            return false;
         }
+        let block = std::mem::replace(&mut self.last, VecDeque::with_capacity(BLOCK));
+        self.full.get_or_insert_default().push_back(block);
+        true
+    }
+
+    #[inline(always)]
+    pub(super) fn push_back(&mut self, entry: T) {
+        self.last.push_back(entry);
     }
 
     /// Where the next entry is.
-    #[inline(always)]
     fn first(&mut self) -> &mut VecDeque<T> {
         match &mut self.full {
             None => &mut self.last,
@@ -52,32 +56,29 @@ impl<T> Backlog<T> {
         }
     }
 
-    #[inline(always)]
     pub(super) fn pop_front(&mut self) -> Option<T> {
-        if self.full.is_none() {
-            return self.last.pop_front();
-        }
-        self.pop_full()
-    }
-
-    #[cold]
-    fn pop_full(&mut self) -> Option<T> {
         let entry = self.first().pop_front();
         self.drop_empty();
         entry
     }
 
-    /// Exchanges the first block for an empty one.
+    /// The only block, when it is not split.
     #[inline(always)]
+    pub(super) fn last(&mut self) -> &mut VecDeque<T> {
+        &mut self.last
+    }
+
+    /// Exchanges the first block for an empty one.
     pub(super) fn swap_block(&mut self, empty: &mut VecDeque<T>) {
         std::mem::swap(self.first(), empty);
-        if self.full.is_some() {
-            self.drop_empty();
-        }
+        self.drop_empty();
+    }
+
+    pub(super) fn is_split(&self) -> bool {
+        self.full.is_some()
     }
 
     /// A block that is empty is none; of none there is no list.
-    #[cold]
     fn drop_empty(&mut self) {
         let Some(full) = &mut self.full else { return };
         while full.front().is_some_and(VecDeque::is_empty) {
@@ -88,7 +89,6 @@ impl<T> Backlog<T> {
         }
     }
 
-    #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.last.is_empty() && self.full.is_none()
     }
@@ -126,11 +126,17 @@ impl<T> Backlog<T> {
 mod tests {
     use super::*;
 
+    fn push(backlog: &mut Backlog<usize>, entry: usize) {
+        let split = backlog.must_grow() && backlog.grow();
+        backlog.push_back(entry);
+        assert!(backlog.is_split() || !split);
+    }
+
     #[test]
     fn entries_come_out_in_order_over_the_blocks() {
         for count in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7] {
             let mut backlog = Backlog::new();
-            (0..count).for_each(|entry| backlog.push_back(entry));
+            (0..count).for_each(|entry| push(&mut backlog, entry));
             assert_eq!((backlog.len(), backlog.is_empty()), (count, count == 0));
             let mut got = Vec::new();
             while let Some(entry) = backlog.pop_front() {
@@ -148,7 +154,7 @@ mod tests {
     #[test]
     fn the_first_that_is_wanted_goes_wherever_it_is() {
         let mut backlog = Backlog::new();
-        (0..2 * BLOCK).for_each(|entry| backlog.push_back(entry));
+        (0..2 * BLOCK).for_each(|entry| push(&mut backlog, entry));
         for wanted in [0, BLOCK - 1, BLOCK, 2 * BLOCK - 1] {
             assert_eq!(backlog.remove_first(|entry| *entry >= wanted), Some(wanted));
         }
@@ -161,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_taken_is_all_of_it() {
         let mut backlog = Backlog::new();
-        (0..BLOCK + 3).for_each(|entry| backlog.push_back(entry));
+        (0..BLOCK + 3).for_each(|entry| push(&mut backlog, entry));
         assert!(backlog.take().eq(0..BLOCK + 3));
         assert!(backlog.is_empty() && backlog.capacity() == 0);
     }

@@ -17,6 +17,11 @@ pub(super) const CLOSED: u32 = 32;
 /// Entries are taken one by one.
 pub(super) const ONE_BY_ONE: u32 = 64;
 
+/// There is more than one block of entries.
+pub(super) const SPLIT: u32 = 128;
+/// The consumer has taken a whole block since it last slept: it gives memory back when it next does.
+pub(super) const SWOLLEN: u32 = 256;
+
 #[derive(Clone, Copy)]
 pub(super) struct Mode(u32);
 

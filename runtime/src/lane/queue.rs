@@ -18,7 +18,7 @@ use std::task::Waker;
 
 use super::backlog::{BLOCK, Backlog};
 use super::lock::{Guard, Lock, Owned, Owner};
-use super::mode::{CLOSED, COLD, DETACHED, DRAINING, Mode, ONE_BY_ONE, PARKED, SUSPENDED};
+use super::mode::{CLOSED, COLD, DETACHED, DRAINING, Mode, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED, SWOLLEN};
 use super::room::Waiter;
 use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 use crate::mailbox::Overflow;
@@ -191,6 +191,9 @@ impl<T, S> Queue<T, S> {
     #[inline(always)]
     #[must_use]
     pub(super) fn append(&mut self, entry: T) -> Option<Waker> {
+        if self.entries.must_grow() && self.entries.grow() {
+            self.mode.set(SPLIT);
+        }
         self.entries.push_back(Packed::new(entry));
         if self.mode.waits_for_entries() { self.ring() } else { None }
     }
@@ -612,15 +615,18 @@ impl<T: Weighs, S> Lane<T, S> {
 
     /// The consumer of `incarnation` enters; its task was set before.
     pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, T, S> {
-        let queue = self.queue.lock();
+        let mut queue = self.queue.lock();
         let is_ours = queue.incarnation == incarnation && !queue.mode.is(DETACHED);
         // Under the queue's lock, so that a fence comes before or after it.
         let owner = if is_ours { self.hand.batch.give(incarnation) } else { Owner::NOBODY };
-        let chunk = if queue.is_bounded() && !queue.mode.is(ONE_BY_ONE) { (queue.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX };
-        drop(queue);
         let left = self.hand.batch.by_owner(owner).map_or(0, |batch| batch.len());
-        let swollen = left >= BLOCK; // A predecessor's burst.
-        Tenancy { lane: self, incarnation, calm: calm(incarnation), owner, left, why: Next::Entries, swollen, chunk, suspended: None }
+        if left >= BLOCK {
+            queue.mode.set(SWOLLEN); // A predecessor's burst.
+        }
+        let counts = queue.is_bounded() && !queue.mode.is(ONE_BY_ONE);
+        let chunk = if counts { (queue.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX };
+        drop(queue);
+        Tenancy { lane: self, incarnation, calm: calm(incarnation), owner, left, why: Next::Entries, chunk, suspended: None }
     }
 }
 
@@ -654,8 +660,6 @@ pub(crate) struct Tenancy<'a, T: Weighs, S> {
     left: usize,
     /// What the last look in the queue has found.
     why: Next,
-    /// A whole block was taken since the last park: give memory back at the next.
-    swollen: bool,
     /// Room is given back in chunks of this many, so that senders are not woken one by one.
     chunk: u64,
     /// While suspended, `left` is put away here.
@@ -714,7 +718,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     #[inline(always)]
     fn refill(&mut self) -> Next {
         let mut queue = self.lane.queue.lock();
-        if queue.incarnation != self.incarnation || !queue.mode.is_plain() || self.swollen {
+        if queue.incarnation != self.incarnation || !queue.mode.is_plain() {
             return self.refill_slowly(queue);
         }
         if queue.is_bounded() {
@@ -722,21 +726,30 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
             queue.used -= (weighed - queue.returned) as usize; // Nobody waits for it.
             queue.returned = weighed;
         }
-        if queue.entries.is_empty() {
+        let waits = queue.entries.last().len();
+        if waits == 0 {
             queue.mode.set(PARKED);
             return Next::Parked;
         }
-        self.take_block(&mut queue)
+        queue.mode.clear(PARKED);
+        let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
+        std::mem::swap(queue.entries.last(), &mut *batch);
+        queue.taken = queue.taken.wrapping_add(waits as u32);
+        self.left = waits;
+        Next::Entries
     }
 
-    #[inline(always)]
     fn take_block(&mut self, queue: &mut Queue<T, S>) -> Next {
-        queue.mode.clear(PARKED);
         let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
         queue.entries.swap_block(&mut batch);
         self.left = batch.len();
         queue.taken = queue.taken.wrapping_add(self.left as u32);
-        self.swollen |= self.left >= BLOCK;
+        if self.left >= BLOCK {
+            queue.mode.set(SWOLLEN);
+        }
+        if !queue.entries.is_split() {
+            queue.mode.clear(SPLIT);
+        }
         Next::Entries
     }
 
@@ -744,7 +757,6 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// taken leaves room at once: were it counted until it is popped, a push in between would find nothing but itself to
     /// drop.
     fn take_one(&mut self, queue: &mut Queue<T, S>) -> Next {
-        queue.mode.clear(PARKED);
         let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
         if let Some(mut entry) = queue.entries.pop_front() {
             queue.used -= usize::from(entry.weighs());
@@ -784,9 +796,10 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     }
 
     fn give_memory_back(&mut self, queue: &mut Queue<T, S>) {
-        if !std::mem::take(&mut self.swollen) {
+        if !queue.mode.is(SWOLLEN) {
             return;
         }
+        queue.mode.clear(SWOLLEN);
         if queue.entries.is_empty() {
             queue.entries = Backlog::new();
         }

@@ -139,8 +139,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, make: impl FnOnce(Reply<R>) -> A::Msg) -> Self {
         let wait = if scope::is_inside() { begin_wait(cell.face.id) } else { None };
         let caller = wait.as_ref().map_or(0, Wait::waiter);
-        let (reply, answer) =
-            pair::<R, Failure>(cell.face.node.number(), caller, DEFAULT_LIMIT.as_millis() as u64);
+        let (reply, answer) = pair::<R, Failure>(cell.face.node.number(), caller, DEFAULT_LIMIT.as_millis() as u64);
         Call { cell, msg: Some(make(Reply::new(reply))), answer, wait, extra: None }
     }
 
@@ -188,7 +187,9 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
             Seen::Answer(value) => Ok(value),
             Seen::Failure(failure) => Err(failure.into()),
             Seen::Fenced => Err(CallError::Exited(Exit::Unresponsive)),
-            Seen::Late | Seen::Pending => Err(CallError::Timeout { waited: self.limit(), queued: self.cell.lane.len() }),
+            Seen::Late | Seen::Pending => {
+                Err(CallError::Timeout { waited: self.limit(), queued: self.cell.lane.len() })
+            }
         }
     }
 

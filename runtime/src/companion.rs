@@ -226,11 +226,18 @@ fn take<A: Actor>(
     tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
     step: &mut Step,
 ) -> Option<A::Msg> {
-    let Some(Entry { msg, note }) = tenancy.next() else {
+    let Some(mut entry) = tenancy.next() else {
         *step = Step::Nothing;
         return None;
     };
-    let msg = if note == Note::TELL { msg } else { sift(msg, note, cx, step) };
+    if entry.look().note == Note::TELL {
+        if let Some(msg) = &entry.look().msg {
+            cx.begin(A::kind(msg), msg);
+        }
+        return entry.unpack().msg; // Nothing more can panic: see `Packed`.
+    }
+    let Entry { msg, note } = entry.unpack();
+    let msg = sift(msg, note, cx, step);
     if let Some(msg) = &msg {
         cx.begin(A::kind(msg), msg);
     }
@@ -286,9 +293,6 @@ fn overtaken<A: Actor>(
 }
 
 /// What an entry that is no tell has for the actor. What is stale or late has nothing.
-///
-/// Inlined, or the message of a tell would be kept in memory for its sake.
-#[inline(always)]
 fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, cx: &mut Context<A>, step: &mut Step) -> Option<A::Msg> {
     *step = Step::Asked;
     match note.read() {

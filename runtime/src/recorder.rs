@@ -65,7 +65,8 @@ impl Recorder {
         since_start: impl Fn(u32) -> Duration,
     ) -> Vec<Recorded> {
         let first = self.count.saturating_sub(KINDS as u64);
-        let marks = || (1..=(self.marked as usize).min(MARKS)).map(|back| self.marks[(self.marked as usize - back) % MARKS]);
+        let marks =
+            || (1..=(self.marked as usize).min(MARKS)).map(|back| self.marks[(self.marked as usize - back) % MARKS]);
         (first..self.count)
             .map(|number| {
                 // The latest mark that is not later.

@@ -165,7 +165,7 @@ impl<'a, A: Actor> Tell<'a, A> {
                 room.put(Entry::tagged(Some(msg), tag));
                 Tell { unsent: ManuallyDrop::new(None) }
             }
-            None => Tell::slowly(cell, Entry::tagged(Some(msg), tag)),
+            None => Tell::slowly(cell, msg, tag),
         }
     }
 
@@ -175,8 +175,9 @@ impl<'a, A: Actor> Tell<'a, A> {
     }
 
     #[cold]
-    fn slowly(cell: &'a Arc<Cell<A>>, entry: Entry<A::Msg>) -> Self {
-        let unsent = push_slowly(cell, entry)
+    #[inline(never)]
+    fn slowly(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<Tag>) -> Self {
+        let unsent = push_slowly(cell, Entry::tagged(Some(msg), tag))
             .err()
             .map(|refused| Box::new(Unsent { cell, refused: Some(refused), limit: None, wait: None }));
         Tell { unsent: ManuallyDrop::new(unsent) }

@@ -148,7 +148,7 @@ fn serve(lane: &Queue, incarnation: u32, got: &mut Vec<u32>, enough: impl Fn(&[u
             }
         }
         if let Some(entry) = tenancy.next() {
-            got.push(entry);
+            got.push(entry.unpack());
             continue;
         }
         match tenancy.why() {

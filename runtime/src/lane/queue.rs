@@ -38,7 +38,8 @@ pub(crate) trait Weighs {
 ///
 /// `Option<T>` of a type with niches is read by its tag and copied piece by piece; what might have to be dropped, should
 /// the queue fail to grow, is kept in memory for that. Either copy is read back in one go, which stalls the processor:
-/// 40 ns a message became 20. A `Cell` has no niches, and a `ManuallyDrop` no drop; the lane drops what is left in it.
+/// 40 ns a message became 20. A `Cell` has no niches, and a `ManuallyDrop` no drop; the lane drops what is left in it, and
+/// the consumer unpacks an entry when nothing more can panic before its handler has it.
 pub(crate) struct Packed<T>(ManuallyDrop<Cell<T>>);
 
 impl<T> Packed<T> {
@@ -53,10 +54,17 @@ impl<T> Packed<T> {
     }
 }
 
+impl<T> Packed<T> {
+    #[inline(always)]
+    pub(crate) fn look(&mut self) -> &T {
+        self.0.get_mut()
+    }
+}
+
 impl<T: Weighs> Packed<T> {
-    #[inline]
+    #[inline(always)]
     fn weighs(&mut self) -> bool {
-        self.0.get_mut().weighs()
+        self.look().weighs()
     }
 }
 
@@ -191,10 +199,11 @@ impl<T, S> Queue<T, S> {
     #[inline(always)]
     #[must_use]
     pub(super) fn append(&mut self, entry: T) -> Option<Waker> {
+        let entry = Packed::new(entry); // Before anything that may panic: see there.
         if self.entries.must_grow() && self.entries.grow() {
             self.mode.set(SPLIT);
         }
-        self.entries.push_back(Packed::new(entry));
+        self.entries.push_back(entry);
         if self.mode.waits_for_entries() { self.ring() } else { None }
     }
 
@@ -626,7 +635,16 @@ impl<T: Weighs, S> Lane<T, S> {
         let counts = queue.is_bounded() && !queue.mode.is(ONE_BY_ONE);
         let chunk = if counts { (queue.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX };
         drop(queue);
-        Tenancy { lane: self, incarnation, calm: calm(incarnation), owner, left, why: Next::Entries, chunk, suspended: None }
+        Tenancy {
+            lane: self,
+            incarnation,
+            calm: calm(incarnation),
+            owner,
+            left,
+            why: Next::Entries,
+            chunk,
+            suspended: None,
+        }
     }
 }
 
@@ -678,7 +696,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// Entries come from one place, and the reason goes another way: so an entry travels in registers. Put together from
     /// two places, or with the reason in a `Result`, it is copied in pieces that stall the processor: 7 ns of 13.
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<T> {
+    pub(crate) fn next(&mut self) -> Option<Packed<T>> {
         if self.left == 0 {
             self.why = self.refill();
             if self.left == 0 {
@@ -699,11 +717,11 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
                 self.lane.give_room_back();
             }
         }
-        Some(entry.unpack())
+        Some(entry)
     }
 
     #[cold]
-    fn is_gone(&mut self) -> Option<T> {
+    fn is_gone(&mut self) -> Option<Packed<T>> {
         self.why = Next::Gone;
         None
     }

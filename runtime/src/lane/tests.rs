@@ -67,7 +67,7 @@ fn room(lane: &Queue) -> usize {
 
 /// The next entry, or why there is none.
 fn next(tenancy: &mut Tenancy<'_, Entry, &'static str>) -> Result<u32, Next> {
-    tenancy.next().map(|entry| entry.0).ok_or_else(|| tenancy.why())
+    tenancy.next().map(|entry| entry.unpack().0).ok_or_else(|| tenancy.why())
 }
 
 fn take_all(tenancy: &mut Tenancy<'_, Entry, &'static str>) -> Vec<u32> {

@@ -66,8 +66,9 @@ struct Inner {
     watch: Watch,
     clock: Clock,
     life: AtomicU8,
+    /// Actors that were started so far, and those of them that are gone. Where both are the same, none is left.
     started_actors: AtomicU64,
-    live: AtomicU64,
+    gone_actors: AtomicU64,
     empty: Notify,
     fenced: AtomicU64,
     unyielding: AtomicU64,
@@ -117,7 +118,7 @@ impl Node {
             watch,
             life: AtomicU8::new(RUNNING),
             started_actors: AtomicU64::new(0),
-            live: AtomicU64::new(0),
+            gone_actors: AtomicU64::new(0),
             empty: Notify::new(),
             fenced: AtomicU64::new(0),
             unyielding: AtomicU64::new(0),
@@ -309,21 +310,32 @@ impl Node {
         self.0.started_actors.load(Ordering::Relaxed)
     }
 
-    /// An actor is about to start. False: the node is stopping.
-    pub(crate) fn one_more(&self) -> bool {
-        self.0.live.fetch_add(1, Ordering::SeqCst);
+    /// An actor is about to start; how many were before it. `None`: the node is stopping.
+    pub(crate) fn one_more(&self) -> Option<u64> {
+        let before = self.0.started_actors.fetch_add(1, Ordering::SeqCst);
         if self.0.life.load(Ordering::SeqCst) == RUNNING {
-            self.0.started_actors.fetch_add(1, Ordering::Relaxed);
-            return true;
+            return Some(before);
         }
-        self.one_less();
-        false
+        self.0.started_actors.fetch_sub(1, Ordering::SeqCst);
+        self.tell_if_empty();
+        None
     }
 
     pub(crate) fn one_less(&self) {
-        if self.0.live.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.life.load(Ordering::SeqCst) != RUNNING {
+        self.0.gone_actors.fetch_add(1, Ordering::SeqCst);
+        self.tell_if_empty();
+    }
+
+    fn tell_if_empty(&self) {
+        if self.0.life.load(Ordering::SeqCst) != RUNNING && self.is_empty() {
             self.0.empty.notify_waiters();
         }
+    }
+
+    /// Read in this order: who goes was started before, so the two are the same only if none is there in between.
+    fn is_empty(&self) -> bool {
+        let gone = self.0.gone_actors.load(Ordering::SeqCst);
+        gone == self.0.started_actors.load(Ordering::SeqCst)
     }
 
     pub(crate) fn count_fenced(&self) {
@@ -472,7 +484,7 @@ impl NodeStop {
         loop {
             let mut empty = std::pin::pin!(self.node.0.empty.notified());
             empty.as_mut().enable();
-            if self.node.0.live.load(Ordering::SeqCst) == 0 {
+            if self.node.is_empty() {
                 return;
             }
             empty.await;

@@ -2,9 +2,8 @@
 //!
 //! **Bounds**: 2²⁸ actors at once; an id is a node, an index and a generation, so that a place is used again and an id is
 //! not, until 2²⁴ actors have had the place.
-//! **Cost**: one lock of sixteen to enter and to leave; 32 bytes an actor.
+//! **Cost**: one lock of sixteen to enter and to leave; 32 bytes an actor. Counting them takes all sixteen.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::actor_id::ActorId;
@@ -26,13 +25,11 @@ struct Place {
 pub(crate) struct Registry {
     node: u32,
     shards: [Mutex<Shard>; SHARDS],
-    turn: AtomicUsize,
-    count: AtomicUsize,
 }
 
 impl Registry {
     pub(crate) fn new(node: u32) -> Self {
-        Registry { node, shards: Default::default(), turn: AtomicUsize::new(0), count: AtomicUsize::new(0) }
+        Registry { node, shards: Default::default() }
     }
 
     fn shard(&self, number: usize) -> MutexGuard<'_, Shard> {
@@ -40,8 +37,10 @@ impl Registry {
     }
 
     /// Makes a cell that knows its id from the start. `make` runs under the lock of a shard: it only allocates.
-    pub(crate) fn enter<C: AnyCell + 'static>(&self, make: impl FnOnce(ActorId) -> Arc<C>) -> Arc<C> {
-        let number = self.turn.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    ///
+    /// `turn` grows from actor to actor, and spreads them over the shards.
+    pub(crate) fn enter<C: AnyCell + 'static>(&self, turn: u64, make: impl FnOnce(ActorId) -> Arc<C>) -> Arc<C> {
+        let number = turn as usize % SHARDS;
         let mut shard = self.shard(number);
         let at = shard.free.pop().unwrap_or_else(|| {
             // Generations start at 1: an id is never zero.
@@ -50,10 +49,8 @@ impl Registry {
         });
         let place = &mut shard.places[at as usize];
         let cell = make(ActorId::new(self.node, at * SHARDS as u32 + number as u32, place.generation));
-        let erased: Arc<dyn AnyCell> = cell.clone();
-        place.cell = Some(Arc::downgrade(&erased));
-        drop(shard);
-        self.count.fetch_add(1, Ordering::Relaxed);
+        let weak: Weak<C> = Arc::downgrade(&cell);
+        place.cell = Some(weak);
         cell
     }
 
@@ -70,7 +67,6 @@ impl Registry {
         shard.free.push(at as u32);
         drop(shard);
         drop(gone);
-        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self, id: ActorId) -> Option<Arc<dyn AnyCell>> {
@@ -84,7 +80,12 @@ impl Registry {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        (0..SHARDS)
+            .map(|number| {
+                let shard = self.shard(number);
+                shard.places.len() - shard.free.len()
+            })
+            .sum()
     }
 
     /// All of them, by id. Each shard is looked at by itself: an actor that comes or goes meanwhile may be missing.

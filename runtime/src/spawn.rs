@@ -139,10 +139,8 @@ impl<A: Actor> fmt::Debug for Spawn<A> {
 
 /// A cell of the node in which nothing runs yet.
 pub(crate) fn cell<A: Actor>(node: &Node, mailbox: Mailbox) -> Result<Arc<Cell<A>>, SpawnError> {
-    if !node.one_more() {
-        return Err(SpawnError::NodeStopping);
-    }
-    Ok(node.registry().enter(|id| Arc::new(Cell::new(id, node.clone(), mailbox))))
+    let turn = node.one_more().ok_or(SpawnError::NodeStopping)?;
+    Ok(node.registry().enter(turn, |id| Arc::new(Cell::new(id, node.clone(), mailbox))))
 }
 
 pub(crate) async fn give_shell<A: Actor>(cell: &Arc<Cell<A>>) -> Result<(), SpawnError> {

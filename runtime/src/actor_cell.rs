@@ -74,7 +74,7 @@ impl<A: Actor> ActorCell<A> {
         let cell = crate::spawn::cell::<A>(node, mailbox)?;
         cell.face.cold(|cold| cold.owner = Some(Arc::new(owner)));
         let made = ActorCell { cell };
-        crate::spawn::give_shell(&made.cell).await?;
+        crate::spawn::give_shell(&made.cell)?;
         Ok(made)
     }
 

@@ -5,7 +5,9 @@
 
 use std::sync::Weak;
 
+use futures_util::FutureExt;
 use ractor::{ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use tokio::task::coop::unconstrained;
 
 use crate::actor_ref::UntypedRef;
 use crate::cell::AnyCell;
@@ -15,9 +17,13 @@ use crate::exit::Exit;
 pub(crate) struct Shell(ActorCell);
 
 impl Shell {
-    pub(crate) async fn spawn(cell: Weak<dyn AnyCell>) -> Result<Shell, SpawnErr> {
-        let (shell, _) = ractor::Actor::spawn(None, Sleeper, Guard(Some(cell))).await?;
-        Ok(Shell(shell.get_cell()))
+    /// Not async: ractor's spawn waits for `pre_start`, and this one's has nothing to wait for but the budget that tokio
+    /// gives a task. So nothing is boxed, and a start cannot be dropped half way through here.
+    pub(crate) fn spawn(cell: Weak<dyn AnyCell>) -> Result<Shell, SpawnErr> {
+        let spawn = ractor::Actor::spawn(None, Sleeper, Guard(Some(cell)));
+        let waits = || Err(SpawnErr::StartupFailed("it waits for something".into()));
+        let (shell, _) = unconstrained(spawn).now_or_never().unwrap_or_else(waits)?;
+        Ok(Shell(shell.into()))
     }
 
     /// The actor is gone for good: so is its shell.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::actor::Actor;
 use crate::actor_ref::Ref;
@@ -92,33 +92,13 @@ impl<A: Actor> Spawn<A> {
 
     async fn start(self) -> Result<A::Ref, SpawnError> {
         let cell = cell::<A>(&self.node, self.mailbox)?;
-        let guard = Unstarted(Some(cell.clone()));
-        if let Some(name) = self.name {
-            self.node.names().register(name, cell.clone())?;
-        }
-        if !self.light {
-            Box::pin(give_shell(&cell)).await?; // Boxed: a light actor does not pay for its size.
-        }
-        companion::start(&cell, self.actor, self.linked).await.map_err(SpawnError::Init)?;
-        guard.disarm();
-        Ok(A::Ref::from(Ref::new(cell)))
-    }
-}
-
-/// A cell whose start was not finished: it is closed, so that its name is free again.
-struct Unstarted<A: Actor>(Option<Arc<Cell<A>>>);
-
-impl<A: Actor> Unstarted<A> {
-    fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl<A: Actor> Drop for Unstarted<A> {
-    fn drop(&mut self) {
-        if let Some(cell) = self.0.take() {
+        if let Err(error) = equip(&cell, self.name, self.light) {
             life::close(cell.as_ref(), &Exit::Killed);
+            return Err(error);
         }
+        // From here on the incarnation's life closes the cell, should this be dropped half way.
+        companion::start(&cell, self.actor, self.linked).await.map_err(SpawnError::Init)?;
+        Ok(A::Ref::from(Ref::new(cell)))
     }
 }
 
@@ -143,10 +123,17 @@ pub(crate) fn cell<A: Actor>(node: &Node, mailbox: Mailbox) -> Result<Arc<Cell<A
     Ok(node.registry().enter(turn, |id| Arc::new(Cell::new(id, node.clone(), mailbox))))
 }
 
-pub(crate) async fn give_shell<A: Actor>(cell: &Arc<Cell<A>>) -> Result<(), SpawnError> {
-    let erased: Arc<dyn AnyCell> = cell.clone();
-    let shell =
-        Shell::spawn(Arc::downgrade(&erased)).await.map_err(|error| SpawnError::Shell(error.to_string().into()))?;
+/// What a cell has before its first incarnation.
+fn equip<A: Actor>(cell: &Arc<Cell<A>>, name: Option<Name>, light: bool) -> Result<(), SpawnError> {
+    if let Some(name) = name {
+        cell.face.node.names().register(name, cell.clone())?;
+    }
+    if light { Ok(()) } else { give_shell(cell) }
+}
+
+pub(crate) fn give_shell<A: Actor>(cell: &Arc<Cell<A>>) -> Result<(), SpawnError> {
+    let weak: Weak<Cell<A>> = Arc::downgrade(cell);
+    let shell = Shell::spawn(weak).map_err(|error| SpawnError::Shell(error.to_string().into()))?;
     if cell.face.shell.set(shell).is_ok()
         && cell.face.gone().is_some()
         && let Some(shell) = cell.face.shell.get()

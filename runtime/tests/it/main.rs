@@ -14,6 +14,7 @@ mod deadlocks;
 mod doer;
 mod given_up;
 mod incarnations;
+mod interop;
 mod kept;
 mod link_gaps;
 mod links;

@@ -68,6 +68,10 @@ pub trait Actor: Sized + Send + 'static {
     /// Runs the actor on an operating-system thread of its own, so that its handlers may block.
     const THREAD: bool = false;
 
+    /// Whether [`init`](Actor::init) is to be run. `#[actor]` knows when there is none, which makes a start cheaper.
+    #[doc(hidden)]
+    const INIT: bool = true;
+
     /// Names of the kinds of message, for the flight recorder and reports; [`kind`](Actor::kind) is the index.
     const KINDS: &'static [&'static str] = &[];
 

@@ -36,32 +36,25 @@ pub(crate) type Parent = Option<(Arc<dyn AnyCell>, u32)>;
 
 /// Starts an incarnation: `init` runs here, then a task of its own takes over.
 pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, state: A, parent: Parent) -> Result<(), Exit> {
-    // What the last incarnation was asked to do is not this one's; questions to the actor are.
-    let Some(incarnation) = cell.lane.attach(|request| matches!(request, Sys::Typed(_) | Sys::Any(_))) else {
-        return Err(cell.face.gone().unwrap_or(Exit::NoProc));
-    };
-    cell.face.begin(incarnation);
-    // Dropped half way, by a starter that was cancelled, this ends the incarnation.
-    let mut life = life::Life::new(cell.clone(), incarnation);
-    let mut cx = Context::new(cell.clone(), incarnation);
-    let mut state = state; // Dropped before `life`, which says that it is.
+    if starts_at_once::<A>(&parent) {
+        return start_at_once(cell, state);
+    }
+    let mut seat = Seat::take(cell, state)?;
     let parent = Parented::link(cell, parent);
-    let started = guarded(cell, incarnation, true, pin!(Some(state.init(&mut cx)))).await;
+    let Seat { state, cx, .. } = &mut seat;
+    let incarnation = cx.incarnation;
+    let started = guarded(cell, incarnation, true, pin!(Some(state.init(cx)))).await;
     let end = match started {
         Ok(Ok(())) => {
             parent.keep();
-            let companion = run(Seat { state, cx, life });
-            if A::THREAD {
-                return crate::thread::run(&cell.face, companion).map_err(Exit::from);
-            }
-            cell.face.node.runtime().spawn(companion);
-            return Ok(());
+            return seat.launch(cell);
         }
         Ok(Err(exit)) => End { exit, hook: false },
         Err(end) => *end,
     };
     drop(parent); // It has the reason as the error of the start.
     scope::settle(|| Failure::Exited(end.exit.clone()));
+    let Seat { state, cx, mut life } = seat;
     let shown = if end.exit.is_crash() { panics::contain(|| state.format_status()).flatten() } else { None };
     drop_state(state, &end.exit);
     life.fail();
@@ -69,19 +62,29 @@ pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, state: A, parent: Paren
     Err(end.exit)
 }
 
+/// Whether a start has nothing to wait for: no `init`, and no parent whose exit would be its end.
+pub(crate) fn starts_at_once<A: Actor>(parent: &Parent) -> bool {
+    !A::INIT && parent.is_none()
+}
+
+/// Starts an incarnation that starts at once.
+pub(crate) fn start_at_once<A: Actor>(cell: &Arc<Cell<A>>, state: A) -> Result<(), Exit> {
+    Seat::take(cell, state)?.launch(cell)
+}
+
 /// The link with a parent, taken away again when the start comes to nothing: that is no exit signal.
-struct Parented<A: Actor> {
-    cell: Arc<Cell<A>>,
+struct Parented<'a, A: Actor> {
+    cell: &'a Arc<Cell<A>>,
     parent: Parent,
 }
 
-impl<A: Actor> Parented<A> {
-    fn link(cell: &Arc<Cell<A>>, parent: Parent) -> Self {
+impl<'a, A: Actor> Parented<'a, A> {
+    fn link(cell: &'a Arc<Cell<A>>, parent: Parent) -> Self {
         if let Some((parent, theirs)) = &parent {
             let erased: Arc<dyn AnyCell> = cell.clone();
             links::link(parent, *theirs, &erased);
         }
-        Parented { cell: cell.clone(), parent }
+        Parented { cell, parent }
     }
 
     fn keep(mut self) {
@@ -89,7 +92,7 @@ impl<A: Actor> Parented<A> {
     }
 }
 
-impl<A: Actor> Drop for Parented<A> {
+impl<A: Actor> Drop for Parented<'_, A> {
     fn drop(&mut self) {
         if let Some((parent, theirs)) = self.parent.take() {
             let erased: Arc<dyn AnyCell> = self.cell.clone();
@@ -103,6 +106,29 @@ struct Seat<A: Actor> {
     state: A,
     cx: Context<A>,
     life: life::Life<A>,
+}
+
+impl<A: Actor> Seat<A> {
+    /// Begins an incarnation. Dropped half way, by a starter that was cancelled, the seat ends it.
+    fn take(cell: &Arc<Cell<A>>, state: A) -> Result<Self, Exit> {
+        // What the last incarnation was asked to do is not this one's; questions to the actor are.
+        let Some(incarnation) = cell.lane.attach(|request| matches!(request, Sys::Typed(_) | Sys::Any(_))) else {
+            return Err(cell.face.gone().unwrap_or(Exit::NoProc));
+        };
+        cell.face.begin(incarnation);
+        let life = life::Life::new(cell.clone(), incarnation);
+        Ok(Seat { state, cx: Context::new(cell.clone(), incarnation), life })
+    }
+
+    /// The companion takes over.
+    fn launch(self, cell: &Cell<A>) -> Result<(), Exit> {
+        let companion = run(self);
+        if A::THREAD {
+            return crate::thread::run(&cell.face, companion).map_err(Exit::from);
+        }
+        cell.face.node.runtime().spawn(companion);
+        Ok(())
+    }
 }
 
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice, in every idle actor")]

@@ -46,6 +46,8 @@ where
     type Msg = M;
     type Ref = Ref<Self>;
 
+    const INIT: bool = false;
+
     fn handle(&mut self, _: &mut Context<Self>, msg: M) -> impl Future<Output = Result<(), Exit>> + Send {
         std::future::ready((self.behaviour)(msg).outcome())
     }

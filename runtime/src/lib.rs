@@ -163,7 +163,7 @@ pub use {
     report::{CrashReport, Reported, Reports},
     requests::Requests,
     signal::{Down, Exited, MonitorId},
-    spawn::{Spawn, SpawnError},
+    spawn::{Spawn, SpawnError, Starting},
     sys::{Life, Status, Sys, SysError},
     task::Task,
     tell::{Tell, TellError},

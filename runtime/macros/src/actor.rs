@@ -120,11 +120,14 @@ mod tests {
             "some_runtime::Mailbox::bounded(8).overflow(some_runtime::Overflow::DropNewest);",
             "const CRASH: some_runtime::CrashPolicy = some_runtime::CrashPolicy::RetryOnce;",
             "const THREAD: bool = true;",
+            "const INIT: bool = false;",
             "= &[\"push\", \"pop\", \"tick\", #[cfg(windows)] \"beep\"];",
             "#[cfg(windows)] Self::Msg::Beep {} => { Self::beep(self,); ::core::result::Result::Ok(()) }",
         ] {
             assert!(contains(&text, wanted), "{wanted}\nis missing in\n{text}");
         }
+        let with_init = written("", "impl Stack { #[init] fn start(&mut self) {} }");
+        assert!(contains(&with_init, "const INIT: bool = true;"), "its init is run");
         assert!(!contains(&text, "#[cast] pub fn"), "our attributes are gone");
         assert!(!contains(&text, "fn tick(&self"), "an info has no method on the ref");
     }

@@ -43,6 +43,7 @@ pub fn item(actor: &ActorImpl) -> TokenStream {
     let (ty, msg, reference) = (&actor.subject.ty, &actor.subject.msg, &actor.subject.reference);
     let (impl_generics, args, where_clause) = actor.subject.generics.split_for_impl();
     let constants = actor.options.constants();
+    let has_init = actor.hooks.iter().any(|hook| matches!(hook.event, Event::Init));
     let kinds = kinds(actor);
     let duplicate = duplicate(actor);
     let handle = handle(actor);
@@ -54,6 +55,7 @@ pub fn item(actor: &ActorImpl) -> TokenStream {
             type Msg = #msg #args;
             type Ref = #reference #args;
             #constants
+            const INIT: bool = #has_init;
             #kinds
             #duplicate
             #handle

@@ -10,6 +10,7 @@ use proscenium_runtime::{
     Actor, CallError, Context, Exit, Life, Mailbox, Ref, Reply, SpawnError, Stop, StopError, Task, TellError, actor_fn,
 };
 use tokio::sync::oneshot;
+use tokio::task::coop;
 
 use crate::both_weights::{World, look, soon, watch};
 use crate::marionette::{
@@ -21,6 +22,7 @@ both_weights!(()
     a_failed_init_is_the_error_of_the_spawn,
     a_spawn_that_is_never_awaited_starts_nothing,
     a_spawn_dropped_in_the_middle_leaves_nothing,
+    a_start_without_init_waits_for_nothing,
     a_graceful_stop_handles_what_is_queued_and_refuses_what_is_new,
     a_graceful_stop_refuses_who_waits_for_room,
     a_graceful_stop_of_an_idle_actor_ends_at_once,
@@ -133,6 +135,19 @@ async fn a_spawn_dropped_in_the_middle_leaves_nothing(world: World) {
     assert_eq!(events.so_far(), [Event::Dropped]);
     assert_eq!(world.node.actor_count(), 0);
     assert!(world.node.lookup("unborn").is_none());
+}
+
+/// Not even for the budget that tokio gives a task.
+async fn a_start_without_init_waits_for_nothing(world: World) {
+    while coop::has_budget_remaining() {
+        coop::consume_budget().await;
+    }
+    let mut start = world.spawn(actor_fn(|reply: Reply<u32>| reply.send(1))).named("born").into_future();
+    assert!(world.node.lookup("born").is_none(), "nobody has polled it");
+    let Poll::Ready(started) = look(&mut start) else { panic!("it waits") };
+    assert_eq!(soon(started.expect("it starts").call(|reply| reply)).await, Ok(1));
+    assert!(world.node.lookup("born").is_some());
+    assert_eq!((world.node.actor_count(), world.node.statistics().started), (1, 1));
 }
 
 // ---- graceful stops ----

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proscenium_runtime::{Actor, Context, CrashPolicy, Exit, Node, Ref, SpawnError};
+use proscenium_runtime::{Actor, Context, CrashPolicy, Exit, Node, Ref, SpawnError, actor_fn};
 use tokio::sync::mpsc;
 
 use crate::both_weights::soon;
@@ -52,6 +52,19 @@ async fn a_child_whose_parent_ended_while_it_started_ends_too() {
     };
     let gone = tokio::time::timeout(Duration::from_secs(2), child.gone()).await;
     assert!(gone.is_ok(), "the child runs on without its parent");
+}
+
+/// Caught: a child without `init` that is started before it has heard of its parent's end.
+#[tokio::test]
+async fn a_child_that_starts_at_once_is_not_started_for_a_dead_parent() {
+    let node = node().await;
+    let parent = Weight::Light.doer(&node).await;
+    let spawn = parent.does(|cx| cx.spawn_link(actor_fn(|(): ()| {}))).await;
+    ends(&parent.actor, boom()).await;
+    soon(parent.actor.gone()).await;
+    let error = soon(spawn.light().into_future()).await.expect_err("its parent is dead");
+    assert!(matches!(&error, SpawnError::Init(_)), "{error}");
+    assert_eq!(node.actor_count(), 0);
 }
 
 struct Fleeting;

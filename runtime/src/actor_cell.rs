@@ -71,11 +71,7 @@ impl<A: Actor> ActorCell<A> {
     /// # Errors
     /// The node is stopping.
     pub async fn ordinary(node: &Node, mailbox: Mailbox, owner: impl Owner) -> Result<Self, crate::SpawnError> {
-        let cell = crate::spawn::cell::<A>(node, mailbox)?;
-        cell.face.cold(|cold| cold.owner = Some(Arc::new(owner)));
-        let made = ActorCell { cell };
-        crate::spawn::give_shell(&made.cell)?;
-        Ok(made)
+        Self::new(node, mailbox, owner, false)
     }
 
     /// A cell without one, as `spawn_light` makes it.
@@ -83,7 +79,11 @@ impl<A: Actor> ActorCell<A> {
     /// # Errors
     /// The node is stopping.
     pub fn light(node: &Node, mailbox: Mailbox, owner: impl Owner) -> Result<Self, crate::SpawnError> {
-        let cell = crate::spawn::cell::<A>(node, mailbox)?;
+        Self::new(node, mailbox, owner, true)
+    }
+
+    fn new(node: &Node, mailbox: Mailbox, owner: impl Owner, light: bool) -> Result<Self, crate::SpawnError> {
+        let cell = crate::spawn::cell::<A>(node, mailbox, light)?;
         cell.face.cold(|cold| cold.owner = Some(Arc::new(owner)));
         Ok(ActorCell { cell })
     }

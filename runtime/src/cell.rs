@@ -9,7 +9,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -49,7 +49,8 @@ pub(crate) struct Face {
     pub(crate) dropped: AtomicU64,
     /// Whom the handler waits for (see `waits`).
     pub(crate) waiting_on: AtomicU64,
-    pub(crate) shell: OnceLock<Shell>,
+    /// None: the actor is light.
+    pub(crate) shell: Option<Shell>,
     cold: Mutex<Option<Box<Cold>>>,
 }
 
@@ -111,7 +112,7 @@ impl End {
 }
 
 impl Face {
-    pub(crate) fn new(id: ActorId, node: Node) -> Self {
+    pub(crate) fn new(id: ActorId, node: Node, light: bool) -> Self {
         Face {
             id,
             serial: node.serial(),
@@ -124,7 +125,7 @@ impl Face {
             handled: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             waiting_on: AtomicU64::new(0),
-            shell: OnceLock::new(),
+            shell: (!light).then(Shell::default),
             cold: Mutex::new(None),
         }
     }
@@ -244,8 +245,8 @@ impl<A: Actor> AsRef<Lane<Entry<A::Msg>, Sys<A>>> for Cell<A> {
 }
 
 impl<A: Actor> Cell<A> {
-    pub(crate) fn new(id: ActorId, node: Node, mailbox: Mailbox) -> Self {
-        Cell { lane: Lane::new(mailbox.slots(), mailbox.at_the_bound()), face: Face::new(id, node) }
+    pub(crate) fn new(id: ActorId, node: Node, mailbox: Mailbox, light: bool) -> Self {
+        Cell { lane: Lane::new(mailbox.slots(), mailbox.at_the_bound()), face: Face::new(id, node, light) }
     }
 
     /// What a recorder of this actor's holds.

@@ -162,7 +162,7 @@ pub(crate) fn close(cell: &dyn AnyCell, exit: &Exit) {
     }
     face.node.registry().leave(face.id);
     cell.close(exit);
-    if let Some(shell) = face.shell.get() {
+    if let Some(shell) = &face.shell {
         shell.stop();
     }
     let watchers = face.cold(|cold| {

@@ -1,12 +1,12 @@
 //! Starting an actor.
 //!
-//! **Cost**: of a light actor that has no `init`, two allocations, the cell and the task, and no wait. An `init` or a parent
-//! takes one more, and a poll in the new actor's scope; a shell takes what ractor takes.
+//! **Cost**: of an actor that has no `init`, two allocations, the cell and the task, and no wait. An `init` or a parent
+//! takes one more, and a poll in the new actor's scope.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::actor::Actor;
@@ -16,7 +16,6 @@ use crate::exit::Exit;
 use crate::mailbox::Mailbox;
 use crate::names::{IntoName, Name, NameError};
 use crate::node::Node;
-use crate::ractor_shell::Shell;
 use crate::{companion, life};
 
 /// Why no actor was started. Nothing of it is left: no name, no task.
@@ -29,8 +28,6 @@ pub enum SpawnError {
     Init(Exit),
     /// The node is stopping, or has stopped: it starts nothing new.
     NodeStopping,
-    /// ractor refused its half of the actor.
-    Shell(Arc<str>),
 }
 
 impl fmt::Display for SpawnError {
@@ -40,7 +37,6 @@ impl fmt::Display for SpawnError {
             SpawnError::Init(Exit::Ignore) => f.write_str("`init` chose not to run (ignore)"),
             SpawnError::Init(exit) => write!(f, "`init` failed: {exit}"),
             SpawnError::NodeStopping => f.write_str("the node is stopping; start actors before `stop`"),
-            SpawnError::Shell(why) => write!(f, "ractor refused the actor: {why}; try `spawn_light`"),
         }
     }
 }
@@ -94,12 +90,14 @@ impl<A: Actor> Spawn<A> {
         self
     }
 
-    /// A cell with its name and its shell. From its first incarnation on, that one's life closes it, however it ends.
+    /// A cell with its name. From its first incarnation on, that one's life closes it, however it ends.
     fn cell(&mut self) -> Result<Arc<Cell<A>>, SpawnError> {
-        let cell = cell::<A>(&self.node, self.mailbox)?;
-        if let Err(error) = equip(&cell, self.name.take(), self.light) {
+        let cell = cell::<A>(&self.node, self.mailbox, self.light)?;
+        if let Some(name) = self.name.take()
+            && let Err(taken) = self.node.names().register(name, cell.clone())
+        {
             life::close(cell.as_ref(), &Exit::Killed);
-            return Err(error);
+            return Err(taken.into());
         }
         Ok(cell)
     }
@@ -174,26 +172,7 @@ impl<A: Actor> fmt::Debug for Spawn<A> {
 }
 
 /// A cell of the node in which nothing runs yet.
-pub(crate) fn cell<A: Actor>(node: &Node, mailbox: Mailbox) -> Result<Arc<Cell<A>>, SpawnError> {
+pub(crate) fn cell<A: Actor>(node: &Node, mailbox: Mailbox, light: bool) -> Result<Arc<Cell<A>>, SpawnError> {
     let turn = node.one_more().ok_or(SpawnError::NodeStopping)?;
-    Ok(node.registry().enter(turn, |id| Arc::new(Cell::new(id, node.clone(), mailbox))))
-}
-
-fn equip<A: Actor>(cell: &Arc<Cell<A>>, name: Option<Name>, light: bool) -> Result<(), SpawnError> {
-    if let Some(name) = name {
-        cell.face.node.names().register(name, cell.clone())?;
-    }
-    if light { Ok(()) } else { give_shell(cell) }
-}
-
-pub(crate) fn give_shell<A: Actor>(cell: &Arc<Cell<A>>) -> Result<(), SpawnError> {
-    let weak: Weak<Cell<A>> = Arc::downgrade(cell);
-    let shell = Shell::spawn(weak).map_err(|error| SpawnError::Shell(error.to_string().into()))?;
-    if cell.face.shell.set(shell).is_ok()
-        && cell.face.gone().is_some()
-        && let Some(shell) = cell.face.shell.get()
-    {
-        shell.stop(); // The actor ended while its shell was made.
-    }
-    Ok(())
+    Ok(node.registry().enter(turn, |id| Arc::new(Cell::new(id, node.clone(), mailbox, light))))
 }

@@ -54,6 +54,26 @@ async fn the_ractor_actor_lives_over_a_restart() {
     assert!(soon(shell.wait(None)).await.is_ok());
 }
 
+/// Also from a thread that knows of no runtime.
+#[tokio::test]
+async fn the_ractor_actor_is_the_same_whoever_asks() {
+    let world = World::ordinary().await;
+    let (puppet, _events) = world.puppet().await;
+    let other = puppet.clone();
+    let there = std::thread::spawn(move || interop::ractor_cell(&other)).join().expect("it asks without a panic");
+    assert_eq!(interop::ractor_cell(&puppet), there);
+    assert!(there.is_some());
+}
+
+#[tokio::test]
+async fn the_ractor_actor_of_an_ended_actor_has_ended() {
+    let world = World::ordinary().await;
+    let (puppet, _events) = world.puppet().await;
+    puppet.stop().await.expect("it stops");
+    let shell = interop::ractor_cell(&puppet).expect("it is ordinary");
+    assert!(soon(shell.wait(None)).await.is_ok());
+}
+
 #[tokio::test]
 async fn a_light_actor_has_none() {
     let world = World::light().await;

@@ -114,7 +114,7 @@ mod tests {
             "reply: some_runtime::Reply<Option<T>>",
             "me: Ref<Stack<T>>",
             "pub struct StackRef<T: Send, A: some_runtime::Actor = Stack<T>>",
-            "#[doc = \" Puts one on top.\"] pub fn push(&self, item: T) -> some_runtime::Tell<'_, Stack<T>>",
+            "#[doc = \" Puts one on top.\"] #[inline(always)] pub fn push(&self, item: T) -> some_runtime::Tell<'_, Stack<T>>",
             "pub(crate) fn pop(&self,) -> some_runtime::Call<'_, Stack<T>, Option<T>>",
             "fn tick(me: Ref<Stack<T>>) -> Self",
             "some_runtime::Mailbox::bounded(8).overflow(some_runtime::Overflow::DropNewest);",

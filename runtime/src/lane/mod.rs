@@ -15,13 +15,15 @@ mod queue;
 mod room;
 pub(crate) mod slot;
 mod sync;
+mod tenancy;
 
 #[cfg(all(test, proscenium_loom))]
 mod models;
 #[cfg(all(test, not(proscenium_loom)))]
 mod tests;
 
-pub(crate) use queue::{END, Lane, Next, Pushed, Refused, Tenancy, Weighs};
+pub(crate) use queue::{END, Lane, Pushed, Refused, Weighs};
 pub(crate) use room::Reserve;
 #[cfg(not(proscenium_loom))]
 pub(crate) use sync::{heavy_barrier, light_barrier};
+pub(crate) use tenancy::{Next, Tenancy};

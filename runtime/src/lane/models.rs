@@ -40,9 +40,10 @@ use loom::sync::Notify;
 use loom::thread;
 
 use super::pool;
-use super::queue::{END, Lane, Next, Pushed, Refused, SYS, Tenancy, Weighs};
+use super::queue::{END, Lane, Pushed, Refused, SYS, Weighs};
 use super::room::Reserve;
 use super::slot::{Answer, Await, Dropped, Seen, Slot, pair};
+use super::tenancy::{Next, Tenancy};
 use crate::mailbox::Overflow;
 
 impl Weighs for u32 {

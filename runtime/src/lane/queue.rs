@@ -16,9 +16,9 @@ use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::task::Waker;
 
-use super::backlog::{BLOCK, Backlog};
+use super::backlog::Backlog;
 use super::lock::{Guard, Lock, Owned, Owner};
-use super::mode::{CLOSED, COLD, DETACHED, DRAINING, Mode, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED, SWOLLEN};
+use super::mode::{CLOSED, COLD, DETACHED, DRAINING, Mode, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED};
 use super::room::Waiter;
 use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 use crate::mailbox::Overflow;
@@ -63,7 +63,7 @@ impl<T> Packed<T> {
 
 impl<T: Weighs> Packed<T> {
     #[inline(always)]
-    fn weighs(&mut self) -> bool {
+    pub(super) fn weighs(&mut self) -> bool {
         self.look().weighs()
     }
 }
@@ -84,27 +84,12 @@ pub(crate) enum Pushed<T> {
     Dropped(T),
 }
 
-/// What the consumer finds when there is no entry for it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Next {
-    /// There are entries.
-    Entries,
-    /// Nothing, for now: whatever comes next wakes its task.
-    Parked,
-    /// System messages wait.
-    Sys,
-    /// A graceful stop is under way and the queue is empty.
-    Drained,
-    /// The incarnation is over: fenced, superseded or closed.
-    Gone,
-}
-
 /// In this order, the lock byte before it, all that a push or a park touches lies within 64 bytes.
 #[repr(C)]
 pub(super) struct Queue<T, S> {
     pub(super) mode: Mode,
-    incarnation: u32,
-    entries: Backlog<Packed<T>>,
+    pub(super) incarnation: u32,
+    pub(super) entries: Backlog<Packed<T>>,
     /// `usize::MAX` is unbounded.
     pub(super) capacity: usize,
     /// Accepted and not yet handled as far as the queue knows, granted permits included (bounded lanes only).
@@ -112,9 +97,9 @@ pub(super) struct Queue<T, S> {
     /// Wakes the consumer's task wherever it waits: parked here, or inside a handler when the incarnation is to end.
     task: Option<Waker>,
     /// How much of `Hand::weighed` was given back as room.
-    returned: u64,
+    pub(super) returned: u64,
     /// How many entries went over to the hand so far.
-    taken: u32,
+    pub(super) taken: u32,
     pub(super) overflow: Overflow,
     cold: Option<Box<Cold<S>>>,
 }
@@ -128,32 +113,32 @@ struct Cold<S> {
 /// The consumer's side. What it has taken and not handled belongs to the lane, so it survives the consumer; the counters
 /// are written by the consumer alone and read by everybody.
 #[repr(C)]
-struct Hand<T> {
+pub(super) struct Hand<T> {
     /// The incarnation that has the lane, above its `SYS` and `END`: read before every entry. Written under the queue's
     /// lock.
-    ctl: AtomicU64,
-    batch: Owned<VecDeque<Packed<T>>>,
+    pub(super) ctl: AtomicU64,
+    pub(super) batch: Owned<VecDeque<Packed<T>>>,
     /// Entries popped from the batch over all incarnations, wrapping; those of all entries that count.
-    popped: AtomicU32,
-    weighed: AtomicU64,
+    pub(super) popped: AtomicU32,
+    pub(super) weighed: AtomicU64,
 }
 
 #[repr(C)]
 pub(crate) struct Lane<T, S> {
-    queue: Lock<Queue<T, S>>,
+    pub(super) queue: Lock<Queue<T, S>>,
     /// Keeps what senders write 64 bytes away from what the consumer writes. Alignment would do it, too, but costs more
     /// memory, and the allocator more time.
     apart: [u64; 3],
-    hand: Hand<T>,
+    pub(super) hand: Hand<T>,
 }
 
 /// `ctl` of an incarnation that has nothing to do but handle entries.
-fn calm(incarnation: u32) -> u64 {
+pub(super) fn calm(incarnation: u32) -> u64 {
     u64::from(incarnation) << 32
 }
 
 impl<T, S> Queue<T, S> {
-    fn is_bounded(&self) -> bool {
+    pub(super) fn is_bounded(&self) -> bool {
         self.capacity != usize::MAX
     }
 
@@ -181,7 +166,7 @@ impl<T, S> Queue<T, S> {
         self.mode.is(COLD) && self.cold.as_ref().is_some_and(|cold| !cold.waiters.is_empty())
     }
 
-    fn has_sys(&self) -> bool {
+    pub(super) fn has_sys(&self) -> bool {
         self.mode.is(COLD) && self.cold.as_ref().is_some_and(|cold| !cold.sys.is_empty())
     }
 
@@ -504,7 +489,7 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// The consumer leaves by itself.
-    fn leave(&self, incarnation: u32, owner: Owner) {
+    pub(super) fn leave(&self, incarnation: u32, owner: Owner) {
         self.hand.batch.leave(owner);
         if self.detach(incarnation) {
             self.give_room_back();
@@ -528,7 +513,7 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     #[cold]
-    fn give_room_back(&self) {
+    pub(super) fn give_room_back(&self) {
         let mut wakes = Vec::new();
         let mut queue = self.queue.lock();
         if !queue.is_bounded() {
@@ -596,18 +581,6 @@ impl<T: Weighs, S> Lane<T, S> {
         requests
     }
 
-    fn suspend(&self, incarnation: u32, on: bool) {
-        let mut queue = self.queue.lock();
-        if queue.incarnation == incarnation && !queue.mode.is(DETACHED) {
-            // A fenced consumer does not suspend its successor.
-            if on {
-                queue.mode.set(SUSPENDED);
-            } else {
-                queue.mode.clear(SUSPENDED);
-            }
-        }
-    }
-
     /// `task` wakes the task of `incarnation` wherever it waits.
     pub(crate) fn set_task(&self, incarnation: u32, task: Waker) {
         let mut queue = self.queue.lock();
@@ -620,31 +593,6 @@ impl<T: Weighs, S> Lane<T, S> {
     pub(crate) fn task(&self, incarnation: u32) -> Option<Waker> {
         let queue = self.queue.lock();
         if queue.incarnation == incarnation { queue.task.clone() } else { None }
-    }
-
-    /// The consumer of `incarnation` enters; its task was set before.
-    pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, T, S> {
-        let mut queue = self.queue.lock();
-        let is_ours = queue.incarnation == incarnation && !queue.mode.is(DETACHED);
-        // Under the queue's lock, so that a fence comes before or after it.
-        let owner = if is_ours { self.hand.batch.give(incarnation) } else { Owner::NOBODY };
-        let left = self.hand.batch.by_owner(owner).map_or(0, |batch| batch.len());
-        if left >= BLOCK {
-            queue.mode.set(SWOLLEN); // A predecessor's burst.
-        }
-        let counts = queue.is_bounded() && !queue.mode.is(ONE_BY_ONE);
-        let chunk = if counts { (queue.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX };
-        drop(queue);
-        Tenancy {
-            lane: self,
-            incarnation,
-            calm: calm(incarnation),
-            owner,
-            left,
-            why: Next::Entries,
-            chunk,
-            suspended: None,
-        }
     }
 }
 
@@ -666,181 +614,4 @@ impl<T, S> Room<'_, T, S> {
 pub(crate) struct Leftovers<T, S> {
     pub(crate) entries: VecDeque<T>,
     pub(crate) requests: VecDeque<S>,
-}
-
-/// The consumer's stay. Dropped, it detaches the lane, and what it had not handled waits for the next incarnation.
-pub(crate) struct Tenancy<'a, T: Weighs, S> {
-    lane: &'a Lane<T, S>,
-    incarnation: u32,
-    calm: u64,
-    owner: Owner,
-    /// Entries in hand.
-    left: usize,
-    /// What the last look in the queue has found.
-    why: Next,
-    /// Room is given back in chunks of this many, so that senders are not woken one by one.
-    chunk: u64,
-    /// While suspended, `left` is put away here.
-    suspended: Option<usize>,
-}
-
-impl<T: Weighs, S> Tenancy<'_, T, S> {
-    /// There is nothing to do but handle entries.
-    #[inline(always)]
-    pub(crate) fn is_calm(&self) -> bool {
-        self.lane.hand.ctl.load(Ordering::Acquire) == self.calm
-    }
-
-    /// The next entry; for none, `why` says why.
-    ///
-    /// Entries come from one place, and the reason goes another way: so an entry travels in registers. Put together from
-    /// two places, or with the reason in a `Result`, it is copied in pieces that stall the processor: 7 ns of 13.
-    #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<Packed<T>> {
-        if self.left == 0 {
-            self.why = self.refill();
-            if self.left == 0 {
-                return None;
-            }
-        }
-        let hand = &self.lane.hand;
-        // Counted while the hand is ours: a fence then waits for the count, and the successor goes on from it.
-        let Some(mut batch) = hand.batch.by_owner(self.owner) else { return self.is_gone() };
-        let Some(mut entry) = batch.pop_front() else { return self.is_gone() };
-        self.left -= 1;
-        hand.popped.store(hand.popped.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        if self.chunk != u64::MAX && entry.weighs() {
-            let weighed = hand.weighed.load(Ordering::Relaxed) + 1;
-            hand.weighed.store(weighed, Ordering::Release);
-            drop(batch);
-            if weighed.is_multiple_of(self.chunk) {
-                self.lane.give_room_back();
-            }
-        }
-        Some(entry)
-    }
-
-    #[cold]
-    fn is_gone(&mut self) -> Option<Packed<T>> {
-        self.why = Next::Gone;
-        None
-    }
-
-    /// Why there was no entry. With `Next::Parked` the next push wakes the task.
-    pub(crate) fn why(&self) -> Next {
-        self.why
-    }
-
-    /// Nothing is in hand: takes what waits, or parks. One critical section, so that no push falls between the look and
-    /// the sleep.
-    #[inline(always)]
-    fn refill(&mut self) -> Next {
-        let mut queue = self.lane.queue.lock();
-        if queue.incarnation != self.incarnation || !queue.mode.is_plain() {
-            return self.refill_slowly(queue);
-        }
-        if queue.is_bounded() {
-            let weighed = self.lane.hand.weighed.load(Ordering::Relaxed);
-            queue.used -= (weighed - queue.returned) as usize; // Nobody waits for it.
-            queue.returned = weighed;
-        }
-        let waits = queue.entries.last().len();
-        if waits == 0 {
-            queue.mode.set(PARKED);
-            return Next::Parked;
-        }
-        queue.mode.clear(PARKED);
-        let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
-        std::mem::swap(queue.entries.last(), &mut *batch);
-        queue.taken = queue.taken.wrapping_add(waits as u32);
-        self.left = waits;
-        Next::Entries
-    }
-
-    fn take_block(&mut self, queue: &mut Queue<T, S>) -> Next {
-        let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
-        queue.entries.swap_block(&mut batch);
-        self.left = batch.len();
-        queue.taken = queue.taken.wrapping_add(self.left as u32);
-        if self.left >= BLOCK {
-            queue.mode.set(SWOLLEN);
-        }
-        if !queue.entries.is_split() {
-            queue.mode.clear(SPLIT);
-        }
-        Next::Entries
-    }
-
-    /// From a lane that drops its oldest entries are taken one by one, so that the oldest is always in the queue. What is
-    /// taken leaves room at once: were it counted until it is popped, a push in between would find nothing but itself to
-    /// drop.
-    fn take_one(&mut self, queue: &mut Queue<T, S>) -> Next {
-        let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
-        if let Some(mut entry) = queue.entries.pop_front() {
-            queue.used -= usize::from(entry.weighs());
-            batch.push_back(entry);
-            self.left = 1;
-            queue.taken = queue.taken.wrapping_add(1);
-        }
-        Next::Entries
-    }
-
-    /// The same where there is more to look at than entries.
-    #[cold]
-    #[inline(never)]
-    fn refill_slowly(&mut self, mut queue: Guard<'_, Queue<T, S>>) -> Next {
-        if queue.incarnation != self.incarnation || queue.mode.is(DETACHED) {
-            return Next::Gone;
-        }
-        let mut wakes = Vec::new();
-        if self.chunk != u64::MAX {
-            self.lane.settle(&mut queue, &mut wakes);
-        }
-        queue.mode.clear(PARKED);
-        let next = if queue.has_sys() {
-            Next::Sys
-        } else if self.suspended.is_none() && !queue.entries.is_empty() {
-            if queue.mode.is(ONE_BY_ONE) { self.take_one(&mut queue) } else { self.take_block(&mut queue) }
-        } else if self.suspended.is_none() && queue.mode.is(DRAINING) {
-            Next::Drained
-        } else {
-            queue.mode.set(PARKED);
-            self.give_memory_back(&mut queue);
-            Next::Parked
-        };
-        drop(queue);
-        wake_all(wakes);
-        next
-    }
-
-    fn give_memory_back(&mut self, queue: &mut Queue<T, S>) {
-        if !queue.mode.is(SWOLLEN) {
-            return;
-        }
-        queue.mode.clear(SWOLLEN);
-        if queue.entries.is_empty() {
-            queue.entries = Backlog::new();
-        }
-        if let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner)
-            && batch.is_empty()
-        {
-            *batch = VecDeque::new();
-        }
-    }
-
-    /// Suspended, it takes nothing but requests.
-    pub(crate) fn suspend(&mut self, on: bool) {
-        self.lane.suspend(self.incarnation, on);
-        if on {
-            self.suspended.get_or_insert(std::mem::take(&mut self.left));
-        } else if let Some(left) = self.suspended.take() {
-            self.left = left;
-        }
-    }
-}
-
-impl<T: Weighs, S> Drop for Tenancy<'_, T, S> {
-    fn drop(&mut self) {
-        self.lane.leave(self.incarnation, self.owner);
-    }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake, Waker};
 
-use super::queue::{Lane, Next, Pushed, Refused, SYS, Tenancy, Weighs};
+use super::queue::{Lane, Pushed, Refused, SYS, Weighs};
 use super::room::Reserve;
+use super::tenancy::{Next, Tenancy};
 use crate::mailbox::Overflow;
 
 /// Entries from `SIGNAL` on take no room.

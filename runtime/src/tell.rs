@@ -165,7 +165,8 @@ impl<'a, A: Actor> Tell<'a, A> {
                 room.put(Entry::tagged(Some(msg), tag));
                 Tell { unsent: ManuallyDrop::new(None) }
             }
-            None => Tell::slowly(cell, msg, tag),
+            // Boxed: what a pointer leads to would lie in memory on the quick way, too, and be copied in pieces.
+            None => Tell::slowly(cell, Box::new(Entry::tagged(Some(msg), tag))),
         }
     }
 
@@ -176,8 +177,8 @@ impl<'a, A: Actor> Tell<'a, A> {
 
     #[cold]
     #[inline(never)]
-    fn slowly(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<Tag>) -> Self {
-        let unsent = push_slowly(cell, Entry::tagged(Some(msg), tag))
+    fn slowly(cell: &'a Arc<Cell<A>>, entry: Box<Entry<A::Msg>>) -> Self {
+        let unsent = push_slowly(cell, *entry)
             .err()
             .map(|refused| Box::new(Unsent { cell, refused: Some(refused), limit: None, wait: None }));
         Tell { unsent: ManuallyDrop::new(unsent) }

@@ -1,5 +1,5 @@
-//! Two locks for critical sections of a few instructions: one for a value that many want, one for a value that its owner
-//! uses all the time and others almost never.
+//! Locks for critical sections of a few instructions: one for a value that many want, with or without a bell that who
+//! releases it may ring; one for a value that its owner uses all the time and others almost never.
 //!
 //! **Promise** mutual exclusion; a release makes everything done under the lock visible to the next holder.
 //! **Do not promise** fairness. Fit only for what the lane does under them: no user code, no waking, no dropping of
@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 use std::ops::{Deref, DerefMut};
+use std::task::Waker;
 
 use super::sync::{AtomicBool, AtomicU32, Ordering, Shared, heavy_barrier, light_barrier, yield_now};
 
@@ -20,6 +21,119 @@ pub(crate) use plain::{Guard, Lock};
 
 #[cfg(proscenium_loom)]
 pub(crate) use modelled::{Guard, Lock};
+
+/// A lock with a waker that is exchanged under it and rung after it.
+///
+/// Rung by reference: to clone a tokio waker for that, and to drop it, are two read-modify-writes of seven on the way from
+/// a sender to a sleeping consumer. Who rings says so under the lock, and who exchanges the waker waits until it has rung.
+#[repr(C)]
+pub(crate) struct Belled<T> {
+    lock: Lock<T>,
+    waker: Shared<Option<Waker>>,
+}
+
+// JUSTIFICATION: the waker is used by its ringer outside of the lock.
+// SAFETY:
+// - the waker is written in `exchange` alone, which has the lock and waits until nobody rings;
+// - it is read by who has the lock, and by the one ringer: `rings` goes from false to true under the lock (Relaxed), and
+//   back (Release) when the ringer has done with it; `exchange` sees that with Acquire, and no new ringer can begin while
+//   it has the lock;
+// - `Waker` is `Send + Sync`, and the value moves between threads with the lock: `T: Send`.
+unsafe impl<T: Send> Sync for Belled<T> {}
+
+/// The lock is held while this lives.
+pub(crate) struct BelledGuard<'a, T> {
+    guard: Guard<'a, T>,
+    belled: &'a Belled<T>,
+}
+
+impl<T> Belled<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Belled { lock: Lock::new(value), waker: Shared::new(None) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn lock(&self) -> BelledGuard<'_, T> {
+        BelledGuard { guard: self.lock.lock(), belled: self }
+    }
+}
+
+impl<'a, T> BelledGuard<'a, T> {
+    /// Another waker; gives back the one before, to be dropped after the lock.
+    #[must_use]
+    pub(crate) fn exchange(&mut self, waker: Option<Waker>) -> Option<Waker> {
+        while self.belled.lock.rings().load(Ordering::Acquire) {
+            yield_now(); // The ringer does not need the lock.
+        }
+        // SAFETY: see `Sync` above: we have the lock, and nobody rings.
+        self.belled.waker.with_mut(|place| unsafe { std::mem::replace(&mut *place, waker) })
+    }
+
+    /// A waker of one's own.
+    pub(crate) fn waker(&self) -> Option<Waker> {
+        // SAFETY: see `Sync` above: we have the lock, so nobody writes it.
+        self.belled.waker.with(|waker| unsafe { (*waker).clone() })
+    }
+
+    /// Unlocks, and then wakes whoever the waker stands for.
+    #[inline(always)]
+    pub(crate) fn release(self, rings: bool) {
+        if rings {
+            self.ring();
+        }
+    }
+
+    #[inline]
+    fn ring(self) {
+        let rings = self.belled.lock.rings();
+        if rings.load(Ordering::Relaxed) {
+            // The last one is still at it: this one takes a waker of its own.
+            let waker = self.waker();
+            drop(self);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            return;
+        }
+        rings.store(true, Ordering::Relaxed);
+        let BelledGuard { guard, belled } = self;
+        drop(guard);
+        let ringing = Ringing(rings);
+        // SAFETY: see `Sync` above: nobody writes it before `rings` is false again.
+        belled.waker.with(|waker| unsafe {
+            if let Some(waker) = &*waker {
+                waker.wake_by_ref();
+            }
+        });
+        drop(ringing);
+    }
+}
+
+/// Ends the ringing, also when a waker panics.
+struct Ringing<'a>(&'a AtomicBool);
+
+impl Drop for Ringing<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl<T> Deref for BelledGuard<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for BelledGuard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
 
 /// A value that belongs to one owner at a time and can be taken from it, wherever the owner is. Owner 0 is nobody.
 ///
@@ -187,6 +301,8 @@ mod plain {
     #[repr(C)]
     pub(crate) struct Lock<T> {
         held: AtomicBool,
+        /// Of a `Belled`; here, because there is room for it.
+        rings: AtomicBool,
         value: UnsafeCell<T>,
     }
 
@@ -205,7 +321,12 @@ mod plain {
 
     impl<T> Lock<T> {
         pub(crate) fn new(value: T) -> Self {
-            Lock { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
+            Lock { held: AtomicBool::new(false), rings: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        }
+
+        #[inline(always)]
+        pub(super) fn rings(&self) -> &AtomicBool {
+            &self.rings
         }
 
         #[inline(always)]
@@ -268,16 +389,24 @@ mod plain {
 #[cfg(proscenium_loom)]
 mod modelled {
     pub(crate) use loom::sync::MutexGuard as Guard;
+    use loom::sync::atomic::AtomicBool;
 
-    pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
+    pub(crate) struct Lock<T> {
+        value: loom::sync::Mutex<T>,
+        rings: AtomicBool,
+    }
 
     impl<T> Lock<T> {
         pub(crate) fn new(value: T) -> Self {
-            Lock(loom::sync::Mutex::new(value))
+            Lock { value: loom::sync::Mutex::new(value), rings: AtomicBool::new(false) }
+        }
+
+        pub(super) fn rings(&self) -> &AtomicBool {
+            &self.rings
         }
 
         pub(crate) fn lock(&self) -> Guard<'_, T> {
-            self.0.lock().expect("loom's mutex is poisoned only after a failed model")
+            self.value.lock().expect("loom's mutex is poisoned only after a failed model")
         }
     }
 }

@@ -17,7 +17,7 @@ use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use super::backlog::Backlog;
-use super::lock::{Guard, Lock, Owned, Owner};
+use super::lock::{Belled, BelledGuard, Owned, Owner};
 use super::mode::{CLOSED, COLD, DETACHED, DRAINING, Mode, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED};
 use super::room::Waiter;
 use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
@@ -94,8 +94,6 @@ pub(super) struct Queue<T, S> {
     pub(super) capacity: usize,
     /// Accepted and not yet handled as far as the queue knows, granted permits included (bounded lanes only).
     pub(super) used: usize,
-    /// Wakes the consumer's task wherever it waits: parked here, or inside a handler when the incarnation is to end.
-    task: Option<Waker>,
     /// How much of `Hand::weighed` was given back as room.
     pub(super) returned: u64,
     /// How many entries went over to the hand so far.
@@ -125,7 +123,9 @@ pub(super) struct Hand<T> {
 
 #[repr(C)]
 pub(crate) struct Lane<T, S> {
-    pub(super) queue: Lock<Queue<T, S>>,
+    /// Its bell wakes the consumer's task wherever it waits: parked here, or inside a handler when the incarnation is to
+    /// end.
+    pub(super) queue: Belled<Queue<T, S>>,
     /// Keeps what senders write 64 bytes away from what the consumer writes. Alignment would do it, too, but costs more
     /// memory, and the allocator more time.
     apart: [u64; 3],
@@ -170,26 +170,24 @@ impl<T, S> Queue<T, S> {
         self.mode.is(COLD) && self.cold.as_ref().is_some_and(|cold| !cold.sys.is_empty())
     }
 
-    /// Whom to wake after unlocking, if this edge owes a wake-up.
-    #[inline]
+    /// Whether this edge owes the consumer a wake-up, after unlocking.
+    #[inline(always)]
     #[must_use]
-    fn ring(&mut self) -> Option<Waker> {
-        if !self.mode.is(PARKED) {
-            return None;
-        }
+    fn rings(&mut self) -> bool {
+        let was_parked = self.mode.is(PARKED);
         self.mode.clear(PARKED);
-        self.task.clone()
+        was_parked
     }
 
     #[inline(always)]
     #[must_use]
-    pub(super) fn append(&mut self, entry: T) -> Option<Waker> {
+    pub(super) fn append(&mut self, entry: T) -> bool {
         let entry = Packed::new(entry); // Before anything that may panic: see there.
         if self.entries.must_grow() && self.entries.grow() {
             self.mode.set(SPLIT);
         }
         self.entries.push_back(entry);
-        if self.mode.waits_for_entries() { self.ring() } else { None }
+        self.mode.waits_for_entries() && self.rings()
     }
 
     /// Passes free room on to those who wait, in their order.
@@ -231,13 +229,12 @@ impl<T: Weighs, S> Lane<T, S> {
     /// `capacity` of `usize::MAX` is unbounded.
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
         Lane {
-            queue: Lock::new(Queue {
+            queue: Belled::new(Queue {
                 mode: Mode::new(capacity != usize::MAX && overflow == Overflow::DropOldest),
                 incarnation: 0,
                 entries: Backlog::new(),
                 capacity,
                 used: 0,
-                task: None,
                 returned: 0,
                 taken: 0,
                 overflow,
@@ -261,7 +258,7 @@ impl<T: Weighs, S> Lane<T, S> {
         self.lock().overflow
     }
 
-    pub(super) fn lock(&self) -> Guard<'_, Queue<T, S>> {
+    pub(super) fn lock(&self) -> BelledGuard<'_, Queue<T, S>> {
         self.queue.lock()
     }
 
@@ -305,28 +302,35 @@ impl<T: Weighs, S> Lane<T, S> {
         if queue.is_bounded() {
             return self.push_at_bound(queue, entry);
         }
-        let waker = queue.append(entry);
-        drop(queue);
-        wake(waker);
+        let rings = queue.append(entry);
+        queue.release(rings);
         Ok(Pushed::Queued)
     }
 
     /// The bound looks reached. The consumer gives room back in chunks, so what it has handled meanwhile is asked for.
-    fn push_at_bound(&self, mut queue: Guard<'_, Queue<T, S>>, entry: T) -> Result<Pushed<T>, Refused<T>> {
+    fn push_at_bound(&self, mut queue: BelledGuard<'_, Queue<T, S>>, entry: T) -> Result<Pushed<T>, Refused<T>> {
         let mut wakes = Vec::new();
+        let mut rings = false;
         self.settle(&mut queue, &mut wakes);
         let outcome = if queue.used < queue.capacity {
             queue.used += 1;
-            wakes.extend(queue.append(entry));
+            rings = queue.append(entry);
             Ok(Pushed::Queued)
         } else {
             match queue.overflow {
                 Overflow::Wait | Overflow::Fail => Err(Refused::Full(entry)),
                 Overflow::DropNewest => Ok(Pushed::Dropped(entry)),
-                Overflow::DropOldest => self.displace(&mut queue, entry, &mut wakes),
+                Overflow::DropOldest => match queue.entries.remove_first(Packed::weighs) {
+                    Some(oldest) => {
+                        rings = queue.append(entry);
+                        Ok(Pushed::Dropped(oldest.unpack()))
+                    }
+                    // All room is granted to senders that are about to push: the newest is the one to go.
+                    None => Ok(Pushed::Dropped(entry)),
+                },
             }
         };
-        drop(queue);
+        queue.release(rings);
         wake_all(wakes);
         outcome
     }
@@ -339,17 +343,6 @@ impl<T: Weighs, S> Lane<T, S> {
         queue.grant(wakes);
     }
 
-    fn displace(&self, queue: &mut Queue<T, S>, entry: T, wakes: &mut Vec<Waker>) -> Result<Pushed<T>, Refused<T>> {
-        match queue.entries.remove_first(Packed::weighs) {
-            Some(oldest) => {
-                wakes.extend(queue.append(entry));
-                Ok(Pushed::Dropped(oldest.unpack()))
-            }
-            // All room is granted to senders that are about to push: the newest is the one to go.
-            None => Ok(Pushed::Dropped(entry)),
-        }
-    }
-
     /// Takes no notice of the bound nor of a graceful stop: signals, own timers, tells to oneself.
     pub(crate) fn push_exempt(&self, entry: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
@@ -359,9 +352,8 @@ impl<T: Weighs, S> Lane<T, S> {
         if entry.weighs() && queue.is_bounded() {
             queue.used += 1;
         }
-        let waker = queue.append(entry);
-        drop(queue);
-        wake(waker);
+        let rings = queue.append(entry);
+        queue.release(rings);
         Ok(())
     }
 
@@ -372,9 +364,8 @@ impl<T: Weighs, S> Lane<T, S> {
         if queue.is_bounded() {
             queue.used += 1;
         }
-        let waker = queue.append(entry);
-        drop(queue);
-        wake(waker);
+        let rings = queue.append(entry);
+        queue.release(rings);
         Ok(())
     }
 
@@ -401,9 +392,8 @@ impl<T: Weighs, S> Lane<T, S> {
         }
         queue.cold().sys.push_back(request);
         self.hand.ctl.fetch_or(SYS, Ordering::Release);
-        let waker = queue.ring();
-        drop(queue);
-        wake(waker);
+        let rings = queue.rings();
+        queue.release(rings);
         Ok(())
     }
 
@@ -416,7 +406,7 @@ impl<T: Weighs, S> Lane<T, S> {
         }
         self.hand.ctl.fetch_or(END, Ordering::Release);
         queue.mode.clear(PARKED);
-        let task = queue.task.clone();
+        let task = queue.waker();
         drop(queue);
         wake(task);
         true
@@ -429,10 +419,9 @@ impl<T: Weighs, S> Lane<T, S> {
             return;
         }
         queue.mode.set(DRAINING);
-        let waker = queue.ring();
+        let rings = queue.rings();
         let waiters = queue.cold.as_mut().map(|cold| std::mem::take(&mut cold.waiters));
-        drop(queue);
-        wake(waker);
+        queue.release(rings);
         for (_, waker) in waiters.into_iter().flatten() {
             waker.wake();
         }
@@ -470,7 +459,7 @@ impl<T: Weighs, S> Lane<T, S> {
             cold.sys = kept;
             void = rest;
         }
-        let task = queue.task.take();
+        let task = queue.exchange(None);
         let incarnation = queue.incarnation;
         drop(queue);
         drop((task, void)); // A dead incarnation's: dropping runs others' code, so outside the lock.
@@ -506,7 +495,7 @@ impl<T: Weighs, S> Lane<T, S> {
         queue.mode.set(DETACHED);
         self.hand.ctl.fetch_and(SYS | END, Ordering::Release);
         // A stop hook leaves its task here after the consumer has left.
-        let task = queue.task.take();
+        let task = queue.exchange(None);
         drop(queue);
         drop(task);
         had_it
@@ -530,7 +519,7 @@ impl<T: Weighs, S> Lane<T, S> {
         queue.mode.clear(PARKED | COLD);
         queue.mode.set(CLOSED | DETACHED);
         self.hand.ctl.fetch_and(SYS | END, Ordering::Release);
-        let task = queue.task.take();
+        let task = queue.exchange(None);
         let cold = queue.cold.take();
         let entries = queue.entries.take();
         drop(queue);
@@ -584,7 +573,7 @@ impl<T: Weighs, S> Lane<T, S> {
     /// `task` wakes the task of `incarnation` wherever it waits.
     pub(crate) fn set_task(&self, incarnation: u32, task: Waker) {
         let mut queue = self.queue.lock();
-        let old = if queue.incarnation == incarnation { queue.task.replace(task) } else { Some(task) };
+        let old = if queue.incarnation == incarnation { queue.exchange(Some(task)) } else { Some(task) };
         drop(queue);
         drop(old);
     }
@@ -592,21 +581,18 @@ impl<T: Weighs, S> Lane<T, S> {
     /// What wakes the task of `incarnation`, wherever it waits.
     pub(crate) fn task(&self, incarnation: u32) -> Option<Waker> {
         let queue = self.queue.lock();
-        if queue.incarnation == incarnation { queue.task.clone() } else { None }
+        if queue.incarnation == incarnation { queue.waker() } else { None }
     }
 }
 
 /// The lane is locked, and has room for one entry.
-pub(crate) struct Room<'a, T, S>(Guard<'a, Queue<T, S>>);
+pub(crate) struct Room<'a, T, S>(BelledGuard<'a, Queue<T, S>>);
 
 impl<T, S> Room<'_, T, S> {
     #[inline(always)]
     pub(crate) fn put(mut self, entry: T) {
-        let waker = self.0.append(entry);
-        drop(self.0);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        let rings = self.0.append(entry);
+        self.0.release(rings);
     }
 }
 

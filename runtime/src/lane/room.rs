@@ -93,12 +93,9 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
         if !self.waiter.as_ref().is_some_and(|waiter| waiter.is_granted()) {
             return Err(Refused::Full(entry));
         }
-        let waker = queue.append(entry);
-        drop(queue);
         self.waiter = None;
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        let rings = queue.append(entry);
+        queue.release(rings);
         Ok(())
     }
 }

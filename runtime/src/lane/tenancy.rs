@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::backlog::{BLOCK, Backlog};
-use super::lock::{Guard, Owner};
+use super::lock::{BelledGuard, Owner};
 use super::mode::{DETACHED, DRAINING, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED, SWOLLEN};
 use super::queue::{Lane, Packed, Queue, Weighs, calm, wake_all};
 use super::sync::Ordering;
@@ -182,7 +182,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// The same where there is more to look at than entries.
     #[cold]
     #[inline(never)]
-    fn refill_slowly(&mut self, mut queue: Guard<'_, Queue<T, S>>) -> Next {
+    fn refill_slowly(&mut self, mut queue: BelledGuard<'_, Queue<T, S>>) -> Next {
         if queue.incarnation != self.incarnation || queue.mode.is(DETACHED) {
             return Next::Gone;
         }

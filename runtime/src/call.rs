@@ -204,7 +204,8 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
             return Poll::Ready(Err(CallError::Chain { path }));
         }
         self.cell.face.node.sweeper().wake();
-        match push(self.cell, self.msg.take(), self.answer.tag()) {
+        let Some(msg) = self.msg.take() else { return Poll::Ready(Ok(())) };
+        match push(self.cell, msg, self.answer.tag()) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(refused) => self.refused(refused, cx),
         }
@@ -214,7 +215,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     fn refused(&mut self, refused: Refused<Entry<A::Msg>>, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
         let may_wait = !self.extra().try_only && self.cell.lane.overflow() == Overflow::Wait;
         match refused {
-            Refused::Full(entry) if may_wait => self.msg = entry.msg,
+            Refused::Full(entry) if may_wait => self.msg = entry.into_message(),
             refused => return Poll::Ready(Err(refusal(self.cell, refused).into())),
         }
         let limit = self.limit();
@@ -237,7 +238,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
                 self.answer.limit(extra.left);
                 let tag = self.answer.tag();
                 let filled = match extra.room.take().zip(self.msg.take()) {
-                    Some((room, msg)) => room.fill(Entry::tagged(Some(msg), tag)),
+                    Some((room, msg)) => room.fill(Entry::tagged(msg, tag)),
                     None => Ok(()),
                 };
                 Poll::Ready(filled.map_err(|refused| refusal(cell, refused).into()))

@@ -267,7 +267,7 @@ impl<A: Actor> Cell<A> {
 fn undeliver<A: Actor>(entry: Entry<A::Msg>, why: &Undelivered, failure: Failure) {
     let outcome = panics::contain(|| {
         scope::failing(failure, || match entry {
-            Entry { msg: Some(msg), note: Note::TELL | Note::RETRY, .. } => A::on_undelivered(msg, why),
+            Entry::Message { msg, note: Note::TELL | Note::RETRY } => A::on_undelivered(msg, why),
             entry => drop(entry),
         });
     });
@@ -300,7 +300,7 @@ impl<A: Actor> AnyCell for Cell<A> {
     fn signal(&self, incarnation: u32, signal: Signal) {
         // Signals first: of two at once, an entry may stand for the other's signal, but never comes before its own.
         if self.face.alive(incarnation, |tables, _| tables.signals.push_back(signal)).is_some() {
-            drop(self.lane.push_exempt(Entry::signal(incarnation))); // Closed: nobody is left to hear it.
+            drop(self.lane.push_exempt(Entry::Signal(incarnation))); // Closed: nobody is left to hear it.
         }
     }
 

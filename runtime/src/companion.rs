@@ -256,14 +256,11 @@ fn take<A: Actor>(
         *step = Step::Nothing;
         return None;
     };
-    if entry.look().note == Note::TELL {
-        if let Some(msg) = &entry.look().msg {
-            cx.begin(A::kind(msg), msg);
-        }
-        return entry.unpack().msg; // Nothing more can panic: see `Packed`.
+    if let Entry::Message { msg, note: Note::TELL } = entry.look() {
+        cx.begin(A::kind(msg), msg);
+        return entry.unpack().into_message(); // Nothing more can panic: see `Packed`.
     }
-    let Entry { msg, note } = entry.unpack();
-    let msg = sift(msg, note, cx, step);
+    let msg = sift(entry.unpack(), cx, step);
     if let Some(msg) = &msg {
         cx.begin(A::kind(msg), msg);
     }
@@ -319,25 +316,29 @@ fn overtaken<A: Actor>(
 }
 
 /// What an entry that is no tell has for the actor. What is stale or late has nothing.
-fn sift<A: Actor>(msg: Option<A::Msg>, note: Note, cx: &mut Context<A>, step: &mut Step) -> Option<A::Msg> {
+fn sift<A: Actor>(entry: Entry<A::Msg>, cx: &mut Context<A>, step: &mut Step) -> Option<A::Msg> {
     *step = Step::Asked;
+    let (msg, note) = match entry {
+        Entry::Message { msg, note } => (msg, note),
+        Entry::Timer(incarnation) if incarnation == cx.incarnation => return cx.collect_timer(),
+        Entry::Signal(incarnation) if incarnation == cx.incarnation => {
+            *step = Step::Signal;
+            return None;
+        }
+        Entry::Timer(_) | Entry::Signal(_) => return None,
+    };
     match note.read() {
         Special::Call(tag) if tag.is_late() => None,
         Special::Call(tag) => {
             cx.face().call_in_hand.store(tag.to_bits(), Ordering::Release);
-            msg
+            Some(msg)
         }
-        Special::Own(incarnation) => msg.filter(|_| incarnation == cx.incarnation),
+        Special::Own(incarnation) => (incarnation == cx.incarnation).then_some(msg),
+        Special::Tell => Some(msg),
         Special::Retry => {
             cx.retrying = true;
-            msg
+            Some(msg)
         }
-        Special::Timer(incarnation) if incarnation == cx.incarnation => cx.collect_timer(),
-        Special::Signal(incarnation) if incarnation == cx.incarnation => {
-            *step = Step::Signal;
-            None
-        }
-        Special::Timer(_) | Special::Signal(_) => None,
     }
 }
 
@@ -392,7 +393,7 @@ pub(crate) fn crashed<A: Actor>(cell: &Cell<A>, msg: A::Msg, retried: bool, exit
     match A::CRASH {
         CrashPolicy::RetryOnce if !retried && cell.face.is_kept() => {
             let refused = cell.lane.push_front(Entry::new(msg, Note::RETRY)).err();
-            refused.and_then(|entry| entry.msg).into_iter().for_each(undelivered); // Closed meanwhile.
+            refused.and_then(Entry::into_message).into_iter().for_each(undelivered); // Closed meanwhile.
         }
         CrashPolicy::Drop => drop(panics::contain(|| drop(msg))),
         CrashPolicy::RetryOnce | CrashPolicy::SetAside => undelivered(msg),

@@ -292,7 +292,7 @@ impl<A: Actor> Context<A> {
         loop {
             let now = node.now();
             while extra.timers.fire(now) {
-                drop(self.cell.lane.push_exempt(Entry::timer(self.incarnation))); // Closed: the companion is about to learn it.
+                drop(self.cell.lane.push_exempt(Entry::Timer(self.incarnation))); // Closed: the companion is about to learn it.
             }
             let Some(due) = extra.timers.next_due() else {
                 extra.sleep = None;

@@ -1,5 +1,7 @@
 //! What lies in a lane: messages, the actor's own events, signals; and the requests that overtake them.
 
+use std::num::NonZeroU64;
+
 use crate::actor::Actor;
 use crate::exit::Exit;
 use crate::lane::Weighs;
@@ -9,60 +11,61 @@ use crate::sys::Asked;
 
 /// One place in a queue.
 ///
-/// Made of whole words, none of them inside another: an enum of messages is copied by its tag and the rest apart, and
-/// reading such a copy back in one go stalls the processor, several times a message.
-pub(crate) struct Entry<M> {
-    /// None for a timer and a signal, which are kept elsewhere, in the order of their entries.
-    pub(crate) msg: Option<M>,
-    pub(crate) note: Note,
+/// A note is never zero, so an entry is as large as its message and one word.
+pub(crate) enum Entry<M> {
+    Message {
+        msg: M,
+        note: Note,
+    },
+    /// What happens is kept elsewhere, in the order of these entries. The number is the incarnation whose it is.
+    Timer(u32),
+    /// As `Timer`.
+    Signal(u32),
 }
 
-/// What is special about an entry, in one word.
+/// What is special about a message, in one word.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Note(u64);
+pub(crate) struct Note(NonZeroU64);
 
-/// A note, read. A number is an incarnation's: for any other it is stale.
+/// A note, read.
 pub(crate) enum Special {
+    /// Nothing.
+    Tell,
     /// With the use of the reply slot that its `Reply` holds, so that a call whose caller gave up is not handled.
     Call(Tag),
     /// Crashed once under `CrashPolicy::RetryOnce`.
     Retry,
-    /// The result of a future, or an item of a stream.
+    /// The result of a future, or an item of a stream, of that incarnation: for any other it is stale.
     Own(u32),
-    /// The next of the timers that have fired.
-    Timer(u32),
-    /// The next signal.
-    Signal(u32),
 }
 
-const KIND: u32 = 3;
+const KIND: u32 = 2;
 const CALL: u64 = 1;
 const OWN: u64 = 2;
-const RETRY: u64 = 3;
-const TIMER: u64 = 4;
-const SIGNAL: u64 = 5;
+const REST: u64 = 3;
 
 impl Note {
-    pub(crate) const TELL: Note = Note(0);
-    pub(crate) const RETRY: Note = Note(RETRY);
+    pub(crate) const TELL: Note = Note::of(0, REST);
+    pub(crate) const RETRY: Note = Note::of(1, REST);
 
-    #[inline]
-    fn call(tag: Tag) -> Note {
-        Note(tag.to_bits() << KIND | CALL)
+    #[inline(always)]
+    const fn of(number: u64, kind: u64) -> Note {
+        match NonZeroU64::new(number << KIND | kind) {
+            Some(note) => Note(note),
+            None => panic!("no kind is zero"),
+        }
     }
 
     pub(crate) fn own(incarnation: u32) -> Note {
-        Note(u64::from(incarnation) << KIND | OWN)
+        Note::of(u64::from(incarnation), OWN)
     }
 
-    #[inline(always)]
     pub(crate) fn read(self) -> Special {
-        let number = (self.0 >> KIND) as u32;
-        match self.0 & ((1 << KIND) - 1) {
-            CALL => Special::Call(Tag::from_bits(self.0 >> KIND)),
-            OWN => Special::Own(number),
-            TIMER => Special::Timer(number),
-            SIGNAL => Special::Signal(number),
+        let number = self.0.get() >> KIND;
+        match self.0.get() & ((1 << KIND) - 1) {
+            CALL => Special::Call(Tag::from_bits(number)),
+            OWN => Special::Own(number as u32),
+            _ if self == Note::TELL => Special::Tell,
             _ => Special::Retry,
         }
     }
@@ -71,28 +74,31 @@ impl Note {
 impl<M> Entry<M> {
     #[inline]
     pub(crate) fn new(msg: M, note: Note) -> Self {
-        Entry { msg: Some(msg), note }
+        Entry::Message { msg, note }
     }
 
     /// A call, the tell that passes a call on, or a plain tell.
-    #[inline]
-    pub(crate) fn tagged(msg: Option<M>, tag: Option<Tag>) -> Self {
-        Entry { msg, note: tag.map_or(Note::TELL, Note::call) }
+    #[inline(always)]
+    pub(crate) fn tagged(msg: M, tag: Option<Tag>) -> Self {
+        let note = match tag {
+            None => Note::TELL,
+            Some(tag) => Note::of(tag.to_bits(), CALL),
+        };
+        Entry::Message { msg, note }
     }
 
-    pub(crate) fn timer(incarnation: u32) -> Self {
-        Entry { msg: None, note: Note(u64::from(incarnation) << KIND | TIMER) }
-    }
-
-    pub(crate) fn signal(incarnation: u32) -> Self {
-        Entry { msg: None, note: Note(u64::from(incarnation) << KIND | SIGNAL) }
+    pub(crate) fn into_message(self) -> Option<M> {
+        match self {
+            Entry::Message { msg, .. } => Some(msg),
+            Entry::Timer(_) | Entry::Signal(_) => None,
+        }
     }
 }
 
 impl<M> Weighs for Entry<M> {
     #[inline]
     fn weighs(&self) -> bool {
-        self.note.0 & ((1 << KIND) - 1) < TIMER
+        matches!(self, Entry::Message { .. })
     }
 }
 

@@ -162,11 +162,11 @@ impl<'a, A: Actor> Tell<'a, A> {
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<Tag>) -> Self {
         match cell.lane.room() {
             Some(room) => {
-                room.put(Entry::tagged(Some(msg), tag));
+                room.put(Entry::tagged(msg, tag));
                 Tell { unsent: ManuallyDrop::new(None) }
             }
             // Boxed: what a pointer leads to would lie in memory on the quick way, too, and be copied in pieces.
-            None => Tell::slowly(cell, Box::new(Entry::tagged(Some(msg), tag))),
+            None => Tell::slowly(cell, Box::new(Entry::tagged(msg, tag))),
         }
     }
 
@@ -330,11 +330,7 @@ impl<A: Actor> WaitForRoom<A> {
 
 /// One push of a call, by the rules for tells to oneself and for the overflow policy.
 #[inline(always)]
-pub(crate) fn push<A: Actor>(
-    cell: &Cell<A>,
-    msg: Option<A::Msg>,
-    tag: Option<Tag>,
-) -> Result<(), Refused<Entry<A::Msg>>> {
+pub(crate) fn push<A: Actor>(cell: &Cell<A>, msg: A::Msg, tag: Option<Tag>) -> Result<(), Refused<Entry<A::Msg>>> {
     match cell.lane.room() {
         Some(room) => {
             room.put(Entry::tagged(msg, tag));
@@ -360,7 +356,7 @@ fn push_slowly<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Ref
 /// A refused push as the sender's error.
 #[cold]
 pub(crate) fn refusal<A: Actor>(cell: &Cell<A>, refused: Refused<Entry<A::Msg>>) -> TellError<A::Msg> {
-    let message = |entry: Entry<A::Msg>| entry.msg.expect("only messages are pushed by senders");
+    let message = |entry: Entry<A::Msg>| entry.into_message().expect("only messages are pushed by senders");
     match refused {
         Refused::Full(entry) => TellError::Full(message(entry)),
         Refused::Draining(entry) => TellError::Stopping(message(entry)),

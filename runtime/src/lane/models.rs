@@ -362,6 +362,27 @@ fn a_fence_hands_what_is_unhandled_to_the_successor() {
     });
 }
 
+/// A sender that rings does so without the lock, and by reference: the bell is not changed under its hands.
+#[test]
+fn the_bell_is_exchanged_when_nobody_rings_it() {
+    model(|| {
+        let lane = home(UNBOUNDED);
+        let first = lane.attach(|_| true).unwrap();
+        lane.set_task(first, Sleeper::new().waker);
+        let mut parked = lane.enter(first);
+        assert!(parked.next().is_none());
+        let senders = [10, 20].map(|entry| {
+            let lane = lane.clone();
+            thread::spawn(move || drop(push(&lane, entry).unwrap()))
+        });
+        lane.fence(first);
+        let second = lane.attach(|_| true).unwrap();
+        assert_eq!(sorted(serve_all(&lane, second, 2)), [10, 20]);
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        drop(parked);
+    });
+}
+
 /// Requests that come between the fence and the successor are the successor's.
 #[test]
 fn a_fenced_consumer_takes_no_request_of_its_successor() {

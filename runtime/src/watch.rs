@@ -2,20 +2,23 @@
 //!
 //! ```text
 //!   companion's poll ──▶ beat of its thread (running actor, number of polls)
-//!                              ▲ read every millisecond while anything runs
+//!                              ▲ read every millisecond while much runs, ten times a second while little does
 //!   watch thread ──────────────┘──▶ report to the actor's node: actor, how long
 //! ```
 //!
 //! One thread for all nodes of a process, from the first one's start to the last one's stop; a node is told of its own
 //! actors only.
 //!
+//! Where little runs, a thread that wakes up a thousand times a second would be most of the work, and in the way of what it
+//! watches. Then each message reads the clock itself, and the thread has time; it parks when there is nothing at all.
+//!
 //! **Promises**: a handler that has not yielded for half a second is named within a second of its start, even if it has
 //! taken all workers of the runtime; an idle process costs nothing, because the thread parks.
 //! **Bounds**: one beat a thread that polls actors, used again when the thread has ended; one report a poll.
-//! **Cost**: three relaxed stores and two loads a poll.
+//! **Cost**: three relaxed stores and two loads a poll, two loads a message; where little runs, 30 ns a message.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -23,8 +26,13 @@ use std::time::{Duration, Instant};
 use crate::actor_id::ActorId;
 
 const TICK: Duration = Duration::from_millis(1);
-/// Ticks without any poll after which the thread parks.
-const QUIET: u32 = 20;
+/// Between two looks where little runs.
+const LOOK: Duration = Duration::from_millis(100);
+/// So many messages in a millisecond are much, and so many polls in a tick are not little.
+const MUCH: u32 = 32;
+/// Ticks with little, or looks without anything, after which the thread goes down a pace.
+const CALM: u32 = 20;
+const QUIET: u32 = 5;
 const STUCK: Duration = Duration::from_millis(500);
 
 /// What one thread is at. Written by that thread alone.
@@ -63,8 +71,17 @@ struct Nodes {
 // Threads belong to the process, and so do their beats and who looks at them; all that is a node's stays with the node.
 static NODES: Mutex<Nodes> = Mutex::new(Nodes { all: Vec::new(), thread: None });
 static BEATS: Mutex<Vec<&'static Beat>> = Mutex::new(Vec::new());
-static PARKED: AtomicBool = AtomicBool::new(true);
+static PACE: AtomicU8 = AtomicU8::new(PARKED);
 static NOW_MS: AtomicU32 = AtomicU32::new(0);
+/// Messages that found the clock at the same millisecond as the one before.
+static SAME_MS: AtomicU32 = AtomicU32::new(0);
+
+/// The thread keeps the clock.
+const TICKING: u8 = 0;
+/// Each message reads the clock; the thread looks for handlers that do not yield.
+const LOOKING: u8 = 1;
+/// The thread sleeps until the next poll.
+const PARKED: u8 = 2;
 
 fn nodes() -> MutexGuard<'static, Nodes> {
     NODES.lock().unwrap_or_else(PoisonError::into_inner) // Nothing under it leaves it half done.
@@ -74,10 +91,26 @@ fn beats() -> MutexGuard<'static, Vec<&'static Beat>> {
     BEATS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Milliseconds of the coarse clock, at most a tick old while any actor runs. It starts with the first node.
+/// Milliseconds of the coarse clock, at most a tick old. It starts with the first node.
 #[inline(always)]
 pub(crate) fn now_ms() -> u32 {
+    if PACE.load(Ordering::Relaxed) != TICKING {
+        return read_clock();
+    }
     NOW_MS.load(Ordering::Relaxed)
+}
+
+#[cold]
+fn read_clock() -> u32 {
+    let before = NOW_MS.load(Ordering::Relaxed);
+    let now = refresh();
+    if now != before {
+        SAME_MS.store(0, Ordering::Relaxed);
+    } else if SAME_MS.fetch_add(1, Ordering::Relaxed) == MUCH {
+        PACE.store(TICKING, Ordering::Relaxed);
+        unpark();
+    }
+    now
 }
 
 fn refresh() -> u32 {
@@ -90,18 +123,21 @@ fn refresh() -> u32 {
 /// A poll begins somewhere.
 #[inline(always)]
 pub(crate) fn rouse() {
-    if PARKED.load(Ordering::Relaxed) {
+    if PACE.load(Ordering::Relaxed) == PARKED {
         wake();
     }
 }
 
 #[cold]
 fn wake() {
-    if PARKED.swap(false, Ordering::AcqRel) {
-        refresh();
-        if let Some(thread) = &nodes().thread {
-            thread.unpark();
-        }
+    if PACE.compare_exchange(PARKED, LOOKING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        unpark();
+    }
+}
+
+fn unpark() {
+    if let Some(thread) = &nodes().thread {
+        thread.unpark();
     }
 }
 
@@ -113,7 +149,7 @@ impl Watch {
         if nodes.thread.is_none() {
             let handle = std::thread::Builder::new().name("proscenium-watch".into()).spawn(run)?;
             nodes.thread = Some(handle.thread().clone());
-            PARKED.store(false, Ordering::Release);
+            PACE.store(LOOKING, Ordering::Release);
         }
         nodes.all.push((node, Arc::new(report)));
         Ok(Watch { node, started_ms })
@@ -126,7 +162,7 @@ impl Watch {
         let (gone, left) = std::mem::take(&mut nodes.all).into_iter().partition(|(node, _)| *node == self.node);
         nodes.all = left;
         if nodes.all.is_empty() && before > 0 {
-            PARKED.store(false, Ordering::Release);
+            PACE.store(LOOKING, Ordering::Release);
             if let Some(thread) = &nodes.thread {
                 thread.unpark();
             }
@@ -203,48 +239,60 @@ impl Beat {
 /// The watch thread.
 fn run() {
     let mut seen: Vec<Seen> = Vec::new();
-    let mut quiet = 0;
+    let mut calm = 0;
     loop {
         {
             let mut nodes = nodes();
             if nodes.all.is_empty() {
                 nodes.thread = None;
-                PARKED.store(true, Ordering::Release);
+                PACE.store(PARKED, Ordering::Release);
                 return;
             }
         }
-        let look = look(&mut seen);
-        quiet = if look == Look::Busy { 0 } else { quiet + 1 };
-        if quiet < QUIET {
+        if PACE.load(Ordering::Relaxed) == TICKING {
             std::thread::sleep(TICK);
-        } else if look == Look::Held {
-            std::thread::sleep(50 * TICK); // Nothing but stuck handlers: no need to hurry.
+            refresh();
+            let (_, polls) = look(&mut seen);
+            calm = if polls > u64::from(MUCH) { 0 } else { calm + 1 };
+            if calm >= CALM {
+                PACE.store(LOOKING, Ordering::Relaxed);
+                calm = 0;
+            }
         } else {
-            park(&mut seen);
-            quiet = 0;
+            std::thread::park_timeout(LOOK);
+            let (look, _) = look(&mut seen);
+            calm = if look == Look::Quiet { calm + 1 } else { 0 };
+            if calm >= QUIET {
+                park(&mut seen);
+                calm = 0;
+            }
         }
     }
 }
 
-fn look(seen: &mut Vec<Seen>) -> Look {
-    refresh();
+/// What runs, and how many polls there were since the last look.
+fn look(seen: &mut Vec<Seen>) -> (Look, u64) {
     let beats = beats().clone();
     let first = seen.len();
     let new = beats[first..].iter().map(|beat| Seen { beat, polls: 0, since: Instant::now(), reported: false });
     seen.extend(new); // Beats are never taken out, so those seen are the first ones.
-    seen.iter_mut().map(Seen::look).max().unwrap_or(Look::Quiet)
+    let looks = seen.iter_mut().map(Seen::look);
+    looks.fold((Look::Quiet, 0), |(most, all), (look, polls)| (most.max(look), all + polls))
 }
 
 /// A poll that began before it could see `PARKED` has its beat visible within a tick: look once more after that.
 /// (A fence in every poll would do the same at 6 ns a poll.)
 fn park(seen: &mut Vec<Seen>) {
-    PARKED.store(true, Ordering::SeqCst);
-    std::thread::sleep(TICK);
-    if look(seen) != Look::Quiet {
-        PARKED.store(false, Ordering::SeqCst);
+    // Not over a faster pace that a message has just asked for.
+    if PACE.compare_exchange(LOOKING, PARKED, Ordering::SeqCst, Ordering::Relaxed).is_err() {
         return;
     }
-    while PARKED.load(Ordering::Acquire) {
+    std::thread::sleep(TICK);
+    if look(seen).0 != Look::Quiet {
+        let _ = PACE.compare_exchange(PARKED, LOOKING, Ordering::SeqCst, Ordering::Relaxed);
+        return;
+    }
+    while PACE.load(Ordering::Acquire) == PARKED {
         std::thread::park();
     }
 }
@@ -265,24 +313,25 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self) -> Look {
+    fn look(&mut self) -> (Look, u64) {
         // In this order, and written in the other: a poll that is seen as running has been counted.
         let actor = self.beat.running.load(Ordering::Acquire);
         let polls = self.beat.polls.load(Ordering::Relaxed);
         if polls != self.polls {
+            let new = polls.wrapping_sub(self.polls);
             *self = Seen { beat: self.beat, polls, since: Instant::now(), reported: false };
-            return Look::Busy;
+            return (Look::Busy, new);
         }
         if actor == 0 || self.beat.unwatched.load(Ordering::Relaxed) {
             self.since = Instant::now();
-            return Look::Quiet;
+            return (Look::Quiet, 0);
         }
         let since = self.since.elapsed();
         if since >= STUCK && !self.reported {
             self.reported = true;
             report(&Stuck { actor: ActorId::from_bits(actor), since });
         }
-        Look::Held
+        (Look::Held, 0)
     }
 }
 

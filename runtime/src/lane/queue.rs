@@ -128,7 +128,7 @@ pub(crate) struct Lane<T, S> {
     pub(super) queue: Belled<Queue<T, S>>,
     /// Keeps what senders write 64 bytes away from what the consumer writes. Alignment would do it, too, but costs more
     /// memory, and the allocator more time.
-    apart: [u64; 3],
+    apart: [u64; 2],
     pub(super) hand: Hand<T>,
 }
 
@@ -240,7 +240,7 @@ impl<T: Weighs, S> Lane<T, S> {
                 overflow,
                 cold: None,
             }),
-            apart: [0; 3],
+            apart: [0; 2],
             hand: Hand {
                 ctl: AtomicU64::new(0),
                 batch: Owned::new(VecDeque::new()),

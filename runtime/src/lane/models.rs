@@ -39,6 +39,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use loom::sync::Notify;
 use loom::thread;
 
+use super::lock::Owned;
 use super::pool;
 use super::queue::{END, Lane, Pushed, Refused, SYS, Weighs};
 use super::room::Reserve;
@@ -359,6 +360,30 @@ fn a_fence_hands_what_is_unhandled_to_the_successor() {
         all.extend(later);
         assert_eq!(all, [10, 11, 12, 20]);
         assert_eq!(room(&lane), 4);
+    });
+}
+
+/// The first is still at its vain look into the hand while the second is given up, too.
+#[test]
+fn who_was_given_up_does_not_cover_for_its_successor() {
+    preempted(5, || {
+        let hand = Arc::new(Owned::new(0));
+        let looks = |owner| {
+            let hand = hand.clone();
+            thread::spawn(move || {
+                if let Some(mut count) = hand.by_owner(owner) {
+                    *count += 1;
+                }
+            })
+        };
+        let (first, stuck) = (hand.give(1), looks(hand.give(1)));
+        hand.seize();
+        let late = looks(hand.give(2));
+        assert!(hand.by_owner(first).is_none());
+        hand.seize();
+        *hand.by_nobody().unwrap() += 1;
+        stuck.join().unwrap();
+        late.join().unwrap();
     });
 }
 

@@ -9,7 +9,7 @@ use crate::measure::{Flavour, Plan, Sample};
 use crate::peer::Peer;
 use crate::peers::actix;
 use crate::peers::kameo::Kameo;
-use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium};
+use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
 use crate::peers::ractor::Ractor;
 use crate::peers::tokio::Tokio;
 use crate::tally::Tally;
@@ -49,6 +49,7 @@ pub fn run(errand: &[String]) -> Result<(), Failure> {
         ("idle", "actix") => actix::idle(plan.ops, procfs::resident_bytes, move |before| per_actor(before, plan.ops)),
         ("idle", "kameo") => idle::<Kameo>(plan),
         ("idle", "proscenium") => idle::<Proscenium>(plan),
+        ("idle", WithRactor::NAME) => idle::<WithRactor>(plan),
         ("idle", "light") => idle::<Light>(plan),
         ("idle", "ractor") => idle::<Ractor>(plan),
         ("idle", "tokio") => idle::<Tokio>(plan),

@@ -1,14 +1,15 @@
 //! Starting, restarting and stopping actors.
 
 use super::messages::column;
-use super::with_beam;
+use super::{ASKED, with_beam};
 use crate::bound::Bound;
 use crate::measure::{Measure, Unit};
 use crate::noise::Floor;
+use crate::peer::Peer;
 use crate::peers::actix;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;
-use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium};
+use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
 use crate::peers::ractor::Ractor;
 use crate::peers::tokio::Tokio;
 use crate::shapes;
@@ -38,8 +39,11 @@ fn restart(beam: &Beam) -> Measure {
 fn spawn(beam: &Beam) -> Measure {
     let mut measure = Measure::new("spawn", "spawn to first message handled, per actor", 2_000)
         .bound(Bound::ratio("proscenium", "ractor", 1.15))
-        .bound(Bound::ratio("light", "tokio", 1.0));
+        .bound(Bound::ratio(WithRactor::NAME, "ractor", 1.15))
+        .bound(Bound::ratio("light", "tokio", 1.0))
+        .note(ASKED);
     measure = column::<Proscenium>(measure, shapes::spawn::<Proscenium>);
+    measure = column::<WithRactor>(measure, shapes::spawn::<WithRactor>);
     measure = column::<Light>(measure, shapes::spawn::<Light>);
     measure = column::<Ractor>(measure, shapes::spawn::<Ractor>);
     measure = column::<Tokio>(measure, shapes::spawn::<Tokio>);

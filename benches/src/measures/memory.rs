@@ -1,12 +1,12 @@
 //! What actors cost that do nothing: memory, CPU, and a million of them.
 
-use super::with_beam;
+use super::{ASKED, with_beam};
 use crate::bound::Bound;
 use crate::measure::{Flavour, Measure, Unit};
 use crate::peer::Peer;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;
-use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium};
+use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
 use crate::peers::ractor::Ractor;
 use crate::peers::tokio::Tokio;
 use crate::peers::{actix, ractor_default};
@@ -32,9 +32,12 @@ fn idle_memory(beam: &Beam) -> Measure {
         .readings(Unit::Bytes, &["bytes"])
         .rounds_at_most(3)
         .bound(Bound::ratio("proscenium", ractor_default::NAME, 1.0))
+        .bound(Bound::ratio(WithRactor::NAME, ractor_default::NAME, 1.0))
         .bound(Bound::limit("light", LIGHT_BYTES, None))
-        .note("growth of the resident memory of a process of its own, through the system's allocator; the BEAM's is its own account");
+        .note("growth of the resident memory of a process of its own, through the system's allocator; the BEAM's is its own account")
+        .note(ASKED);
     measure = in_child::<Proscenium>(measure, "idle");
+    measure = in_child::<WithRactor>(measure, "idle");
     measure = in_child::<Light>(measure, "idle");
     measure = measure.column(ractor_default::NAME, Ractor::VERSION, move |plan| {
         built

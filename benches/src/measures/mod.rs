@@ -7,6 +7,10 @@ mod messages;
 use crate::measure::Measure;
 use crate::peers::beam::Beam;
 
+/// Told below the measures that have such a column.
+const ASKED: &str = "an ordinary actor's ractor actor is made when it is asked for: in `proscenium` nobody does, in \
+    `proscenium + ractor` the spawner does at once";
+
 /// Every measure, in the order of the table.
 pub fn all(beam: &Beam) -> Vec<Measure> {
     let mut measures = messages::all(beam);

@@ -1,6 +1,6 @@
 //! Proscenium as its users write it: `#[actor]`, typed refs, statistics and recorder on, the default time-out on calls.
 
-use proscenium_runtime::{ActorCell, Context, Down, Ended, Exit, Mailbox, Node, Owner, actor};
+use proscenium_runtime::{Actor, ActorCell, Context, Down, Ended, Exit, Mailbox, Node, Owner, Ref, actor, interop};
 use tokio::sync::mpsc;
 
 use crate::Failure;
@@ -132,6 +132,54 @@ impl<const LIGHT: bool, const BOUNDED: bool> Stops for Subject<LIGHT, BOUNDED> {
         counter.stop().now();
         Ok(())
     }
+}
+
+/// An ordinary actor, the default mailbox, whose ractor actor is asked for right after the spawn: nobody pays more.
+pub struct WithRactor;
+
+impl Peer for WithRactor {
+    const NAME: &'static str = "proscenium + ractor";
+    const VERSION: &'static str = ProsceniumBounded::VERSION;
+    type World = Node;
+    type Counter = CounterRef;
+    type Hop = HopRef;
+
+    async fn world() -> Result<Node, Failure> {
+        ProsceniumBounded::world().await
+    }
+
+    async fn counter(node: &Node, tally: Tally) -> Result<CounterRef, Failure> {
+        let counter = ProsceniumBounded::counter(node, tally).await?;
+        asked(&counter)?;
+        Ok(counter)
+    }
+
+    async fn tell(to: &CounterRef, number: u64) -> Result<(), Failure> {
+        ProsceniumBounded::tell(to, number).await
+    }
+
+    fn post(to: &CounterRef, number: u64) -> Result<(), Failure> {
+        ProsceniumBounded::post(to, number)
+    }
+
+    async fn call(to: &CounterRef, number: u64) -> Result<u64, Failure> {
+        ProsceniumBounded::call(to, number).await
+    }
+
+    async fn hop(node: &Node, link: Link<HopRef>) -> Result<HopRef, Failure> {
+        let hop = ProsceniumBounded::hop(node, link).await?;
+        asked(&hop)?;
+        Ok(hop)
+    }
+
+    async fn pass(to: &HopRef, token: u64) -> Result<(), Failure> {
+        ProsceniumBounded::pass(to, token).await
+    }
+}
+
+/// Has the ractor actor made.
+fn asked<A: Actor>(actor: &Ref<A>) -> Result<(), Failure> {
+    interop::ractor_cell(actor).map(drop).ok_or_else(|| "ractor refuses it".into())
 }
 
 /// The least of a supervisor: starts the next incarnation when it hears of an end.

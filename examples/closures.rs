@@ -12,7 +12,7 @@ enum Sum {
 async fn main() -> proscenium::Result<()> {
     let node = Node::start("closures").await?;
 
-    // The state is what the closure captures. Light actors are made for this: about a kilobyte each.
+    // The state is what the closure captures. An actor is cheap enough for this: about a kilobyte each.
     let mut total = 0;
     let sum = node
         .spawn_light(actor_fn(move |msg: Sum| match msg {

@@ -47,7 +47,8 @@ use crate::signal::{Down, Exited};
 /// **Crash**: a panic, or an `Err` from a handler, ends the incarnation; the mailbox stays for the next one if there is
 /// a supervisor, and is closed otherwise.
 /// **Bounds**: `MAILBOX`.
-/// **Cost**: see `docs/actors.md`; a message costs one lock on each side.
+/// **Cost**: a message costs its sender one lock; the actor takes up to 256 of them with one, and pays a few plain loads
+/// and stores for each. `docs/actors.md` tells the rest.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an actor",
     note = "write `#[actor]` on its `impl` block, or implement `Actor` with `type Msg`, `type Ref` and `handle`"

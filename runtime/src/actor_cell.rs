@@ -66,7 +66,7 @@ pub struct ActorCell<A: Actor> {
 }
 
 impl<A: Actor> ActorCell<A> {
-    /// A cell with a ractor actor for its identity, as `spawn` makes it. Nothing runs in it yet.
+    /// A cell as `spawn` makes it: ractor code can have a handle. Nothing runs in it yet.
     ///
     /// # Errors
     /// The node is stopping.
@@ -74,7 +74,7 @@ impl<A: Actor> ActorCell<A> {
         Self::new(node, mailbox, owner, false)
     }
 
-    /// A cell without one, as `spawn_light` makes it.
+    /// A cell as `spawn_light` makes it: ractor code gets none.
     ///
     /// # Errors
     /// The node is stopping.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   start (init, on the starter's task) ──▶ companion: serve ──▶ stop hook ──▶ state dropped ──▶ end of the incarnation
-//!                                              │ pop · handle · timers · system requests
+//!                                              │ take · handle · timers · system requests
 //! ```
 //!
 //! **Promises**: the stop hook and the drop of the state are over before anybody hears of the end; a panic in either

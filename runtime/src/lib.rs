@@ -1,4 +1,4 @@
-//! Actors: state that handles one message at a time, behind a bounded mailbox, on tokio and ractor.
+//! Actors: state that handles one message at a time, behind a bounded mailbox, on tokio, and at hand for ractor code.
 //!
 //! ```text
 //!   Node ──spawn──▶ Ref ──tell, call──▶ mailbox (lane) ──▶ companion task: Actor::handle(&mut state, msg)
@@ -15,6 +15,9 @@
 //! thread is its own.
 //!
 //! **Bounds**: mailboxes 1,024 messages by default ([`Mailbox`]); what user code arms, links and attaches.
+//!
+//! **Cost**: an actor, two allocations and less than a kilobyte until it is told something; a message, one lock of its
+//! sender and a share of one of the actor's. One thread for all nodes of a process, one task for each node.
 //!
 //! ```
 //! use proscenium_runtime::{Node, actor};

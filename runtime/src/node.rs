@@ -129,12 +129,15 @@ impl Node {
 
     // ---- actors ----
 
-    /// An actor with a ractor actor for its identity; awaited, it gives the ref.
+    /// Starts an actor; awaited, it gives the ref.
+    ///
+    /// ractor code can have a handle to it ([`interop::ractor_cell`](crate::interop::ractor_cell)), which is made and paid
+    /// for when somebody asks.
     pub fn spawn<A: Actor>(&self, actor: A) -> Spawn<A> {
         Spawn::new(self.clone(), actor, false)
     }
 
-    /// The same actor in a sixth of the memory and a fraction of the time to start, without a handle for ractor code.
+    /// The same actor, for which ractor code never gets a handle.
     pub fn spawn_light<A: Actor>(&self, actor: A) -> Spawn<A> {
         Spawn::new(self.clone(), actor, true)
     }

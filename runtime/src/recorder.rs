@@ -1,7 +1,7 @@
 //! The flight recorder: which kinds of message an actor handled last, and when.
 //!
 //! **Promises** the last 64 kinds and the last 16 milliseconds in which there were any; no payloads.
-//! **Cost**: a byte, a counter and a look at the coarse clock a message; 216 bytes, allocated at the first message.
+//! **Cost**: a byte, a counter and a look at the coarse clock a message; 208 bytes, allocated at the first message.
 
 use std::time::Duration;
 

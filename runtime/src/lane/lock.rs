@@ -7,7 +7,7 @@
 //! **Bounds**: a waiter spins 128 times, then gives its core away, and again.
 //! **Cost**: [`Lock`]: one compare-and-swap to take. std's mutex cost a ring of actors about 40 % on one core, because its
 //! release is a read-modify-write, too. [`Owned`]: for the owner three plain loads and stores; for who takes it from an
-//! owner that is still there, a barrier in every thread of the process, a microsecond or two.
+//! owner that is still there, a barrier in every thread of the process, a microsecond or two, and 5 ns an entry from then on.
 
 #![allow(unsafe_code)]
 

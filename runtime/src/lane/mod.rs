@@ -1,11 +1,12 @@
 //! The lane: an actor's queue, its wake protocol, and the slots that carry replies.
 //!
 //! ```text
-//!   senders ──push──▶ queue (one lock: entries + wake state) ──swap──▶ hand (the consumer's own: taken, not handled) ──▶ companion
-//!                       │ full: room.rs, first come first served          │ stays here when an incarnation dies
+//!   senders ──push──▶ queue (one lock: blocks of entries + mode) ──swap──▶ hand (the owner's: taken, not handled) ──▶ companion
+//!                       │ full: room.rs, first come first served              │ stays here when an incarnation dies
 //! ```
 //!
-//! Knows nothing of actors, ractor or tokio; `docs/decisions/0002-lane.md` tells why it has this form.
+//! Knows nothing of actors, ractor or tokio; `docs/decisions/0002-lane.md` tells why it has this form, and `0010-barriers.md` how the hand
+//! is taken from an owner that pays nothing for it.
 
 mod backlog;
 mod lock;

@@ -9,7 +9,8 @@
 //! 4. One consumer at a time: a consumer whose incarnation is over gets nothing any more.
 //!
 //! **Bounds**: `capacity` entries that count (see [`Weighs`]); at the bound `push` answers as `overflow` says.
-//! **Cost**: one lock a push; for the consumer two a batch, and a few plain loads and stores an entry.
+//! **Cost**: one lock a push; for the consumer one a block of at most 256 entries, one to park, and one a chunk of room that
+//! it gives back; a few plain loads and stores an entry.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

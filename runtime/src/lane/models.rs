@@ -3,23 +3,24 @@
 //! `make loom` runs them. A lost wake-up shows as a deadlock, a lost or doubled entry as a failed assertion, a slot
 //! touched by two sides as loom's own report.
 //!
-//! `Owned`, the lock of the hand, is a mutex here: what it takes for granted about time no model can check.
+//! `Owned`, which keeps the hand, is here as it is, with a full fence for each of its two barriers: that the system's
+//! barrier is as strong as a fence no model can check. Nor does any take the hand away twice.
 //!
 //! Seeded bugs that they were seen to catch, each put in by hand and taken out again:
 //!
 //! | place | bug | caught by |
 //! |---|---|---|
-//! | `append` | a push on a parked consumer wakes nobody | `a_push_wakes_a_consumer_that_parks` and seven others |
-//! | `append` | a push while suspended leaves `Parked` without waking | `what_is_pushed_while_suspended_…` |
-//! | `push_fast` | the door is not looked at | `closing_…`, `a_drain_…` |
-//! | `push_fast` | newcomers overtake those who wait | `senders_wait_for_room_…`, `a_dropped_wait_…` |
+//! | `append` | a push on a parked consumer wakes nobody | `a_push_wakes_a_consumer_that_parks` and others |
+//! | `append` | a push while suspended clears `PARKED` without waking | `what_is_pushed_while_suspended_…` |
+//! | `room` | the door is not looked at | `closing_…`, `a_drain_…` |
 //! | `push_sys` | it does not ring | `a_request_reaches_a_consumer_in_any_state` |
-//! | `poll_next` | it looks, unlocks, locks and parks without a second look | `a_push_wakes_…`, `a_request_…`, `senders_wait_…` |
-//! | `poll_next` | it parks over waiting requests | `a_request_reaches_a_consumer_in_any_state` |
-//! | `poll_next` | it does not ask whose lane it is | `a_fence_hands_…`, `a_fenced_consumer_…` |
-//! | `pop` | it does not ask whose hand it is | `a_fence_hands_…` |
-//! | `pop` | it counts after it has left the hand | `a_fence_hands_…` |
-//! | `take` | an entry of a `DropOldest` lane is counted when popped, not when taken | `dropping_the_oldest_…` |
+//! | `refill` | it looks, unlocks, locks and parks without a second look | `a_push_wakes_…`, `a_request_…`, `senders_wait_…` |
+//! | `refill` | it parks over waiting requests | `a_request_reaches_a_consumer_in_any_state` |
+//! | `refill` | it does not ask whose lane it is | `a_fence_hands_…`, `a_fenced_consumer_…` |
+//! | `next` | it counts after it has left the hand | `a_fence_hands_…` |
+//! | `take_one` | an entry of a `DropOldest` lane is counted when handled, not when taken | `dropping_the_oldest_…` |
+//! | `Owned` | it does not ask whose hand it is; either barrier is left out | `a_fence_hands_…`, `closing_…` |
+//! | `Owned` | a seizure does not wait for the owner; the owner leaves it relaxed | `a_fence_hands_…`, `closing_…` |
 //! | `take_sys` | a fenced consumer takes its successor's requests | `a_fenced_consumer_…` |
 //! | `ring_end` | it does not wake; it passes the stop hook by | `an_end_signal_reaches_a_consumer_…`, `…_a_task_that_waits_elsewhere` |
 //! | `ring_end`, `attach` | the successor is ended by its predecessor's signal | `an_end_signal_for_a_predecessor_…` |

@@ -36,7 +36,7 @@ impl Owner for Restarter {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let node = Node::start("crash").await?;
     let (sender, mut ended) = unbounded_channel();
-    let cell = ActorCell::<Worker>::ordinary(&node, Worker::MAILBOX, Restarter(sender)).await?;
+    let cell = ActorCell::<Worker>::ordinary(&node, Worker::MAILBOX, Restarter(sender))?;
     cell.name("worker")?;
 
     // The ref is good before anything runs: messages wait for the first incarnation.

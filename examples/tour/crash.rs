@@ -62,7 +62,7 @@ async fn restart_on_crash(
 pub async fn show(node: &Node, screen: &mut Screen) -> Outcome {
     screen.section("A crash keeps the mailbox");
     let (sender, mut ended) = unbounded_channel();
-    let cell = ActorCell::<Worker>::ordinary(node, Worker::MAILBOX, Restarter(sender)).await?;
+    let cell = ActorCell::<Worker>::ordinary(node, Worker::MAILBOX, Restarter(sender))?;
     cell.name("worker")?;
     let worker = Worker::whereis(node, "worker")?;
     for n in 1..=JOBS {

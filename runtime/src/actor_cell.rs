@@ -70,7 +70,7 @@ impl<A: Actor> ActorCell<A> {
     ///
     /// # Errors
     /// The node is stopping.
-    pub async fn ordinary(node: &Node, mailbox: Mailbox, owner: impl Owner) -> Result<Self, crate::SpawnError> {
+    pub fn ordinary(node: &Node, mailbox: Mailbox, owner: impl Owner) -> Result<Self, crate::SpawnError> {
         Self::new(node, mailbox, owner, false)
     }
 

@@ -177,6 +177,7 @@ impl<'a, A: Actor> Tell<'a, A> {
 
     #[cold]
     #[inline(never)]
+    #[expect(clippy::boxed_local, reason = "see where it is called")]
     fn slowly(cell: &'a Arc<Cell<A>>, entry: Box<Entry<A::Msg>>) -> Self {
         let unsent = push_slowly(cell, *entry)
             .err()

@@ -204,7 +204,7 @@ impl<const LIGHT: bool, const BOUNDED: bool> Restarts for Subject<LIGHT, BOUNDED
         let cell: ActorCell<Child> = if LIGHT {
             ActorCell::light(node, Mailbox::unbounded(), Starter(starter))?
         } else {
-            ActorCell::ordinary(node, Mailbox::unbounded(), Starter(starter)).await?
+            ActorCell::ordinary(node, Mailbox::unbounded(), Starter(starter))?
         };
         cell.start(Child(phoenix.clone())).await.map_err(|exit| exit.to_string())?;
         let child = cell.reference();

@@ -1,10 +1,10 @@
-//! The lane's protocols, checked by loom over every interleaving with at most three preemptions.
+//! The lane's protocols, checked by loom over every interleaving with three preemptions at most, or five.
 //!
 //! `make loom` runs them. A lost wake-up shows as a deadlock, a lost or doubled entry as a failed assertion, a slot
 //! touched by two sides as loom's own report.
 //!
 //! `Owned`, which keeps the hand, is here as it is, with a full fence for each of its two barriers: that the system's
-//! barrier is as strong as a fence no model can check. Nor does any take the hand away twice.
+//! barrier is as strong as a fence no model can check.
 //!
 //! Seeded bugs that they were seen to catch, each put in by hand and taken out again:
 //!
@@ -21,6 +21,8 @@
 //! | `take_one` | an entry of a `DropOldest` lane is counted when handled, not when taken | `dropping_the_oldest_…` |
 //! | `Owned` | it does not ask whose hand it is; either barrier is left out | `a_fence_hands_…`, `closing_…` |
 //! | `Owned` | a seizure does not wait for the owner; the owner leaves it relaxed | `a_fence_hands_…`, `closing_…` |
+//! | `Owned` | an owner after a seizure that does without the lock | `who_was_given_up_…` |
+//! | `Belled` | it does not say that it rings, or not long enough; who exchanges does not wait | `the_bell_…` |
 //! | `take_sys` | a fenced consumer takes its successor's requests | `a_fenced_consumer_…` |
 //! | `ring_end` | it does not wake; it passes the stop hook by | `an_end_signal_reaches_a_consumer_…`, `…_a_task_that_waits_elsewhere` |
 //! | `ring_end`, `attach` | the successor is ended by its predecessor's signal | `an_end_signal_for_a_predecessor_…` |

@@ -1,6 +1,7 @@
 //! The consumer of a lane: an incarnation's stay in it.
 
 use std::collections::VecDeque;
+use std::task::Waker;
 
 use super::backlog::{BLOCK, Backlog};
 use super::lock::{BelledGuard, Owner};
@@ -168,13 +169,14 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// From a lane that drops its oldest entries are taken one by one, so that the oldest is always in the queue. What is
     /// taken leaves room at once: were it counted until it is popped, a push in between would find nothing but itself to
     /// drop.
-    fn take_one(&mut self, queue: &mut Queue<T, S>) -> Next {
+    fn take_one(&mut self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) -> Next {
         let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
         if let Some(mut entry) = queue.entries.pop_front() {
             queue.used -= usize::from(entry.weighs());
             batch.push_back(entry);
             self.left = 1;
             queue.taken = queue.taken.wrapping_add(1);
+            queue.grant(wakes); // A stream waits for room also where tells do not.
         }
         Next::Entries
     }
@@ -194,7 +196,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         let next = if queue.has_sys() {
             Next::Sys
         } else if self.suspended.is_none() && !queue.entries.is_empty() {
-            if queue.mode.is(ONE_BY_ONE) { self.take_one(&mut queue) } else { self.take_block(&mut queue) }
+            if queue.mode.is(ONE_BY_ONE) { self.take_one(&mut queue, &mut wakes) } else { self.take_block(&mut queue) }
         } else if self.suspended.is_none() && queue.mode.is(DRAINING) {
             Next::Drained
         } else {

@@ -264,3 +264,23 @@ fn a_burst_gives_its_memory_back() {
     drop(tenancy);
     assert!(lane.buffered() <= 64, "{} places kept", lane.buffered());
 }
+
+/// Caught: an entry taken singly leaves room and grants it to nobody.
+#[test]
+fn who_waits_for_room_gets_it_whatever_the_overflow_policy() {
+    for overflow in [Overflow::Wait, Overflow::Fail, Overflow::DropOldest, Overflow::DropNewest] {
+        let home = Arc::new(Home(Queue::new(1, overflow)));
+        let lane = &home.0;
+        let first = attach(lane);
+        let mut tenancy = lane.enter(first);
+        push_all(lane, [0]);
+        let bell = Arc::new(Bell::default());
+        let mut waits = Reserve::new(home.clone());
+        assert_eq!(waits.poll(&Waker::from(bell.clone())), Poll::Pending, "{overflow:?}");
+        assert_eq!(next(&mut tenancy), Ok(0), "{overflow:?}");
+        assert_eq!(bell.rung(), 1, "{overflow:?}");
+        assert_eq!(waits.poll(Waker::noop()), Poll::Ready(()), "{overflow:?}");
+        assert_eq!(waits.fill(Entry(1)), Ok(()), "{overflow:?}");
+        assert_eq!(next(&mut tenancy), Ok(1), "{overflow:?}");
+    }
+}

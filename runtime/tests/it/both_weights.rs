@@ -90,7 +90,7 @@ impl World {
         if self.light {
             ActorCell::light(&self.node, mailbox, owner).expect("the node runs")
         } else {
-            ActorCell::ordinary(&self.node, mailbox, owner).await.expect("the node runs")
+            ActorCell::ordinary(&self.node, mailbox, owner).expect("the node runs")
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use proscenium_runtime::{Context, Exit, Mailbox, Ref, Reply, TimerId};
+use proscenium_runtime::{Context, Exit, Mailbox, Overflow, Ref, Reply, TimerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::advance;
 
@@ -49,6 +49,7 @@ both_weights!(()
     a_piped_future_ends_with_its_actor,
     an_attached_stream_comes_in_its_order,
     an_attached_stream_ends_quietly,
+    an_attached_stream_gets_through_a_mailbox_that_drops,
     a_panic_in_an_attached_stream_ends_the_actor,
     an_attached_stream_is_dropped_when_its_actor_stops,
     a_tell_in_a_piped_future_is_no_tell_to_oneself,
@@ -543,6 +544,15 @@ async fn an_attached_stream_comes_in_its_order(world: World) {
     let (puppet, mut events) = world.puppet_with(Mailbox::bounded(3)).await;
     does(&puppet, |_, cx| cx.attach(futures_util::stream::iter(0..1_000), note)).await;
     assert_eq!(events.take(1_000).await, notes(0..1_000));
+}
+
+/// Where tells drop the oldest, a stream waits. Caught: room that comes back and is granted to nobody.
+async fn an_attached_stream_gets_through_a_mailbox_that_drops(world: World) {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest, Overflow::Fail] {
+        let (puppet, mut events) = world.puppet_with(Mailbox::bounded(1).overflow(overflow)).await;
+        does(&puppet, |_, cx| cx.attach(futures_util::stream::iter(0..20), note)).await;
+        assert_eq!(events.take(20).await, notes(0..20), "{overflow:?}");
+    }
 }
 
 async fn an_attached_stream_ends_quietly(world: World) {

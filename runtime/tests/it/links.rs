@@ -444,7 +444,7 @@ impl Kept {
         let (exited, ended) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::unbounded_channel();
         let cell = match weight {
-            Weight::Ordinary => ActorCell::ordinary(node, Mailbox::DEFAULT, Keeper(exited)).await,
+            Weight::Ordinary => ActorCell::ordinary(node, Mailbox::DEFAULT, Keeper(exited)),
             Weight::Light => ActorCell::light(node, Mailbox::DEFAULT, Keeper(exited)),
         }
         .expect("the node runs");

@@ -214,7 +214,7 @@ impl Real {
         let (exited, ended) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::unbounded_channel();
         let cell = match weight {
-            Weight::Ordinary => ActorCell::ordinary(node, Mailbox::DEFAULT, Keeper(exited)).await,
+            Weight::Ordinary => ActorCell::ordinary(node, Mailbox::DEFAULT, Keeper(exited)),
             Weight::Light => ActorCell::light(node, Mailbox::DEFAULT, Keeper(exited)),
         };
         let cell = cell.map_err(|error| error.to_string())?;

@@ -163,7 +163,7 @@ async fn nothing_starts_once_a_node_stops() {
         assert!(matches!(spawned, Err(SpawnError::NodeStopping)));
     }
     assert!(matches!(ActorCell::<Doer>::light(&node, Mailbox::DEFAULT, Idle), Err(SpawnError::NodeStopping)));
-    let ordinary = ActorCell::<Doer>::ordinary(&node, Mailbox::DEFAULT, Idle).await;
+    let ordinary = ActorCell::<Doer>::ordinary(&node, Mailbox::DEFAULT, Idle);
     assert!(matches!(ordinary, Err(SpawnError::NodeStopping)));
     assert!(matches!(Task::spawn(&node, async {}).await, Err(SpawnError::NodeStopping)));
     assert!(node.lookup("late").is_none());

@@ -43,7 +43,7 @@ pub async fn keep<A: Actor>(
     let cell = if light {
         ActorCell::<A>::light(node, mailbox, wish.clone()).unwrap()
     } else {
-        ActorCell::<A>::ordinary(node, mailbox, wish.clone()).await.unwrap()
+        ActorCell::<A>::ordinary(node, mailbox, wish.clone()).unwrap()
     };
     cell.start(make(wish.clone())).await.unwrap();
     let (reference, given) = (cell.reference(), wish.clone());

@@ -30,9 +30,8 @@ const TICK: Duration = Duration::from_millis(1);
 const LOOK: Duration = Duration::from_millis(100);
 /// So many messages in a millisecond are much, and so many polls in a tick are not little.
 const MUCH: u32 = 32;
-/// Ticks with little, or looks without anything, after which the thread goes down a pace.
+/// Ticks with little after which the thread looks only.
 const CALM: u32 = 20;
-const QUIET: u32 = 5;
 const STUCK: Duration = Duration::from_millis(500);
 
 /// What one thread is at. Written by that thread alone.
@@ -260,11 +259,8 @@ fn run() {
             }
         } else {
             std::thread::park_timeout(LOOK);
-            let (look, _) = look(&mut seen);
-            calm = if look == Look::Quiet { calm + 1 } else { 0 };
-            if calm >= QUIET {
+            if look(&mut seen).0 == Look::Quiet {
                 park(&mut seen);
-                calm = 0;
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lane::Refused;
-use crate::lane::slot::{Await, Seen, pair};
+use crate::lane::slot::{Await, Caller, Seen, pair};
 use crate::mailbox::Overflow;
 use crate::reply::Reply;
 use crate::tell::{TellError, WaitForRoom, Waited, push, refusal};
@@ -34,7 +34,8 @@ pub enum CallError {
     /// No answer in time. The message may still be handled, unless it waited in the mailbox until now: then it is
     /// skipped. A late answer is dropped silently.
     Timeout {
-        /// The limit that is over.
+        /// The limit that is over: the call's own, or what was left, give or take 20 ms, of the call in whose handler it
+        /// was made.
         waited: Duration,
         /// Messages in the callee's mailbox now.
         queued: usize,
@@ -106,8 +107,9 @@ impl<M> From<TellError<M>> for CallError {
 
 /// A call on its way. Nothing is sent before the first poll.
 ///
-/// The limit, 5 s by default, covers the wait for room, the queue and the handler. Over a restart a queued call waits
-/// for the next incarnation; the call in hand at a crash ends at once with the reason.
+/// The limit, 5 s by default, covers the wait for room, the queue and the handler. A call made in the handler of a call is
+/// waited for no longer than that one: see [`Context::remaining`](crate::Context::remaining). Over a restart a queued call
+/// waits for the next incarnation; the call in hand at a crash ends at once with the reason.
 ///
 /// **Cancel-safe**: dropped, the caller gives up; a message that was queued is still handled.
 #[must_use = "a call is not sent until this is awaited, or told `.blocking()`"]
@@ -138,7 +140,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     #[inline(always)]
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, make: impl FnOnce(Reply<R>) -> A::Msg) -> Self {
         let wait = if scope::is_inside() { begin_wait(cell.face.id) } else { None };
-        let caller = wait.as_ref().map_or(0, Wait::waiter);
+        let caller = wait.as_ref().map_or_else(Caller::default, Wait::caller);
         let (reply, answer) = pair::<R, Failure>(cell.face.node.number(), caller, DEFAULT_LIMIT.as_millis() as u64);
         Call { cell, msg: Some(make(Reply::new(reply))), answer, wait, extra: None }
     }
@@ -187,10 +189,16 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
             Seen::Answer(value) => Ok(value),
             Seen::Failure(failure) => Err(failure.into()),
             Seen::Fenced => Err(CallError::Exited(Exit::Unresponsive)),
-            Seen::Late | Seen::Pending => {
-                Err(CallError::Timeout { waited: self.limit(), queued: self.cell.lane.len() })
-            }
+            Seen::Late(cut_ms) => Err(self.timeout(cut_ms)),
+            Seen::Pending => Err(self.timeout(0)),
         }
+    }
+
+    /// The limit that is over: the call's own, or so much less as the call in hand allowed.
+    #[cold]
+    fn timeout(&self, cut_ms: u64) -> CallError {
+        let waited = self.limit().saturating_sub(Duration::from_millis(cut_ms));
+        CallError::Timeout { waited, queued: self.cell.lane.len() }
     }
 
     /// Sends the message; pending: there is no room yet.
@@ -218,7 +226,9 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
             Refused::Full(entry) if may_wait => self.msg = entry.into_message(),
             refused => return Poll::Ready(Err(refusal(self.cell, refused).into())),
         }
-        let limit = self.limit();
+        // There is a timer anyway, so the call in hand is asked at once.
+        let left = self.wait.as_ref().and_then(Wait::left).unwrap_or(Duration::MAX);
+        let limit = self.limit().min(left);
         self.extra().room = Some(WaitForRoom::new(self.cell, Some(limit)));
         self.poll_room(cx)
     }
@@ -279,7 +289,8 @@ impl<A: Actor, R: Send + 'static> Future for Call<'_, A, R> {
         let answer = match this.answer.poll(cx) {
             Seen::Answer(value) => Ok(value),
             Seen::Pending if this.extra.is_none() || !this.short_limit_is_over(cx) => return Poll::Pending,
-            Seen::Pending | Seen::Late => this.give_up(),
+            Seen::Pending => this.give_up(),
+            Seen::Late(cut_ms) => Err(this.timeout(cut_ms)),
             Seen::Failure(failure) => Err(failure.into()),
             Seen::Fenced => Err(CallError::Exited(Exit::Unresponsive)),
         };

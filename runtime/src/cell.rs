@@ -10,6 +10,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -19,7 +20,7 @@ use crate::actor_id::ActorId;
 use crate::entry::{Entry, Note, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::lane::{Lane, Pushed};
+use crate::lane::{Lane, Pushed, deadline};
 use crate::mailbox::Mailbox;
 use crate::names::Name;
 use crate::node::Node;
@@ -177,6 +178,17 @@ impl Face {
         }
         self.incarnation.store(0, Ordering::Release);
         Some(cold.as_mut().map(|cold| std::mem::take(&mut cold.tables)).unwrap_or_default())
+    }
+
+    /// What is left of the call in hand, at the most; None: there is none, or it has been answered.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let in_hand = self.call_in_hand.load(Ordering::Relaxed);
+        if in_hand == 0 {
+            return None;
+        }
+        let now = self.node.sweeper().now_ms();
+        let end = deadline::end(in_hand, self.node.number(), now)?;
+        Some(Duration::from_millis(end.saturating_sub(now)))
     }
 
     pub(crate) fn gone(&self) -> Option<Exit> {

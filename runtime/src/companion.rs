@@ -140,7 +140,10 @@ fn run<A: Actor>(mut seat: Seat<A>) -> impl Future<Output = ()> + Send + 'static
             let served = guarded(life.cell(), incarnation, true, pin!(Some(serve(life.cell(), state, cx)))).await;
             served.unwrap_or_else(|end| end)
         };
-        if seat.cx.face().incarnation() != seat.cx.incarnation {
+        let face = seat.cx.face();
+        if face.incarnation() == seat.cx.incarnation {
+            face.call_in_hand.store(0, Ordering::Relaxed); // The stop hook has all the time that it is given.
+        } else {
             *end = End::fenced();
         }
         scope::settle(|| Failure::Exited(end.exit.clone()));

@@ -123,6 +123,15 @@ impl<A: Actor> Context<A> {
         self.incarnation
     }
 
+    /// What is left of the call in hand: its caller waits so long at most, and so does a call made in this handler.
+    ///
+    /// `None` for anything but a call, and when the call has been answered. Calls carry no start time, so this is known to
+    /// the look that the node takes every 20 ms: it may say up to two of those looks too much, and never too little.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.face().left()
+    }
+
     // ---- what comes next ----
 
     /// Ends the actor after the handler that runs now; the last call counts. What is queued is not handled.

@@ -1,6 +1,7 @@
 //! Looks after the time-outs of calls, so that a call arms no timer.
 //!
-//! **Promises**: a call is never ended early, and at most two sweeps late; with no call out, nothing wakes up.
+//! **Promises**: a call is never ended early, and at most two sweeps late, after its own limit as after that of the call
+//! in whose handler it was made; with no call out, nothing wakes up.
 //! **Cost**: a load a call; while calls are out, a look at each slot every 20 ms.
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ const QUIET: u32 = 50;
 
 pub(crate) struct Sweeper {
     state: Arc<State>,
+    started: Instant,
     task: AbortHandle,
 }
 
@@ -31,8 +33,14 @@ struct State {
 impl Sweeper {
     pub(crate) fn start(node: u32, runtime: &tokio::runtime::Handle) -> Sweeper {
         let state = Arc::new(State::default());
-        let task = runtime.spawn(sweep(node, state.clone())).abort_handle();
-        Sweeper { state, task }
+        let started = Instant::now();
+        let task = runtime.spawn(sweep(node, state.clone(), started)).abort_handle();
+        Sweeper { state, started, task }
+    }
+
+    /// The time by which calls are late.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
     }
 
     /// A call goes out. Its slot is in use already: with the two barriers, either this sees that the sweeper goes to sleep,
@@ -59,8 +67,7 @@ impl Drop for Sweeper {
 }
 
 /// Follows tokio's clock, so that a paused one ends calls in virtual time.
-async fn sweep(node: u32, state: Arc<State>) {
-    let started = Instant::now();
+async fn sweep(node: u32, state: Arc<State>, started: Instant) {
     loop {
         state.called.notified().await;
         let mut quiet = 0;

@@ -9,9 +9,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::actor_id::ActorId;
 use crate::cell::{AnyCell, Face};
+use crate::lane::slot::Caller;
 
 const FOLLOWED: usize = 64;
 
@@ -49,8 +51,14 @@ impl Wait {
         self.waiter.face().peek(|cold| cold?.ring.clone())
     }
 
-    pub(crate) fn waiter(&self) -> u64 {
-        self.waiter.face().id.to_bits()
+    pub(crate) fn caller(&self) -> Caller {
+        let face = self.waiter.face();
+        Caller { actor: face.id.to_bits(), in_hand: face.call_in_hand.load(Ordering::Relaxed) }
+    }
+
+    /// What is left of the call that the waiter has in hand.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.waiter.face().left()
     }
 
     /// The ring of actors that this wait closes, if it does: it begins and ends with the waiter.

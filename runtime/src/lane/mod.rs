@@ -9,6 +9,7 @@
 //! is taken from an owner that pays nothing for it.
 
 mod backlog;
+pub(crate) mod deadline;
 mod lock;
 mod mode;
 pub(crate) mod pool;

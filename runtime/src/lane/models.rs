@@ -46,7 +46,7 @@ use super::lock::Owned;
 use super::pool;
 use super::queue::{END, Lane, Pushed, Refused, SYS, Weighs};
 use super::room::Reserve;
-use super::slot::{Answer, Await, Dropped, Seen, Slot, pair};
+use super::slot::{Answer, Await, Caller, Dropped, Seen, Slot, Tag, pair};
 use super::tenancy::{Next, Tenancy};
 use crate::mailbox::Overflow;
 
@@ -547,7 +547,7 @@ impl Dropped for u32 {
 }
 
 fn call(node: u32) -> (Answer<Token, u32>, Await<Token, u32>) {
-    pair(node, 0, 5_000)
+    pair(node, Caller::default(), 5_000)
 }
 
 /// How a call ended for its caller.
@@ -563,7 +563,7 @@ fn wait(answer: &mut Await<Token, u32>) -> Outcome {
     Sleeper::new().wait(|waker| match answer.poll(&Context::from_waker(waker)) {
         Seen::Answer(_token) => Poll::Ready(Outcome::Answered),
         Seen::Failure(why) => Poll::Ready(Outcome::Failed(why)),
-        Seen::Late => Poll::Ready(Outcome::Late),
+        Seen::Late(_) => Poll::Ready(Outcome::Late),
         Seen::Fenced => Poll::Ready(Outcome::Fenced),
         Seen::Pending => Poll::Pending,
     })
@@ -729,5 +729,55 @@ fn a_call_is_not_late_because_the_next_one_in_its_slot_is() {
         assert_eq!(wait(&mut caller), Outcome::Late);
         drop(answer);
         assert_eq!(pool::idle(), 1);
+    });
+}
+
+/// A call with another one in hand, asleep.
+fn call_within(outer: Tag, limit_ms: u64) -> (Answer<Token, u32>, Await<Token, u32>) {
+    let (answer, mut caller) = pair(1, Caller { actor: 7, in_hand: outer.to_bits() }, limit_ms);
+    assert!(matches!(caller.poll(&Context::from_waker(&Sleeper::new().waker)), Seen::Pending));
+    (answer, caller)
+}
+
+/// The sweeper reads the slot of the outer call without a lock, while that changes hands.
+#[test]
+fn a_call_is_not_late_because_the_slot_of_the_call_outside_of_it_is_used_again() {
+    model(|| {
+        let sleeper = Sleeper::new();
+        let cx = Context::from_waker(&sleeper.waker);
+        let (outer, mut caller) = call(1);
+        assert!(matches!(caller.poll(&cx), Seen::Pending));
+        let (slot, _) = outer.slot();
+        slot.sweep(1, 0);
+        let (answer, mut inner) = call_within(outer.tag(), 50_000);
+        let (swept, _) = answer.slot();
+        let sweeper = thread::spawn(move || swept.sweep(1, 1_000));
+        assert!(outer.send(Token::default()).is_ok());
+        drop(caller);
+        let (next, mut caller) = pair::<Token, u32>(1, Caller::default(), 500);
+        assert!(matches!(caller.poll(&cx), Seen::Pending));
+        slot.sweep(1, 0);
+        assert!(sweeper.join().unwrap());
+        assert!(matches!(inner.poll(&cx), Seen::Pending));
+        drop((next, answer));
+    });
+}
+
+/// Whatever the outer call's slot is at when the sweeper looks, it is not taken for one that was answered.
+#[test]
+fn a_call_is_late_when_the_call_outside_of_it_was_given_up_late() {
+    model(|| {
+        let (outer, mut caller) = call(1);
+        let (answer, mut inner) = call_within(outer.tag(), 50_000);
+        let (swept, _) = answer.slot();
+        let again = swept.clone();
+        let sweeper = thread::spawn(move || swept.sweep(1, 10));
+        assert!(matches!(caller.poll(&Context::from_waker(&Sleeper::new().waker)), Seen::Pending));
+        assert!(matches!(caller.give_up(), Seen::Late(_)));
+        assert!(sweeper.join().unwrap());
+        assert!(again.sweep(1, 30));
+        assert_eq!(wait(&mut inner), Outcome::Late);
+        drop((outer, answer));
+        assert_eq!(pool::idle(), 2);
     });
 }

@@ -10,7 +10,7 @@
 pub(crate) use plain::{Handle, by_number, give, sweep, take};
 
 #[cfg(proscenium_loom)]
-pub(crate) use modelled::{Handle, give, idle, take};
+pub(crate) use modelled::{Handle, by_number, give, idle, take};
 
 #[cfg(not(proscenium_loom))]
 mod plain {
@@ -139,15 +139,29 @@ mod modelled {
     // One store a model: what is given back is the next to be taken, so that every reuse is tried.
     loom::lazy_static! {
         static ref SPARE: loom::sync::Mutex<Vec<Handle>> = loom::sync::Mutex::new(Vec::new());
+        static ref ALL: loom::sync::Mutex<Vec<Handle>> = loom::sync::Mutex::new(Vec::new());
     }
 
     fn spare() -> loom::sync::MutexGuard<'static, Vec<Handle>> {
         SPARE.lock().expect("loom's mutex is poisoned only after a failed model")
     }
 
+    fn all() -> loom::sync::MutexGuard<'static, Vec<Handle>> {
+        ALL.lock().expect("loom's mutex is poisoned only after a failed model")
+    }
+
     pub(crate) fn take() -> Handle {
         let slot = spare().pop();
-        slot.unwrap_or_else(|| Handle(loom::sync::Arc::new(Slot::new(0))))
+        slot.unwrap_or_else(|| {
+            let mut all = all();
+            let slot = Handle(loom::sync::Arc::new(Slot::new(all.len() as u32)));
+            all.push(slot.clone());
+            slot
+        })
+    }
+
+    pub(crate) fn by_number(number: u32) -> Option<Handle> {
+        all().get(number as usize).cloned()
     }
 
     pub(crate) fn give(slot: Handle) {

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! **Promises**: a value that was sent is received or dropped, once; whoever of the two sides comes last recycles.
-//! **Does not promise**: that an answer arrives in time; `sweep` is called by the node's sweeper.
+//! **Does not promise**: that an answer arrives in time; `sweep` is called by the node's sweeper. A call that was made in
+//! the handler of another is late when that one is: see `deadline`.
 //! **Cost**: no allocation when the value has at most 32 bytes.
 
 #![allow(unsafe_code)]
@@ -20,6 +21,7 @@ use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use super::deadline;
 use super::pool::{self, Handle};
 use super::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, Shared, yield_now};
 
@@ -41,7 +43,9 @@ const EXPIRED: u8 = 9;
 const WORDS: usize = 4;
 
 /// A place for one reply at a time.
-#[repr(align(64))]
+///
+/// The callee touches the first cache line alone.
+#[repr(C, align(64))]
 pub(crate) struct Slot {
     state: AtomicU8,
     /// Its place in the pool.
@@ -49,13 +53,28 @@ pub(crate) struct Slot {
     generation: AtomicU32,
     /// Whose sweeper looks after the time-out; 0: nobody's.
     node: AtomicU32,
+    waker: Shared<Option<Waker>>,
+    value: Shared<[MaybeUninit<u64>; WORDS]>,
     /// The id of the actor whose handler waits; 0: somebody outside.
     caller: AtomicU64,
     limit_ms: AtomicU64,
     /// Stamped by the sweeper when it first sees the call, so that no clock is read on the way.
     deadline_ms: AtomicU64,
-    waker: Shared<Option<Waker>>,
-    value: Shared<[MaybeUninit<u64>; WORDS]>,
+    /// The call in whose handler this one was made, as `Tag::to_bits`; 0: none, or it has been answered.
+    outer: AtomicU64,
+    /// Set by the sweeper with LATE: how long before its own limit the wait was ended.
+    cut_ms: AtomicU64,
+}
+
+/// The time of one use of a slot, as others may read it.
+pub(super) struct Term {
+    pub(super) node: u32,
+    pub(super) limit_ms: u64,
+    /// As the sweeper of `node` counts time; 0: it has not seen the call yet.
+    pub(super) deadline_ms: u64,
+    /// It is over, whatever the stamp says: a short limit has a timer of its own.
+    pub(super) over: bool,
+    pub(super) outer: u64,
 }
 
 // JUSTIFICATION: two sides and a sweeper share the cells below; the state says whose they are.
@@ -78,11 +97,13 @@ impl Slot {
             number,
             generation: AtomicU32::new(0),
             node: AtomicU32::new(0),
+            waker: Shared::new(None),
+            value: Shared::new([MaybeUninit::uninit(); WORDS]),
             caller: AtomicU64::new(0),
             limit_ms: AtomicU64::new(0),
             deadline_ms: AtomicU64::new(0),
-            waker: Shared::new(None),
-            value: Shared::new([MaybeUninit::uninit(); WORDS]),
+            outer: AtomicU64::new(0),
+            cut_ms: AtomicU64::new(0),
         }
     }
 
@@ -246,13 +267,8 @@ impl Slot {
             return false;
         }
         if state == WAITING && self.lock_from(WAITING) {
-            let deadline = self.deadline_ms.load(Ordering::Relaxed);
             // The node is read again: the slot may have changed hands before it was locked.
-            if self.node.load(Ordering::Relaxed) != node || (deadline != 0 && deadline > now_ms) {
-                self.state.store(WAITING, Ordering::Release);
-            } else if deadline == 0 {
-                let deadline = now_ms.saturating_add(self.limit_ms.load(Ordering::Relaxed)).max(1);
-                self.deadline_ms.store(deadline, Ordering::Relaxed);
+            if self.node.load(Ordering::Relaxed) != node || !self.is_over(node, now_ms) {
                 self.state.store(WAITING, Ordering::Release);
             } else {
                 let waker = self.take_waker();
@@ -263,6 +279,47 @@ impl Slot {
             }
         }
         true
+    }
+
+    /// Whether the time is over of the call that waits here, or of one in whose handler it was made. The slot is locked.
+    fn is_over(&self, node: u32, now_ms: u64) -> bool {
+        let mut own = self.deadline_ms.load(Ordering::Relaxed);
+        let mut over = own != 0 && own <= now_ms;
+        if own == 0 {
+            own = now_ms.saturating_add(self.limit_ms.load(Ordering::Relaxed)).max(1);
+            self.deadline_ms.store(own, Ordering::Release); // See `term`.
+        }
+        let mut end = own;
+        let outer = self.outer.load(Ordering::Relaxed);
+        if outer != 0 {
+            match deadline::end(outer, node, now_ms) {
+                Some(outer) => {
+                    end = end.min(outer);
+                    over |= outer <= now_ms;
+                }
+                // Answered: nobody waits behind this call, and another use of that slot must not be taken for it.
+                None => self.outer.store(0, Ordering::Relaxed),
+            }
+        }
+        self.cut_ms.store(own - end, Ordering::Relaxed); // Read in LATE, which is stored with Release.
+        over
+    }
+
+    /// The time of the call that has this use of the slot; None: it is over, or answered.
+    ///
+    /// Read without a lock: what is read belongs to this use or a former one, unless the generation has changed, because
+    /// all of it is stored with Release after that.
+    pub(super) fn term(&self, generation: u16) -> Option<Term> {
+        let state = self.state.load(Ordering::Acquire);
+        let term = Term {
+            node: self.node.load(Ordering::Acquire),
+            limit_ms: self.limit_ms.load(Ordering::Acquire),
+            deadline_ms: self.deadline_ms.load(Ordering::Acquire),
+            over: state == LATE || state == GONE_LATE,
+            outer: self.outer.load(Ordering::Acquire),
+        };
+        let open = !matches!(state, FREE | READY | FAILED | EXPIRED);
+        (open && self.generation() as u16 == generation).then_some(term)
     }
 
     /// Ends the wait for a callee that was given up, if the slot is still in this use.
@@ -318,16 +375,24 @@ pub(crate) struct Tag {
     generation: u16,
 }
 
+impl Tag {
+    /// As a number that is never zero, to be kept in an atomic.
+    pub(crate) fn to_bits(self) -> u64 {
+        (u64::from(self.slot) + 1) << 16 | u64::from(self.generation)
+    }
+
+    /// The time of the call that `bits` name. Zero names none.
+    pub(super) fn term(bits: u64) -> Option<Term> {
+        let slot = pool::by_number((bits >> 16).checked_sub(1)? as u32)?;
+        slot.term(bits as u16)
+    }
+}
+
 #[cfg(not(proscenium_loom))]
 impl Tag {
     /// Whether the caller's deadline has passed: nobody waits for the answer.
     pub(crate) fn is_late(self) -> bool {
         pool::by_number(self.slot).is_some_and(|slot| slot.is_late(self.generation))
-    }
-
-    /// As a number that is never zero, to be kept in an atomic.
-    pub(crate) fn to_bits(self) -> u64 {
-        (u64::from(self.slot) + 1) << 16 | u64::from(self.generation)
     }
 
     pub(crate) fn from_bits(bits: u64) -> Tag {
@@ -370,19 +435,30 @@ pub(crate) enum Seen<T, F> {
     Failure(F),
     /// The callee was given up. The slot is given up, too.
     Fenced,
-    /// The time is over. The slot is given up.
-    Late,
+    /// The time is over, so many ms before the call's own limit. The slot is given up.
+    Late(u64),
     Pending,
 }
 
-/// Takes a slot for a call of `caller`. The sweeper of `node` ends the wait after `limit_ms`.
+/// Who calls.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Caller {
+    /// The id of the actor whose handler waits; 0: somebody outside.
+    pub(crate) actor: u64,
+    /// The call that it has in hand, as `Tag::to_bits`; 0: none.
+    pub(crate) in_hand: u64,
+}
+
+/// Takes a slot for a call. The sweeper of `node` ends the wait after `limit_ms`, or with the call in hand.
 #[inline(always)]
-pub(crate) fn pair<T: Send, F: Dropped>(node: u32, caller: u64, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
+pub(crate) fn pair<T: Send, F: Dropped>(node: u32, caller: Caller, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
     let slot = pool::take();
-    slot.node.store(node, Ordering::Relaxed);
-    slot.caller.store(caller, Ordering::Relaxed);
-    slot.limit_ms.store(limit_ms, Ordering::Relaxed);
-    slot.deadline_ms.store(0, Ordering::Relaxed);
+    slot.caller.store(caller.actor, Ordering::Relaxed);
+    // Release: see `term`.
+    slot.node.store(node, Ordering::Release);
+    slot.limit_ms.store(limit_ms, Ordering::Release);
+    slot.deadline_ms.store(0, Ordering::Release);
+    slot.outer.store(caller.in_hand, Ordering::Release);
     slot.state.store(EMPTY, Ordering::Release);
     (Answer { slot: Handle::clone(&slot), types: PhantomData }, Await { slot: Some(slot), types: PhantomData })
 }
@@ -462,7 +538,7 @@ impl<T: Send, F: Send> Await<T, F> {
     /// Another limit than `pair` set, before the first poll.
     pub(crate) fn limit(&self, limit: Duration) {
         if let Some(slot) = &self.slot {
-            slot.limit_ms.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            slot.limit_ms.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
         }
     }
 
@@ -472,7 +548,13 @@ impl<T: Send, F: Send> Await<T, F> {
         match slot.poll(cx) {
             Ok(end) => self.collect(end),
             Err(false) => Seen::Pending,
-            Err(true) => self.give_up(),
+            Err(true) => {
+                let cut_ms = slot.cut_ms.load(Ordering::Relaxed); // Before the slot is the callee's.
+                match self.give_up() {
+                    Seen::Late(_) => Seen::Late(cut_ms),
+                    seen => seen,
+                }
+            }
         }
     }
 
@@ -483,7 +565,7 @@ impl<T: Send, F: Send> Await<T, F> {
             Some(Err(end)) => self.collect(end),
             Some(Ok(())) | None => {
                 self.slot = None;
-                Seen::Late
+                Seen::Late(0)
             }
         }
     }
@@ -499,7 +581,7 @@ impl<T: Send, F: Send> Await<T, F> {
         } else {
             // SAFETY: FAILED and EXPIRED say that an `F` was written, and taking the slot makes this the only read.
             let failure = unsafe { slot.read::<F>() };
-            if end == FAILED { Seen::Failure(failure) } else { Seen::Late }
+            if end == FAILED { Seen::Failure(failure) } else { Seen::Late(slot.cut_ms.load(Ordering::Relaxed)) }
         };
         recycle(slot);
         seen

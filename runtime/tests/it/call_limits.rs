@@ -36,9 +36,9 @@ both_weights!((flavor = "multi_thread", worker_threads = 2)
 // ---- limits ----
 
 /// The time that a limit may be exceeded by: two sweeps and a little.
-const LEEWAY: Duration = Duration::from_millis(50);
+pub(crate) const LEEWAY: Duration = Duration::from_millis(50);
 
-fn kept_to(limit: Duration, start: Instant) {
+pub(crate) fn kept_to(limit: Duration, start: Instant) {
     let took = start.elapsed();
     assert!((limit..=limit + LEEWAY).contains(&took), "{took:?} for {limit:?}");
 }

@@ -6,6 +6,7 @@
 mod both_weights;
 
 mod actors;
+mod call_deadlines;
 mod call_limits;
 mod calls;
 mod capture;

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tracing::Span;
+use tracing::level_filters::LevelFilter;
+
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::cell::Cell;
@@ -111,6 +114,8 @@ impl<M> From<TellError<M>> for CallError {
 /// waited for no longer than that one: see [`Context::remaining`](crate::Context::remaining). Over a restart a queued call
 /// waits for the next incarnation; the call in hand at a crash ends at once with the reason.
 ///
+/// With a `tracing` subscriber, the handler runs in the span that is current at the first poll, so that a trace goes on in it.
+///
 /// **Cancel-safe**: dropped, the caller gives up; a message that was queued is still handled.
 #[must_use = "a call is not sent until this is awaited, or told `.blocking()`"]
 pub struct Call<'a, A: Actor, R: Send + 'static> {
@@ -210,6 +215,9 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
         if let Some(path) = self.wait.as_ref().and_then(Wait::ring) {
             self.msg = None; // Its reply is answered by nobody: this error is all.
             return Poll::Ready(Err(CallError::Chain { path }));
+        }
+        if LevelFilter::current() != LevelFilter::OFF {
+            self.answer.carry(Span::current()); // Somebody traces.
         }
         self.cell.face.node.sweeper().wake();
         let Some(msg) = self.msg.take() else { return Poll::Ready(Ok(())) };

@@ -10,10 +10,12 @@
 //! **Bounds**: 256 messages in a row, then the neighbours on the worker have their turn.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
+
+use tracing::{Instrument, Span};
 
 use crate::actor::{Actor, Undelivered};
 use crate::cell::{AnyCell, Cell, End};
@@ -22,6 +24,7 @@ use crate::entry::{Entry, Note, Special, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::guarded::{self, guarded};
+use crate::lane::slot::Tag;
 use crate::lane::{END, Next, Tenancy};
 use crate::mailbox::CrashPolicy;
 use crate::recorder::{DOWN, EXITED};
@@ -202,7 +205,7 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
         let mut step = Step::Told;
         let Some(msg) = take(cx, &mut tenancy, &mut step) else {
             match step {
-                Step::Told | Step::Asked => {} // It was stale, or late.
+                Step::Told | Step::Asked | Step::Traced => {} // It was stale, or late.
                 Step::Signal => {
                     if let Err(exit) = Box::pin(signalled(state, cx)).await {
                         return End::with_hook(exit);
@@ -221,13 +224,17 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
             }
             continue;
         };
-        if let Err(exit) = state.handle(cx, msg).await {
+        let handled = match step {
+            Step::Traced => traced(state, cx, msg).await,
+            _ => state.handle(cx, msg).await,
+        };
+        if let Err(exit) = handled {
             return End::with_hook(exit);
         }
         if !cx.done() {
             return Box::new(End::fenced());
         }
-        if step == Step::Asked {
+        if step != Step::Told {
             cx.face().call_in_hand.store(0, Ordering::Relaxed);
             scope::settle(Failure::default);
         }
@@ -241,6 +248,8 @@ enum Step {
     Told,
     /// A message that may hold a reply.
     Asked,
+    /// The same, of a call that was made in a span.
+    Traced,
     /// `Context::take_signal` has it.
     Signal,
     /// `Tenancy::why` says why not.
@@ -268,6 +277,20 @@ fn take<A: Actor>(
         cx.begin(A::kind(msg), msg);
     }
     msg
+}
+
+/// The handler of a call, in the span in which that was made: at each poll, and at its first steps, which a handler that is
+/// no async fn takes before. Boxed, so that an idle actor has no room for it.
+#[cold]
+#[inline(never)]
+fn traced<'a, A: Actor>(
+    state: &'a mut A,
+    cx: &'a mut Context<A>,
+    msg: A::Msg,
+) -> Pin<Box<dyn Future<Output = Result<(), Exit>> + Send + 'a>> {
+    let span = Tag::span(cx.face().call_in_hand.load(Ordering::Relaxed)).unwrap_or_else(Span::none);
+    let handler = span.in_scope(|| state.handle(cx, msg));
+    Box::pin(handler.instrument(span))
 }
 
 /// Waits until anything wakes the task.
@@ -333,6 +356,9 @@ fn sift<A: Actor>(entry: Entry<A::Msg>, cx: &mut Context<A>, step: &mut Step) ->
     match note.read() {
         Special::Call(tag) if tag.is_late() => None,
         Special::Call(tag) => {
+            if tag.is_traced() {
+                *step = Step::Traced;
+            }
             cx.face().call_in_hand.store(tag.to_bits(), Ordering::Release);
             Some(msg)
         }

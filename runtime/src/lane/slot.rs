@@ -18,8 +18,11 @@
 
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
+
+use tracing::Span;
 
 use super::deadline;
 use super::pool::{self, Handle};
@@ -40,6 +43,13 @@ const FENCED: u8 = 10;
 /// Failed when it was late already: to the caller it is late, whoever comes first.
 const EXPIRED: u8 = 9;
 
+/// Set in the generation of a use that carries the span in which the call was made. It stands beside the count, in every
+/// tag, so that a call without one is not asked for it.
+const TRACED: u32 = 1 << COUNT_BITS;
+const COUNT_BITS: u32 = 16;
+/// A tag's part of a generation: the count and `TRACED`.
+const GENERATION_BITS: u32 = COUNT_BITS + 1;
+
 const WORDS: usize = 4;
 
 /// A place for one reply at a time.
@@ -50,6 +60,7 @@ pub(crate) struct Slot {
     state: AtomicU8,
     /// Its place in the pool.
     number: u32,
+    /// Counts the uses, in 16 bits: enough to tell one from the next ones, for a tag lives as long as its message waits.
     generation: AtomicU32,
     /// Whose sweeper looks after the time-out; 0: nobody's.
     node: AtomicU32,
@@ -64,6 +75,8 @@ pub(crate) struct Slot {
     outer: AtomicU64,
     /// Set by the sweeper with LATE: how long before its own limit the wait was ended.
     cut_ms: AtomicU64,
+    /// Set in a use that is `TRACED`.
+    span: Mutex<Option<Box<Span>>>,
 }
 
 /// The time of one use of a slot, as others may read it.
@@ -76,6 +89,9 @@ pub(super) struct Term {
     pub(super) over: bool,
     pub(super) outer: u64,
 }
+
+#[cfg(not(proscenium_loom))]
+const _: () = assert!(size_of::<Slot>() == 128 && std::mem::offset_of!(Slot, caller) == 64);
 
 // JUSTIFICATION: two sides and a sweeper share the cells below; the state says whose they are.
 // SAFETY:
@@ -104,6 +120,7 @@ impl Slot {
             deadline_ms: AtomicU64::new(0),
             outer: AtomicU64::new(0),
             cut_ms: AtomicU64::new(0),
+            span: Mutex::new(None),
         }
     }
 
@@ -309,7 +326,7 @@ impl Slot {
     ///
     /// Read without a lock: what is read belongs to this use or a former one, unless the generation has changed, because
     /// all of it is stored with Release after that.
-    pub(super) fn term(&self, generation: u16) -> Option<Term> {
+    pub(super) fn term(&self, generation: u32) -> Option<Term> {
         let state = self.state.load(Ordering::Acquire);
         let term = Term {
             node: self.node.load(Ordering::Acquire),
@@ -319,11 +336,11 @@ impl Slot {
             outer: self.outer.load(Ordering::Acquire),
         };
         let open = !matches!(state, FREE | READY | FAILED | EXPIRED);
-        (open && self.generation() as u16 == generation).then_some(term)
+        (open && self.generation() == generation).then_some(term)
     }
 
     /// Ends the wait for a callee that was given up, if the slot is still in this use.
-    fn fence(&self, generation: u16) {
+    fn fence(&self, generation: u32) {
         loop {
             let state = self.state.load(Ordering::Acquire);
             if state == LOCKED {
@@ -337,7 +354,7 @@ impl Slot {
                 continue;
             }
             // While it is locked it cannot change hands.
-            if self.generation() as u16 != generation {
+            if self.generation() != generation {
                 self.state.store(state, Ordering::Release);
                 return;
             }
@@ -350,9 +367,9 @@ impl Slot {
         }
     }
 
-    pub(super) fn is_late(&self, generation: u16) -> bool {
+    pub(super) fn is_late(&self, generation: u32) -> bool {
         let state = self.state.load(Ordering::Acquire);
-        (state == LATE || state == GONE_LATE) && self.generation() as u16 == generation
+        (state == LATE || state == GONE_LATE) && self.generation() == generation
     }
 
     #[inline]
@@ -362,8 +379,36 @@ impl Slot {
 
     #[inline]
     fn recycle(&self) {
-        self.generation.store(self.generation().wrapping_add(1), Ordering::Relaxed);
+        let generation = self.generation();
+        if generation & TRACED != 0 {
+            self.forget_span();
+        }
+        self.generation.store(u32::from((generation as u16).wrapping_add(1)), Ordering::Relaxed);
         self.state.store(FREE, Ordering::Release);
+    }
+
+    fn span(&self) -> MutexGuard<'_, Option<Box<Span>>> {
+        self.span.lock().unwrap_or_else(PoisonError::into_inner) // Set or not: nothing is half done.
+    }
+
+    /// As the caller, before the message is sent.
+    #[cold]
+    fn carry(&self, span: Span) {
+        self.generation.store(self.generation() | TRACED, Ordering::Relaxed);
+        *self.span() = Some(Box::new(span));
+    }
+
+    #[cold]
+    fn forget_span(&self) {
+        let span = self.span().take();
+        drop(span); // Not under the lock: a subscriber may do as it likes.
+    }
+
+    /// The span that this use carries. Whoever has the tag of a former use gets none: the count is looked at under the lock
+    /// that the next use has to pass.
+    fn span_of(&self, generation: u32) -> Option<Span> {
+        let span = self.span();
+        if self.generation() == generation { span.as_deref().cloned() } else { None }
     }
 }
 
@@ -371,20 +416,24 @@ impl Slot {
 #[derive(Clone, Copy)]
 pub(crate) struct Tag {
     slot: u32,
-    /// Enough to tell this use from the next ones: a tag lives as long as its message waits.
-    generation: u16,
+    generation: u32,
 }
 
 impl Tag {
     /// As a number that is never zero, to be kept in an atomic.
     pub(crate) fn to_bits(self) -> u64 {
-        (u64::from(self.slot) + 1) << 16 | u64::from(self.generation)
+        (u64::from(self.slot) + 1) << GENERATION_BITS | u64::from(self.generation)
     }
 
     /// The time of the call that `bits` name. Zero names none.
     pub(super) fn term(bits: u64) -> Option<Term> {
-        let slot = pool::by_number((bits >> 16).checked_sub(1)? as u32)?;
-        slot.term(bits as u16)
+        let tag = Tag::read(bits)?;
+        pool::by_number(tag.slot)?.term(tag.generation)
+    }
+
+    fn read(bits: u64) -> Option<Tag> {
+        let slot = (bits >> GENERATION_BITS).checked_sub(1)? as u32;
+        Some(Tag { slot, generation: bits as u32 & ((1 << GENERATION_BITS) - 1) })
     }
 }
 
@@ -395,15 +444,30 @@ impl Tag {
         pool::by_number(self.slot).is_some_and(|slot| slot.is_late(self.generation))
     }
 
+    #[inline(always)]
     pub(crate) fn from_bits(bits: u64) -> Tag {
-        Tag { slot: ((bits >> 16) - 1) as u32, generation: bits as u16 }
+        let generation = bits as u32 & ((1 << GENERATION_BITS) - 1);
+        Tag { slot: ((bits >> GENERATION_BITS) - 1) as u32, generation }
+    }
+
+    /// Whether the call was made in a span.
+    #[inline(always)]
+    pub(crate) fn is_traced(self) -> bool {
+        self.generation & TRACED != 0
+    }
+
+    /// The span in which the call was made. Zero names none.
+    pub(crate) fn span(bits: u64) -> Option<Span> {
+        let tag = Tag::read(bits)?;
+        pool::by_number(tag.slot)?.span_of(tag.generation)
     }
 
     /// Ends the call in hand of a callee that was given up. Zero names none.
     pub(crate) fn fence(bits: u64) {
-        let Some(slot) = (bits >> 16).checked_sub(1) else { return };
-        if let Some(slot) = pool::by_number(slot as u32) {
-            slot.fence(bits as u16);
+        if let Some(tag) = Tag::read(bits)
+            && let Some(slot) = pool::by_number(tag.slot)
+        {
+            slot.fence(tag.generation);
         }
     }
 }
@@ -485,7 +549,7 @@ impl<T, F: Dropped> Answer<T, F> {
     /// Names this use of the slot, without owning it.
     #[inline]
     pub(crate) fn tag(&self) -> Tag {
-        Tag { slot: self.slot.number, generation: self.slot.generation() as u16 }
+        Tag { slot: self.slot.number, generation: self.slot.generation() }
     }
 
     /// Whose handler waits; 0: somebody outside.
@@ -495,8 +559,8 @@ impl<T, F: Dropped> Answer<T, F> {
 
     /// The slot itself, for models, which sweep it and have no pool to look it up in.
     #[cfg(all(test, proscenium_loom))]
-    pub(super) fn slot(&self) -> (Handle, u16) {
-        (self.slot.clone(), self.slot.generation() as u16)
+    pub(super) fn slot(&self) -> (Handle, u32) {
+        (self.slot.clone(), self.slot.generation())
     }
 
     pub(crate) fn is_waited_for(&self) -> bool {
@@ -532,7 +596,17 @@ impl<T: Send, F: Send> Await<T, F> {
     /// Names this use of the slot; None when the wait is over.
     #[inline(always)]
     pub(crate) fn tag(&self) -> Option<Tag> {
-        self.slot.as_ref().map(|slot| Tag { slot: slot.number, generation: slot.generation() as u16 })
+        self.slot.as_ref().map(|slot| Tag { slot: slot.number, generation: slot.generation() })
+    }
+
+    /// Has the call's handler run in `span`. Before the message is sent: its tag says so.
+    #[cold]
+    pub(crate) fn carry(&self, span: Span) {
+        if let Some(slot) = &self.slot
+            && !span.is_none()
+        {
+            slot.carry(span);
+        }
     }
 
     /// Another limit than `pair` set, before the first poll.

@@ -8,6 +8,7 @@ mod both_weights;
 mod actors;
 mod call_deadlines;
 mod call_limits;
+mod call_traces;
 mod calls;
 mod capture;
 mod context;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tracing::Span;
 use tracing::level_filters::LevelFilter;
 
 use crate::actor::Actor;
@@ -217,7 +216,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
             return Poll::Ready(Err(CallError::Chain { path }));
         }
         if LevelFilter::current() != LevelFilter::OFF {
-            self.answer.carry(Span::current()); // Somebody traces.
+            self.answer.carry_span(); // Somebody traces.
         }
         self.cell.face.node.sweeper().wake();
         let Some(msg) = self.msg.take() else { return Poll::Ready(Ok(())) };

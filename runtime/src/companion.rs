@@ -10,7 +10,7 @@
 //! **Bounds**: 256 messages in a row, then the neighbours on the worker have their turn.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -205,7 +205,12 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
         let mut step = Step::Told;
         let Some(msg) = take(cx, &mut tenancy, &mut step) else {
             match step {
-                Step::Told | Step::Asked | Step::Traced => {} // It was stale, or late.
+                Step::Told | Step::Asked => {} // It was stale, or late.
+                Step::Traced => {
+                    if let Err(end) = Box::pin(traced(state, cx)).await {
+                        return end;
+                    }
+                }
                 Step::Signal => {
                     if let Err(exit) = Box::pin(signalled(state, cx)).await {
                         return End::with_hook(exit);
@@ -224,19 +229,14 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
             }
             continue;
         };
-        let handled = match step {
-            Step::Traced => traced(state, cx, msg).await,
-            _ => state.handle(cx, msg).await,
-        };
-        if let Err(exit) = handled {
+        if let Err(exit) = state.handle(cx, msg).await {
             return End::with_hook(exit);
         }
         if !cx.done() {
             return Box::new(End::fenced());
         }
-        if step != Step::Told {
-            cx.face().call_in_hand.store(0, Ordering::Relaxed);
-            scope::settle(Failure::default);
+        if step == Step::Asked {
+            answered(cx);
         }
     }
 }
@@ -248,7 +248,7 @@ enum Step {
     Told,
     /// A message that may hold a reply.
     Asked,
-    /// The same, of a call that was made in a span.
+    /// A call that was made in a span; `Context::take_traced` has it.
     Traced,
     /// `Context::take_signal` has it.
     Signal,
@@ -279,18 +279,26 @@ fn take<A: Actor>(
     msg
 }
 
-/// The handler of a call, in the span in which that was made: at each poll, and at its first steps, which a handler that is
-/// no async fn takes before. Boxed, so that an idle actor has no room for it.
-#[cold]
-#[inline(never)]
-fn traced<'a, A: Actor>(
-    state: &'a mut A,
-    cx: &'a mut Context<A>,
-    msg: A::Msg,
-) -> Pin<Box<dyn Future<Output = Result<(), Exit>> + Send + 'a>> {
+/// Handles a call in the span in which that was made: at each poll, and at its first steps, which a handler that is no async
+/// fn takes before.
+async fn traced<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<End>> {
+    let Some(msg) = cx.take_traced() else { return Ok(()) };
+    cx.begin(A::kind(&msg), &msg);
     let span = Tag::span(cx.face().call_in_hand.load(Ordering::Relaxed)).unwrap_or_else(Span::none);
     let handler = span.in_scope(|| state.handle(cx, msg));
-    Box::pin(handler.instrument(span))
+    handler.instrument(span).await.map_err(End::with_hook)?;
+    if !cx.done() {
+        return Err(Box::new(End::fenced()));
+    }
+    answered(cx);
+    Ok(())
+}
+
+/// The handler of what may have been a call is through.
+#[inline(always)]
+fn answered<A: Actor>(cx: &mut Context<A>) {
+    cx.face().call_in_hand.store(0, Ordering::Relaxed);
+    scope::settle(Failure::default);
 }
 
 /// Waits until anything wakes the task.
@@ -354,12 +362,14 @@ fn sift<A: Actor>(entry: Entry<A::Msg>, cx: &mut Context<A>, step: &mut Step) ->
         Entry::Timer(_) | Entry::Signal(_) => return None,
     };
     match note.read() {
-        Special::Call(tag) if tag.is_late() => None,
+        Special::Call(tag) if Tag::from_bits(tag).is_late() => None,
         Special::Call(tag) => {
-            if tag.is_traced() {
+            cx.face().call_in_hand.store(tag, Ordering::Release);
+            if Tag::is_traced(tag) {
                 *step = Step::Traced;
+                cx.hold_traced(msg);
+                return None;
             }
-            cx.face().call_in_hand.store(tag.to_bits(), Ordering::Release);
             Some(msg)
         }
         Special::Own(incarnation) => (incarnation == cx.incarnation).then_some(msg),

@@ -47,6 +47,8 @@ struct Extra<A: Actor> {
     called: bool,
     stop: Option<Exit>,
     next: Option<A::Msg>,
+    /// A call that was made in a span, on its way to its handler.
+    traced: Option<A::Msg>,
     kept: Option<A::Msg>,
     timers: TimersCore<A::Msg>,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
@@ -74,6 +76,7 @@ impl<A: Actor> Context<A> {
                 called: false,
                 stop: None,
                 next: None,
+                traced: None,
                 kept: None,
                 timers: TimersCore::new(),
                 sleep: None,
@@ -323,6 +326,15 @@ impl<A: Actor> Context<A> {
     pub(crate) fn collect_timer(&mut self) -> Option<A::Msg> {
         let now = self.now();
         self.call().timers.collect(now) // `call`: an interval is armed again by this.
+    }
+
+    #[cold]
+    pub(crate) fn hold_traced(&mut self, msg: Option<A::Msg>) {
+        self.extra().traced = msg;
+    }
+
+    pub(crate) fn take_traced(&mut self) -> Option<A::Msg> {
+        self.extra.as_mut()?.traced.take()
     }
 
     /// A handler is about to get a message of this kind.

@@ -32,7 +32,8 @@ pub(crate) enum Special {
     /// Nothing.
     Tell,
     /// With the use of the reply slot that its `Reply` holds, so that a call whose caller gave up is not handled.
-    Call(Tag),
+    /// As `Tag::to_bits`.
+    Call(u64),
     /// Crashed once under `CrashPolicy::RetryOnce`.
     Retry,
     /// The result of a future, or an item of a stream, of that incarnation: for any other it is stale.
@@ -63,7 +64,7 @@ impl Note {
     pub(crate) fn read(self) -> Special {
         let number = self.0.get() >> KIND;
         match self.0.get() & ((1 << KIND) - 1) {
-            CALL => Special::Call(Tag::from_bits(number)),
+            CALL => Special::Call(number),
             OWN => Special::Own(number as u32),
             _ if self == Note::TELL => Special::Tell,
             _ => Special::Retry,

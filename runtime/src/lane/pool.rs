@@ -57,6 +57,7 @@ mod plain {
     }
 
     /// Finds a slot by its number again.
+    #[inline]
     pub(crate) fn by_number(number: u32) -> Option<Handle> {
         let at = number as usize + FIRST;
         let chunk = (at / FIRST).ilog2() as usize;

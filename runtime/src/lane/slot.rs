@@ -367,6 +367,7 @@ impl Slot {
         }
     }
 
+    #[inline(always)]
     pub(super) fn is_late(&self, generation: u32) -> bool {
         let state = self.state.load(Ordering::Acquire);
         (state == LATE || state == GONE_LATE) && self.generation() == generation
@@ -393,12 +394,18 @@ impl Slot {
 
     /// As the caller, before the message is sent.
     #[cold]
-    fn carry(&self, span: Span) {
+    #[inline(never)]
+    fn carry_span(&self) {
+        let span = Span::current();
+        if span.is_none() {
+            return;
+        }
         self.generation.store(self.generation() | TRACED, Ordering::Relaxed);
         *self.span() = Some(Box::new(span));
     }
 
     #[cold]
+    #[inline(never)]
     fn forget_span(&self) {
         let span = self.span().take();
         drop(span); // Not under the lock: a subscriber may do as it likes.
@@ -440,6 +447,7 @@ impl Tag {
 #[cfg(not(proscenium_loom))]
 impl Tag {
     /// Whether the caller's deadline has passed: nobody waits for the answer.
+    #[inline(always)]
     pub(crate) fn is_late(self) -> bool {
         pool::by_number(self.slot).is_some_and(|slot| slot.is_late(self.generation))
     }
@@ -450,10 +458,10 @@ impl Tag {
         Tag { slot: ((bits >> GENERATION_BITS) - 1) as u32, generation }
     }
 
-    /// Whether the call was made in a span.
+    /// Whether the call that `bits` name was made in a span.
     #[inline(always)]
-    pub(crate) fn is_traced(self) -> bool {
-        self.generation & TRACED != 0
+    pub(crate) fn is_traced(bits: u64) -> bool {
+        bits & u64::from(TRACED) != 0
     }
 
     /// The span in which the call was made. Zero names none.
@@ -534,6 +542,7 @@ fn recycle(slot: Handle) {
 }
 
 /// The callee's last word. It comes back if nobody waits any more.
+#[inline(always)]
 fn end<V>(slot: Handle, value: V, end: u8) -> Result<(), V> {
     slot.write(value);
     if slot.finish(end) {
@@ -599,13 +608,10 @@ impl<T: Send, F: Send> Await<T, F> {
         self.slot.as_ref().map(|slot| Tag { slot: slot.number, generation: slot.generation() })
     }
 
-    /// Has the call's handler run in `span`. Before the message is sent: its tag says so.
-    #[cold]
-    pub(crate) fn carry(&self, span: Span) {
-        if let Some(slot) = &self.slot
-            && !span.is_none()
-        {
-            slot.carry(span);
+    /// Has the call's handler run in the span that is current here. Before the message is sent: its tag says so.
+    pub(crate) fn carry_span(&self) {
+        if let Some(slot) = &self.slot {
+            slot.carry_span();
         }
     }
 

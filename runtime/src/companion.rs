@@ -367,7 +367,7 @@ fn sift<A: Actor>(entry: Entry<A::Msg>, cx: &mut Context<A>, step: &mut Step) ->
             cx.face().call_in_hand.store(tag, Ordering::Release);
             if Tag::is_traced(tag) {
                 *step = Step::Traced;
-                cx.hold_traced(msg);
+                cx.hold_traced(Some(msg));
                 return None;
             }
             Some(msg)

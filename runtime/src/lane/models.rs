@@ -34,6 +34,8 @@
 //! | slot, `poll` | the caller sleeps without a second look | `an_answer_reaches_a_caller_that_goes_to_sleep` |
 //! | slot, `abandon` | both sides recycle, or neither; the value is leaked | `a_call_given_up_…` |
 //! | slot, `sweep` | it does not lock, or does not wake | `the_sweeper_wakes_…`, `a_late_call_…` |
+//! | slot, `term` | the generation is not looked at; the stamp is stored relaxed | `…_the_call_outside_of_it_is_used_again` |
+//! | slot, `term` | a locked slot is taken for one that was answered | `…_the_call_outside_of_it_was_given_up_late` |
 //! | slot, `is_late` | the generation is not looked at | `a_call_is_not_late_…` |
 
 use std::sync::Arc;

@@ -82,7 +82,7 @@ fn ended_with(outcome: Outcome, limit: Duration, start: Instant, delay: Duration
     assert!((left.saturating_sub(LEEWAY)..=left + LEEWAY).contains(&waited), "{waited:?} of {left:?}");
 }
 
-/// Caught: the call in hand is not looked at; its stamp but not its own timer is; the limit and not what is left counts.
+/// Caught: the call in hand is not looked at; the error says the limit of the call itself.
 async fn a_call_in_a_handler_ends_with_the_call_in_hand(world: World) {
     let ((outer, _outer_events), (held, _held_events)) = (world.puppet().await, world.puppet().await);
     let _release = hold(&held).await;
@@ -137,7 +137,8 @@ async fn the_deadline_goes_over_several_actors(world: World) {
     }
 }
 
-/// Caught: the stamps of two nodes are compared, although each counts time from its own start.
+/// Caught: the stamps of two nodes are compared, although each counts time from its own start; a call outside that is late
+/// is not taken for over.
 async fn the_deadline_goes_over_several_nodes(world: World) {
     sleep(Duration::from_secs(3)).await;
     let other = World::ordinary().await;
@@ -307,7 +308,7 @@ async fn a_call_that_is_late_with_another_is_not_handled(world: World) {
     assert_eq!(events.next().await, Event::Note(2), "it was skipped");
 }
 
-/// Caught: the limit instead of what is left; something for a tell; something after the answer.
+/// Caught: the limit instead of what is left.
 async fn a_handler_sees_what_is_left(world: World) {
     let (puppet, mut events) = world.puppet().await;
     for limit in LIMITS {

@@ -15,7 +15,8 @@ use tracing_core::span::Current;
 
 use crate::both_weights::{World, look, soon};
 use crate::call_limits::LEEWAY;
-use crate::marionette::{Msg, Puppet, act, ask, crash, hold, run, told};
+use crate::calls::crash_on;
+use crate::marionette::{Msg, Puppet, act, ask, hold, run, told};
 
 both_weights!((start_paused = true)
     a_handler_runs_in_the_span_of_its_call,
@@ -156,7 +157,7 @@ fn tell_of() -> Msg {
     })
 }
 
-/// Caught: the span is entered at the first poll alone; at none; whatever span comes first is.
+/// Caught: the span is entered at the first poll alone; at none.
 async fn a_handler_runs_in_the_span_of_its_call(world: World) {
     let (tracer, _guard) = Tracer::install();
     let (puppet, _events) = world.puppet().await;
@@ -209,7 +210,7 @@ fn through(to: &Ref<Puppet>, name: &'static str, next: impl FnOnce(Reply<u32>) -
 
 type Asking = Box<dyn FnOnce(Reply<u32>) -> Msg + Send>;
 
-/// Caught: a call in a traced handler carries the span of the call in hand, and not the innermost.
+/// Caught: no span is entered; it is at the first poll alone.
 async fn a_trace_goes_over_several_actors(world: World) {
     let (tracer, _guard) = Tracer::install();
     let ((one, _one_events), (two, _two_events)) = (world.puppet().await, world.puppet().await);
@@ -240,7 +241,7 @@ async fn a_trace_goes_on_in_a_delegate(world: World) {
     assert_eq!(tracer.events(), ["outside", "outside"]);
 }
 
-/// Caught: the caller takes the span with it.
+/// Caught: no span is entered.
 async fn a_trace_goes_on_when_the_caller_has_given_up(world: World) {
     let (tracer, _guard) = Tracer::install();
     let (puppet, _events) = world.puppet().await;
@@ -253,7 +254,7 @@ async fn a_trace_goes_on_when_the_caller_has_given_up(world: World) {
     assert_eq!(tracer.events(), ["outside", "outside"]);
 }
 
-/// Caught: the span is not left; a tell is handled in the span of the last call.
+/// Caught: the span is not left.
 async fn the_next_message_is_outside_of_the_span(world: World) {
     let (tracer, _guard) = Tracer::install();
     let (puppet, _events) = world.puppet().await;
@@ -295,16 +296,12 @@ async fn other_actors_are_outside_of_the_span(world: World) {
     assert_eq!(tracer.events(), ["", "outside"]);
 }
 
-/// Caught: a panic leaves the thread in the span.
+/// Caught: the span is entered for good, and not for each poll.
 async fn a_crash_leaves_the_span(world: World) {
     let (tracer, _guard) = Tracer::install();
     let ((puppet, _events), (other, _other_events)) = (world.puppet().await, world.puppet().await);
-    let crashing = |reply: Reply<u32>| {
-        drop(reply);
-        crash("in the span")
-    };
-    let ended = puppet.call(crashing).instrument(span("outside")).await;
-    assert_eq!(ended, Err(CallError::NoReply), "dropped before it was sent");
+    let ended = puppet.call(crash_on("in the span")).instrument(span("outside")).await;
+    assert_eq!(ended, Err(CallError::Exited(Exit::panic("in the span"))));
     soon(puppet.gone()).await;
     told(other.tell(tell_of()).await);
     assert_eq!(other.call(ask(2)).await, Ok(2));
@@ -322,6 +319,8 @@ async fn a_span_ends_with_its_call(world: World) {
 }
 
 /// Late in the queue, with no room, to an actor that is gone, and never sent.
+///
+/// Caught: the slot keeps the span until it carries another one.
 async fn a_span_ends_with_a_call_that_nobody_handles(world: World) {
     let (tracer, _guard) = Tracer::install();
     let (puppet, _events) = world.puppet_with(Mailbox::bounded(1)).await;

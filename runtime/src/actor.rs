@@ -46,7 +46,7 @@ use crate::signal::{Down, Exited};
 ///
 /// **Crash**: a panic, or an `Err` from a handler, ends the incarnation; the mailbox stays for the next one if there is
 /// a supervisor, and is closed otherwise.
-/// **Bounds**: `MAILBOX`.
+/// **Bounds**: `MAILBOX`, in messages or in bytes.
 /// **Cost**: a message costs its sender one lock; the actor takes up to 256 of them with one, and pays a few plain loads
 /// and stores for each. `docs/actors.md` tells the rest.
 #[diagnostic::on_unimplemented(
@@ -84,6 +84,32 @@ pub trait Actor: Sized + Send + 'static {
     /// A second copy of a message, for `CrashPolicy::RetryOnce` and `SetAside`; asked before each message is handled.
     fn duplicate(_msg: &Self::Msg) -> Option<Self::Msg> {
         None
+    }
+
+    /// How heavy a message is, in bytes, for a mailbox that is [bounded in them](Mailbox::bytes): what it takes up itself, and
+    /// what it owns beyond that, say the capacity of a `Vec`.
+    ///
+    /// ```
+    /// # use proscenium_runtime::{Actor, Context, Exit, Ref};
+    /// # struct Log;
+    /// # impl Actor for Log {
+    /// #     type Msg = String;
+    /// #     type Ref = Ref<Self>;
+    /// fn weight(line: &String) -> usize {
+    ///     size_of::<String>() + line.capacity()
+    /// }
+    /// #     async fn handle(&mut self, _: &mut Context<Self>, _: String) -> Result<(), Exit> { Ok(()) }
+    /// # }
+    /// ```
+    ///
+    /// It is asked on the sender's side, before the message is queued: once if there is room, twice if it waits for room;
+    /// what it says then holds until the message is handled. Of other mailboxes it is never asked.
+    ///
+    /// # Panics
+    /// A panic is the sender's, with nothing queued and no room taken; in the result of a future or a stream of the actor's
+    /// own ([`Context::pipe`], [`Context::attach`]) it is the actor's.
+    fn weight(_msg: &Self::Msg) -> usize {
+        size_of::<Self::Msg>()
     }
 
     /// Runs before the first message of each incarnation, on the task of who starts the actor.

@@ -236,7 +236,8 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
         // There is a timer anyway, so the call in hand is asked at once.
         let left = self.wait.as_ref().and_then(Wait::left).unwrap_or(Duration::MAX);
         let limit = self.limit().min(left);
-        self.extra().room = Some(WaitForRoom::new(self.cell, Some(limit)));
+        let weight = self.msg.as_ref().map_or(1, |msg| self.cell.weight(msg));
+        self.extra().room = Some(WaitForRoom::new(self.cell, weight, Some(limit)));
         self.poll_room(cx)
     }
 

@@ -21,7 +21,7 @@ use crate::entry::{Entry, Note, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lane::{Lane, Pushed, deadline};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Unit};
 use crate::names::Name;
 use crate::node::Node;
 use crate::ractor_shell::Shell;
@@ -233,7 +233,6 @@ pub(crate) trait AnyCell: Send + Sync {
     fn type_name(&self) -> &'static str;
     fn kind_name(&self, kind: u8) -> &'static str;
     fn queue_len(&self) -> usize;
-    fn bound(&self) -> Option<usize>;
     fn signal(&self, incarnation: u32, signal: Signal);
     fn ring_end(&self, incarnation: u32) -> bool;
     fn drain(&self);
@@ -258,7 +257,21 @@ impl<A: Actor> AsRef<Lane<Entry<A::Msg>, Sys<A>>> for Cell<A> {
 
 impl<A: Actor> Cell<A> {
     pub(crate) fn new(id: ActorId, node: Node, mailbox: Mailbox, light: bool) -> Self {
-        Cell { lane: Lane::new(mailbox.slots(), mailbox.at_the_bound()), face: Face::new(id, node, light) }
+        let (places, overflow) = (mailbox.places(), mailbox.at_the_bound());
+        let lane = match mailbox.unit() {
+            Unit::Messages => Lane::new(places, overflow),
+            Unit::Bytes => Lane::in_bytes(places, overflow),
+        };
+        Cell { lane, face: Face::new(id, node, light) }
+    }
+
+    /// How much room a message takes. User code runs here, on the sender's side: before the lane is locked, and before
+    /// anything is counted.
+    pub(crate) fn weight(&self, msg: &A::Msg) -> usize {
+        match self.lane.unit() {
+            Unit::Messages => 1,
+            Unit::Bytes => A::weight(msg).max(1),
+        }
     }
 
     /// What a recorder of this actor's holds.
@@ -266,12 +279,18 @@ impl<A: Actor> Cell<A> {
         recorder.read(|kind| self.kind_name(kind), |ms| self.face.node.watch().since_start(ms))
     }
 
-    /// The overflow policy gave this entry up: it is counted, a call ends, a message is handed on.
+    /// The overflow policy gave something up: it is counted, a call ends, a message is handed on.
     #[cold]
     pub(crate) fn displaced(&self, pushed: Pushed<Entry<A::Msg>>) {
-        let Pushed::Dropped(entry) = pushed else { return };
-        self.face.dropped.fetch_add(1, Ordering::Relaxed);
-        undeliver::<A>(entry, &Undelivered::Overflow, Failure::Dropped);
+        let lose = |entry| {
+            self.face.dropped.fetch_add(1, Ordering::Relaxed);
+            undeliver::<A>(entry, &Undelivered::Overflow, Failure::Dropped);
+        };
+        match pushed {
+            Pushed::Queued => (),
+            Pushed::Dropped(entry) => lose(entry),
+            Pushed::Displaced(entries) => entries.into_iter().for_each(lose),
+        }
     }
 }
 
@@ -305,14 +324,10 @@ impl<A: Actor> AnyCell for Cell<A> {
         self.lane.len()
     }
 
-    fn bound(&self) -> Option<usize> {
-        self.lane.bound()
-    }
-
     fn signal(&self, incarnation: u32, signal: Signal) {
         // Signals first: of two at once, an entry may stand for the other's signal, but never comes before its own.
         if self.face.alive(incarnation, |tables, _| tables.signals.push_back(signal)).is_some() {
-            drop(self.lane.push_exempt(Entry::Signal(incarnation))); // Closed: nobody is left to hear it.
+            drop(self.lane.push_exempt(Entry::Signal(incarnation), 0)); // Closed: nobody is left to hear it.
         }
     }
 

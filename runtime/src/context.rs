@@ -183,7 +183,8 @@ impl<A: Actor> Context<A> {
         let (cell, incarnation) = (self.cell.clone(), self.incarnation);
         self.run(async move {
             let msg = into(future.await);
-            drop(cell.lane.push_exempt(Entry::new(msg, Note::own(incarnation)))); // Closed: there is nobody to have it.
+            let weight = cell.weight(&msg);
+            drop(cell.lane.push_exempt(Entry::new(msg, Note::own(incarnation)), weight)); // Closed: nobody is left to have it.
         });
     }
 
@@ -197,9 +198,10 @@ impl<A: Actor> Context<A> {
         self.run(async move {
             let mut stream = std::pin::pin!(stream);
             while let Some(item) = stream.next().await {
-                let mut room = Reserve::new(cell.clone());
+                let msg = into(item);
+                let mut room = Reserve::new(cell.clone(), cell.weight(&msg));
                 std::future::poll_fn(|cx| room.poll(cx.waker())).await;
-                if room.fill(Entry::new(into(item), Note::own(incarnation))).is_err() {
+                if room.fill(Entry::new(msg, Note::own(incarnation))).is_err() {
                     return; // Stopping: the rest is not wanted.
                 }
             }
@@ -304,7 +306,7 @@ impl<A: Actor> Context<A> {
         loop {
             let now = node.now();
             while extra.timers.fire(now) {
-                drop(self.cell.lane.push_exempt(Entry::Timer(self.incarnation))); // Closed: the companion is about to learn it.
+                drop(self.cell.lane.push_exempt(Entry::Timer(self.incarnation), 0)); // Closed: the companion is about to learn it.
             }
             let Some(due) = extra.timers.next_due() else {
                 extra.sleep = None;

@@ -10,7 +10,8 @@ use crate::outcome::Outcome;
 
 /// An actor whose behaviour is a closure over its messages.
 ///
-/// The closure returns nothing, or a `Result` whose error ends the actor.
+/// The closure returns nothing, or a `Result` whose error ends the actor. In a mailbox bounded in bytes a message weighs its
+/// own size, without what it owns.
 ///
 /// ```
 /// # use proscenium_runtime::{Node, actor_fn};

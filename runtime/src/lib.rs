@@ -14,7 +14,7 @@
 //! **Does not promise** to preempt: a handler that does not yield is noticed and named, and may be fenced off, but its
 //! thread is its own.
 //!
-//! **Bounds**: mailboxes 1,024 messages by default ([`Mailbox`]); what user code arms, links and attaches.
+//! **Bounds**: mailboxes 1,024 messages by default, chosen in messages or bytes ([`Mailbox`]); what user code arms, links and attaches.
 //!
 //! **Cost**: an actor, two allocations and less than a kilobyte until it is told something; a message, one lock of its
 //! sender and a share of one of the actor's. One thread for all nodes of a process, one task for each node.
@@ -139,7 +139,7 @@ mod waits;
 #[cfg(not(proscenium_loom))]
 mod watch;
 
-pub use mailbox::{CrashPolicy, Mailbox, Overflow};
+pub use mailbox::{CrashPolicy, Mailbox, Overflow, Unit};
 
 #[cfg(not(proscenium_loom))]
 pub use {

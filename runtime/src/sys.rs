@@ -19,6 +19,7 @@ use crate::cell::{AnyCell, Cell};
 use crate::context::Context;
 use crate::entry::Sys as Request;
 use crate::exit::Exit;
+use crate::mailbox::Unit;
 use crate::names::Name;
 use crate::recorder::Recorded;
 
@@ -54,8 +55,12 @@ pub struct Status {
     pub incarnation: u32,
     /// Messages that wait.
     pub queued: usize,
-    /// The mailbox's bound.
+    /// The mailbox's bound, in `unit`; `None` when there is none.
     pub capacity: Option<usize>,
+    /// What the mailbox's bound counts.
+    pub unit: Unit,
+    /// What the messages that wait weigh, room that is granted to senders included. `None` where the bound is in messages.
+    pub bytes: Option<usize>,
     /// The kind of the message being handled.
     pub in_hand: Option<&'static str>,
     /// Messages handled over all incarnations.
@@ -71,8 +76,10 @@ pub struct Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{} {:?}, queue {}", self.type_name, self.actor, self.life, self.queued)?;
-        if let Some(capacity) = self.capacity {
-            write!(f, "/{capacity}")?;
+        match (self.capacity, self.bytes) {
+            (Some(capacity), Some(bytes)) => write!(f, " ({bytes}/{capacity} bytes)")?,
+            (Some(capacity), None) => write!(f, "/{capacity}")?,
+            (None, _) => (),
         }
         write!(f, ", handled {}", self.handled)
     }
@@ -149,7 +156,9 @@ pub(crate) fn status_from_outside<A: Actor>(cell: &Cell<A>) -> Status {
         life,
         incarnation,
         queued: cell.queue_len(),
-        capacity: cell.bound(),
+        capacity: cell.lane.bound(),
+        unit: cell.lane.unit(),
+        bytes: cell.lane.bytes(),
         in_hand: in_hand.map(|kind| cell.kind_name(kind as u8)),
         handled: face.handled.load(Ordering::Relaxed),
         dropped: face.dropped.load(Ordering::Relaxed),

@@ -244,7 +244,11 @@ impl<A: Actor> Tell<'_, A> {
             return Poll::Ready(unsent.give_back());
         }
         let (cell, limit) = (unsent.cell, unsent.limit);
-        let wait = unsent.wait.get_or_insert_with(|| WaitForRoom::new(cell, limit));
+        let weight = match &unsent.refused {
+            Some(Refused::Full(Entry::Message { msg, .. })) if unsent.wait.is_none() => cell.weight(msg),
+            _ => 1,
+        };
+        let wait = unsent.wait.get_or_insert_with(|| WaitForRoom::new(cell, weight, limit));
         match wait.poll(cx) {
             Poll::Pending => {
                 *self.unsent = Some(unsent);
@@ -288,12 +292,13 @@ pub(crate) enum Waited {
 }
 
 impl<A: Actor> WaitForRoom<A> {
-    pub(crate) fn new(cell: &Arc<Cell<A>>, limit: Option<Duration>) -> Self {
+    /// For a message of this weight.
+    pub(crate) fn new(cell: &Arc<Cell<A>>, weight: usize, limit: Option<Duration>) -> Self {
         let inside = scope::current().map(|waiter| Wait::begin(waiter, cell.face.id));
         if let Some(wait) = &inside {
             wait.note_ring();
         }
-        WaitForRoom { room: Reserve::new(cell.clone()), limit, sleep: None, inside, since: Instant::now() }
+        WaitForRoom { room: Reserve::new(cell.clone(), weight), limit, sleep: None, inside, since: Instant::now() }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
@@ -343,13 +348,17 @@ pub(crate) fn push<A: Actor>(cell: &Cell<A>, msg: A::Msg, tag: Option<Tag>) -> R
 
 #[cold]
 fn push_slowly<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
-    match cell.lane.push_slowly(entry) {
+    let weight = match &entry {
+        Entry::Message { msg, .. } => cell.weight(msg),
+        Entry::Timer(_) | Entry::Signal(_) => 0, // No sender has one.
+    };
+    match cell.lane.push_slowly(entry, weight) {
         Ok(Pushed::Queued) => Ok(()),
         Ok(dropped) => {
             cell.displaced(dropped);
             Ok(())
         }
-        Err(Refused::Full(entry)) if scope::is_current(cell.face.id) => cell.lane.push_self(entry),
+        Err(Refused::Full(entry)) if scope::is_current(cell.face.id) => cell.lane.push_self(entry, weight),
         Err(refused) => Err(refused),
     }
 }

@@ -126,6 +126,15 @@ mod tests {
         ] {
             assert!(contains(&text, wanted), "{wanted}\nis missing in\n{text}");
         }
+        let in_bytes = written(
+            "mailbox = bytes(64 * 1024)",
+            "impl Counter { #[cast] fn add(&self) {} #[weight] fn size(msg: &CounterMsg) -> usize { 1 } }",
+        );
+        for wanted in
+            ["::proscenium::Mailbox::bytes(64 * 1024);", "fn weight(given: &Self::Msg) -> usize { Self::size(given) }"]
+        {
+            assert!(contains(&in_bytes, wanted), "{wanted}\nis missing in\n{in_bytes}");
+        }
         let with_init = written("", "impl Stack { #[init] fn start(&mut self) {} }");
         assert!(contains(&with_init, "const INIT: bool = true;"), "its init is run");
         assert!(!contains(&text, "#[cast] pub fn"), "our attributes are gone");
@@ -180,6 +189,13 @@ mod tests {
             ("#[status] fn f(&mut self) -> String {}", "write `&self`"),
             ("#[status] fn f(&self) {}", "write `fn status(&self) -> String`"),
             ("#[status] async fn f(&self) -> String {}", "take `async` away"),
+            ("#[weight] fn f(&self, m: &M) -> usize {}", "without `self`"),
+            ("#[weight] fn f(m: M) -> usize {}", "only a reference to the message"),
+            ("#[weight] fn f(m: &M, n: &M) -> usize {}", "only a reference to the message"),
+            ("#[weight] fn f() -> usize {}", "write `fn weight(msg: &CounterMsg) -> usize`"),
+            ("#[weight] fn f(m: &M) -> u32 {}", "write `fn weight(msg: &CounterMsg) -> usize`"),
+            ("#[weight] async fn f(m: &M) -> usize {}", "take `async` away"),
+            ("#[weight] fn f(m: &M) -> usize {} #[weight] fn g(m: &M) -> usize {}", "one `#[weight]`"),
         ];
         for (row, (methods, wanted)) in rows.iter().enumerate() {
             let faults = faults("", &format!("impl Counter {{ {methods} }}"));
@@ -193,6 +209,11 @@ mod tests {
             ("mailbox = 0", "give it 1 or more"),
             ("mailbox = \"many\"", "a number of messages"),
             ("mailbox = unbouned", "or `unbounded`"),
+            ("mailbox = bytes", "`bytes(65_536)`"),
+            ("mailbox = bytes(0)", "give it 1 or more"),
+            ("mailbox = bytes()", "has one number"),
+            ("mailbox = bytes(1, 2)", "has one number"),
+            ("mailbox = octets(1)", "`bytes(65_536)`"),
             ("mailbox", "`mailbox = 4096`"),
             ("mailbox = 1, mailbox = 2", "stands twice"),
             ("mailbox = unbounded, overflow = fail", "never overflows"),

@@ -243,6 +243,7 @@ fn hook_method(actor: &ActorImpl, hook: &Hook) -> TokenStream {
             let (option, string) = (quote!(::core::option::Option), quote!(::std::string::String));
             quote!(fn format_status(&self) -> #option<#string> { #option::Some(#call) })
         }
+        Event::Weight => quote!(fn weight(#given: &Self::Msg) -> usize { Self::#name(#given) }),
     };
     quote!(#(#cfgs)* #body)
 }

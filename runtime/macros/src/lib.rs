@@ -70,6 +70,7 @@ use proc_macro::TokenStream;
 /// | `#[init]` | runs before the first message; `Err(exit)` fails the start |
 /// | `#[terminate]` | the stop hook: `exit: &Exit`, `cx` and both or neither; not run on kill |
 /// | `#[undelivered]` | `fn lost(msg: CounterMsg, why: &Undelivered)`: what nobody will handle any more |
+/// | `#[weight]` | `fn weight(msg: &CounterMsg) -> usize`: how many bytes a message is, with what it owns, for `mailbox = bytes(…)`; without it `size_of` says |
 /// | `#[status]` | `fn status(&self) -> String`: how the state reads in reports; without it they show none |
 ///
 /// Other methods are left alone, and marked ones can be called as before. A method's `#[cfg]` holds for all that is made
@@ -79,7 +80,7 @@ use proc_macro::TokenStream;
 ///
 /// | option | default |
 /// |---|---|
-/// | `mailbox = 4096`, `mailbox = LIMIT`, `mailbox = unbounded` | 1,024 messages |
+/// | `mailbox = 4096`, `mailbox = LIMIT`, `mailbox = bytes(64 * 1024)`, `mailbox = unbounded` | 1,024 messages |
 /// | `overflow = wait`, `fail`, `drop_oldest`, `drop_newest` | `wait` |
 /// | `crash = drop`, `retry_once`, `set_aside`: the message in hand at a panic. All but `drop` need `Clone` arguments | `drop` |
 /// | `thread`: an OS thread of its own, for blocking code | a task |

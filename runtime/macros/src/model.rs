@@ -64,6 +64,7 @@ pub enum Event {
     Terminate,
     Undelivered,
     Status,
+    Weight,
 }
 
 pub struct Method {
@@ -84,7 +85,7 @@ pub enum Arg {
     Context,
     /// The `Reply<T>` of a deferred call.
     Reply,
-    /// What a hook is told: the `Down`, the `Exited`, the `&Exit`, the message that was not delivered and why.
+    /// What a hook is told: the `Down`, the `Exited`, the `&Exit`, the message that was not delivered and why, or is weighed.
     Given,
     Field(Field),
 }

@@ -9,7 +9,7 @@ use syn::{Error, Expr, Lit, Path, Token, parse_quote};
 
 use crate::faults::Faults;
 
-const KEYS: &str = "`mailbox = 4096`, `mailbox = unbounded`, `overflow = wait | fail | drop_oldest | drop_newest`, \
+const KEYS: &str = "`mailbox = 4096`, `mailbox = bytes(65_536)`, `mailbox = unbounded`, `overflow = wait | fail | drop_oldest | drop_newest`, \
      `crash = drop | retry_once | set_aside`, `thread`, `crate = path`";
 
 /// The options of an actor, checked.
@@ -24,6 +24,7 @@ pub struct Options {
 
 pub enum Bound {
     Messages(Expr),
+    Bytes(Expr),
     Unbounded,
 }
 
@@ -149,6 +150,7 @@ impl Options {
         let mailbox = (self.mailbox.is_some() || self.overflow.is_some()).then(|| {
             let bound = match &self.mailbox {
                 Some(Bound::Messages(count)) => quote!(#krate::Mailbox::bounded(#count)),
+                Some(Bound::Bytes(limit)) => quote!(#krate::Mailbox::bytes(#limit)),
                 Some(Bound::Unbounded) => quote!(#krate::Mailbox::unbounded()),
                 None => quote!(#krate::Mailbox::DEFAULT),
             };
@@ -168,9 +170,10 @@ impl Options {
     }
 }
 
-/// The bound of the mailbox: a positive number, a constant, or the word `unbounded`.
+/// The bound of the mailbox: a positive number, a constant, any number of `bytes`, or the word `unbounded`.
 fn bound(entry: &Entry) -> syn::Result<Bound> {
-    const WHAT: &str = "`mailbox` is a number of messages from 1, a constant in capitals, or `unbounded`";
+    const WHAT: &str =
+        "`mailbox` is a number of messages from 1, a constant in capitals, `bytes(65_536)`, or `unbounded`";
     let value = entry.value("mailbox = 4096")?;
     match value {
         Expr::Lit(literal) => match &literal.lit {
@@ -181,6 +184,15 @@ fn bound(entry: &Entry) -> syn::Result<Bound> {
             Lit::Int(_) => Ok(Bound::Messages(value.clone())),
             _ => Err(Error::new_spanned(value, WHAT)),
         },
+        Expr::Call(call) if is_bytes(&call.func) => match call.args.first() {
+            Some(limit) if is_zero(limit) => {
+                let message =
+                    "a mailbox of 0 bytes takes no message at all: give it 1 or more, or `mailbox = unbounded`";
+                Err(Error::new_spanned(limit, message))
+            }
+            Some(limit) if call.args.len() == 1 => Ok(Bound::Bytes(limit.clone())),
+            _ => Err(Error::new_spanned(value, "`bytes` has one number: write `mailbox = bytes(65_536)`")),
+        },
         Expr::Path(path) if path.path.is_ident("unbounded") => Ok(Bound::Unbounded),
         Expr::Path(path) => match path.path.segments.last() {
             Some(name) if !name.ident.to_string().contains(char::is_lowercase) => Ok(Bound::Messages(value.clone())),
@@ -188,4 +200,13 @@ fn bound(entry: &Entry) -> syn::Result<Bound> {
         },
         _ => Err(Error::new_spanned(value, WHAT)),
     }
+}
+
+fn is_bytes(function: &Expr) -> bool {
+    matches!(function, Expr::Path(path) if path.path.is_ident("bytes"))
+}
+
+fn is_zero(number: &Expr) -> bool {
+    let Expr::Lit(literal) = number else { return false };
+    matches!(&literal.lit, Lit::Int(count) if count.base10_parse::<usize>().is_ok_and(|count| count == 0))
 }

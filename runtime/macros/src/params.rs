@@ -27,7 +27,9 @@ pub fn read(sig: &Signature, role: Role, actor: &Type, faults: &mut Faults) -> P
         }
         let arg = match role {
             Role::Cast | Role::Call | Role::Info => params.message_arg(param, role, actor, faults),
-            Role::Init | Role::Terminate | Role::Undelivered | Role::Status => params.hook_arg(param, role, faults),
+            Role::Init | Role::Terminate | Role::Undelivered | Role::Status | Role::Weight => {
+                params.hook_arg(param, role, faults)
+            }
         };
         params.args.extend(arg);
     }
@@ -83,6 +85,8 @@ impl Params {
         let takes = match role {
             Role::Undelivered if given(self) < 2 => return Some(Arg::Given),
             Role::Undelivered => "the message and the reason",
+            Role::Weight if given(self) == 0 && matches!(&*param.ty, Type::Reference(_)) => return Some(Arg::Given),
+            Role::Weight => "a reference to the message",
             Role::Status => "`&self`",
             _ if written::is_reference_to(&param.ty, "Context") => return self.context(param, faults),
             Role::Terminate if written::is_reference_to(&param.ty, "Exit") && given(self) == 0 => {

@@ -131,6 +131,7 @@ fn add_hook(hooks: &mut Vec<Hook>, hook: Hook, faults: &mut Faults) {
             Event::Terminate => "`#[terminate]`",
             Event::Undelivered => "`#[undelivered]`",
             Event::Status => "`#[status]`",
+            Event::Weight => "`#[weight]`",
         };
         let text =
             format!("an actor has one {what}, and that is `{}` here: call this one from there", other.method.name);

@@ -14,9 +14,10 @@ pub enum Role {
     Terminate,
     Undelivered,
     Status,
+    Weight,
 }
 
-const ROLES: [(&str, Role); 7] = [
+const ROLES: [(&str, Role); 8] = [
     ("cast", Role::Cast),
     ("call", Role::Call),
     ("info", Role::Info),
@@ -24,6 +25,7 @@ const ROLES: [(&str, Role); 7] = [
     ("terminate", Role::Terminate),
     ("undelivered", Role::Undelivered),
     ("status", Role::Status),
+    ("weight", Role::Weight),
 ];
 
 impl Role {

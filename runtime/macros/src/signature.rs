@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Attribute, Error, ImplItemFn, ReturnType, Signature, Type, parse_quote};
+use syn::{Attribute, Error, FnArg, ImplItemFn, ReturnType, Signature, Type, parse_quote};
 
 use crate::faults::Faults;
 use crate::model::{Answer, Arg, Event, Hook, Kind, Message, Method};
@@ -37,6 +37,7 @@ pub fn read(function: &ImplItemFn, role: Role, span: Span, actor: &Type, faults:
         Role::Terminate => Some(Event::Terminate),
         Role::Undelivered => Some(Event::Undelivered),
         Role::Status => Some(Event::Status),
+        Role::Weight => Some(Event::Weight),
     };
     if let Some(event) = event {
         check_hook(event, &method, sig, faults);
@@ -98,7 +99,12 @@ fn check_form(sig: &Signature, role: Role, faults: &mut Faults) {
 fn check_receiver(sig: &Signature, role: Role, span: Span, faults: &mut Faults) {
     let marked = role.attribute();
     match (role, sig.receiver()) {
-        (Role::Undelivered, None) => (),
+        (Role::Undelivered | Role::Weight, None) => (),
+        (Role::Weight, Some(receiver)) => {
+            let message = "`#[weight]` runs at the sender, who has no state: write `fn weight(msg: &CounterMsg) -> usize`, \
+                 without `self`";
+            faults.at(receiver, message);
+        }
         (Role::Undelivered, Some(receiver)) => {
             let message = "`#[undelivered]` runs when the state is gone: write `fn lost(msg: CounterMsg, why: &Undelivered)`, \
                  without `self`";
@@ -138,6 +144,7 @@ fn answer(method: &Method, reply: Option<Type>, actor: &Type, faults: &mut Fault
 
 fn check_hook(event: Event, method: &Method, sig: &Signature, faults: &mut Faults) {
     let given = method.args.iter().filter(|arg| matches!(arg, Arg::Given)).count();
+    let takes_any = sig.inputs.iter().any(|input| matches!(input, FnArg::Typed(_)));
     match event {
         Event::Undelivered => {
             if given != 2 {
@@ -151,13 +158,20 @@ fn check_hook(event: Event, method: &Method, sig: &Signature, faults: &mut Fault
             ReturnType::Type(_, ty) if written::is_named(ty, "String") => (),
             _ => faults.at(&sig.ident, "`#[status]` tells the state in words: write `fn status(&self) -> String`"),
         },
+        Event::Weight => match &sig.output {
+            ReturnType::Type(_, ty) if takes_any && written::is_named(ty, "usize") => (),
+            _ => faults.at(
+                &sig.ident,
+                "`#[weight]` tells how many bytes a message is: write `fn weight(msg: &CounterMsg) -> usize`",
+            ),
+        },
         Event::Terminate if !method.returns_nothing() => {
             faults
                 .at(&sig.output, "`#[terminate]` returns nothing: the exit is decided, and nobody waits for a result");
         }
         Event::Init | Event::Down | Event::Exited | Event::Terminate => (),
     }
-    if let (Event::Undelivered | Event::Status, Some(token)) = (event, &sig.asyncness) {
+    if let (Event::Undelivered | Event::Status | Event::Weight, Some(token)) = (event, &sig.asyncness) {
         faults.at(token, "this hook does not wait for anything: take `async` away");
     }
 }

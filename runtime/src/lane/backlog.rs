@@ -103,6 +103,11 @@ impl<T> Backlog<T> {
         self.last.capacity() + self.full.iter().flat_map(|full| full.iter()).map(VecDeque::capacity).sum::<usize>()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        let full = self.full.iter().flat_map(|full| full.iter());
+        full.chain([&self.last]).flatten()
+    }
+
     /// Takes out the first entry that is `wanted`.
     pub(super) fn remove_first(&mut self, mut wanted: impl FnMut(&mut T) -> bool) -> Option<T> {
         let full = self.full.iter_mut().flat_map(|full| full.iter_mut());

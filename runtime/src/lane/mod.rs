@@ -15,6 +15,7 @@ mod mode;
 pub(crate) mod pool;
 mod queue;
 mod room;
+mod scales;
 pub(crate) mod slot;
 mod sync;
 mod tenancy;

@@ -17,6 +17,9 @@ pub(super) const CLOSED: u32 = 32;
 /// Entries are taken one by one.
 pub(super) const ONE_BY_ONE: u32 = 64;
 
+/// The bound is in bytes: `room` knows no weights, so every push goes the slow way.
+pub(super) const BYTES: u32 = 512;
+
 /// There is more than one block of entries.
 pub(super) const SPLIT: u32 = 128;
 /// The consumer has taken a whole block since it last slept: it gives memory back when it next does.
@@ -26,8 +29,9 @@ pub(super) const SWOLLEN: u32 = 256;
 pub(super) struct Mode(u32);
 
 impl Mode {
-    pub(super) fn new(one_by_one: bool) -> Self {
-        Mode(if one_by_one { DETACHED | ONE_BY_ONE } else { DETACHED })
+    /// Nobody has taken the lane yet.
+    pub(super) fn new(bits: u32) -> Self {
+        Mode(DETACHED | bits)
     }
 
     /// Any of these.
@@ -50,6 +54,12 @@ impl Mode {
     #[inline(always)]
     pub(super) fn is_open(self) -> bool {
         !self.is(DRAINING | CLOSED)
+    }
+
+    /// It takes what is new, as far as there is room, and room is a matter of counting.
+    #[inline(always)]
+    pub(super) fn is_open_and_counts(self) -> bool {
+        !self.is(DRAINING | CLOSED | BYTES)
     }
 
     /// Nothing but entries to look at.

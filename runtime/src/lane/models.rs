@@ -30,6 +30,9 @@
 //! | `drain` | it does not ring, or does not wake who waits for room | `a_drain_…` |
 //! | `settle` | room comes back without a grant | `senders_wait_for_room_…`, `a_dropped_wait_…` |
 //! | `Reserve` | dropped, it keeps its permit, or its place, or passes nothing on | `a_dropped_wait_…` |
+//! | `take_one` | what is taken grants nothing | `senders_of_all_weights_…`, `who_waits_where_the_oldest_…` |
+//! | `Reserve` | dropped without a permit, it grants nothing to those behind it | `a_heavy_wait_that_is_dropped_…` |
+//! | `displace` | what it frees beyond its own need is granted to nobody | `what_is_displaced_…` |
 //! | slot, `finish` | the waker is taken after the end is stored; the end is stored relaxed | `a_call_is_not_late_…`, `an_answer_…` |
 //! | slot, `poll` | the caller sleeps without a second look | `an_answer_reaches_a_caller_that_goes_to_sleep` |
 //! | slot, `abandon` | both sides recycle, or neither; the value is leaked | `a_call_given_up_…` |
@@ -51,6 +54,8 @@ use super::room::Reserve;
 use super::slot::{Answer, Await, Caller, Dropped, Seen, Slot, Tag, pair};
 use super::tenancy::{Next, Tenancy};
 use crate::mailbox::Overflow;
+
+mod bytes;
 
 impl Weighs for u32 {
     fn weighs(&self) -> bool {
@@ -212,7 +217,7 @@ fn tell(lane: &Arc<Home>, entry: u32) -> bool {
         Err(Refused::Full(_)) => {}
         Err(Refused::Draining(_) | Refused::Closed(_)) => return false,
     }
-    let mut reserve = Reserve::new(lane.clone());
+    let mut reserve = Reserve::new(lane.clone(), 1);
     Sleeper::new().wait(|waker| reserve.poll(waker));
     match reserve.fill(entry) {
         Ok(()) => true,
@@ -506,7 +511,7 @@ fn a_dropped_wait_passes_its_room_on() {
         push(&lane, 10).unwrap();
         let (one, two) = (lane.clone(), lane.clone());
         let fickle = thread::spawn(move || {
-            let _ = Reserve::new(one).poll(&Sleeper::new().waker);
+            let _ = Reserve::new(one, 1).poll(&Sleeper::new().waker);
         });
         let sender = thread::spawn(move || assert!(tell(&two, 30)));
         assert_eq!(serve_all(&lane, first, 2), [10, 30]);
@@ -521,7 +526,7 @@ fn dropping_the_oldest_loses_nothing_untold_and_keeps_the_newest() {
     model(|| {
         let lane = Arc::new(Home(Lane::new(1, Overflow::DropOldest)));
         let first = lane.attach(|_| true).unwrap();
-        lane.push_exempt(EXEMPT).unwrap();
+        lane.push_exempt(EXEMPT, 1).unwrap();
         push(&lane, 10).unwrap();
         let sender = lane.clone();
         let sender = thread::spawn(move || push(&sender, 11).unwrap());

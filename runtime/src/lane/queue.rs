@@ -8,9 +8,10 @@
 //! 3. First in, first out: `hand` goes before `entries`; nothing else reorders.
 //! 4. One consumer at a time: a consumer whose incarnation is over gets nothing any more.
 //!
-//! **Bounds**: `capacity` entries that count (see [`Weighs`]); at the bound `push` answers as `overflow` says.
+//! **Bounds**: `capacity` entries that count (see [`Weighs`]), or bytes that such entries weigh; at the bound `push` answers
+//! as `overflow` says.
 //! **Cost**: one lock a push; for the consumer one a block of at most 256 entries, one to park, and one a chunk of room that
-//! it gives back; a few plain loads and stores an entry.
+//! it gives back; a few plain loads and stores an entry. Bounded in bytes: two locks a push, and one an entry.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -19,10 +20,11 @@ use std::task::Waker;
 
 use super::backlog::Backlog;
 use super::lock::{Belled, BelledGuard, Owned, Owner};
-use super::mode::{CLOSED, COLD, DETACHED, DRAINING, Mode, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED};
+use super::mode::{BYTES, CLOSED, COLD, DETACHED, DRAINING, Mode, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED};
 use super::room::Waiter;
+use super::scales::{Scales, fits};
 use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
-use crate::mailbox::Overflow;
+use crate::mailbox::{Overflow, Unit};
 
 /// System messages wait.
 pub(crate) const SYS: u64 = 1;
@@ -83,6 +85,8 @@ pub(crate) enum Pushed<T> {
     Queued,
     /// `DropNewest` gave up the new entry, `DropOldest` the one that had waited longest.
     Dropped(T),
+    /// In a lane bounded in bytes `DropOldest` gave up those that had waited longest, in their order.
+    Displaced(Vec<T>),
 }
 
 /// In this order, the lock byte before it, all that a push or a park touches lies within 64 bytes.
@@ -93,7 +97,8 @@ pub(super) struct Queue<T, S> {
     pub(super) entries: Backlog<Packed<T>>,
     /// `usize::MAX` is unbounded.
     pub(super) capacity: usize,
-    /// Accepted and not yet handled as far as the queue knows, granted permits included (bounded lanes only).
+    /// Accepted and not yet handled as far as the queue knows, granted permits included (bounded lanes only): entries, or
+    /// what they weigh.
     pub(super) used: usize,
     /// How much of `Hand::weighed` was given back as room.
     pub(super) returned: u64,
@@ -101,6 +106,8 @@ pub(super) struct Queue<T, S> {
     pub(super) taken: u32,
     pub(super) overflow: Overflow,
     cold: Option<Box<Cold<S>>>,
+    /// Of a lane bounded in bytes.
+    pub(super) scales: Option<Box<Scales>>,
 }
 
 /// What an ordinary actor never touches: allocated at first use.
@@ -127,9 +134,9 @@ pub(crate) struct Lane<T, S> {
     /// Its bell wakes the consumer's task wherever it waits: parked here, or inside a handler when the incarnation is to
     /// end.
     pub(super) queue: Belled<Queue<T, S>>,
-    /// Keeps what senders write 64 bytes away from what the consumer writes. Alignment would do it, too, but costs more
-    /// memory, and the allocator more time.
-    apart: [u64; 2],
+    /// What `capacity` counts; of an unbounded lane: messages. With `scales` it keeps what senders write 64 bytes away from
+    /// what the consumer writes. Alignment would do it, too, but costs more memory, and the allocator more time.
+    unit: Unit,
     pub(super) hand: Hand<T>,
 }
 
@@ -191,12 +198,12 @@ impl<T, S> Queue<T, S> {
         self.mode.waits_for_entries() && self.rings()
     }
 
-    /// Passes free room on to those who wait, in their order.
+    /// Passes free room on to those who wait, in their order: to nobody before the first.
     pub(super) fn grant(&mut self, wakes: &mut Vec<Waker>) {
         let Some(cold) = self.cold.as_mut() else { return };
-        while self.used < self.capacity {
+        while cold.waiters.front().is_some_and(|(first, _)| fits(self.used, self.capacity, first.weight)) {
             let Some((waiter, waker)) = cold.waiters.pop_front() else { break };
-            self.used += 1;
+            self.used = self.used.wrapping_add(waiter.weight);
             waiter.grant();
             wakes.push(waker);
         }
@@ -227,11 +234,25 @@ impl<T, S> Drop for Lane<T, S> {
 }
 
 impl<T: Weighs, S> Lane<T, S> {
-    /// `capacity` of `usize::MAX` is unbounded.
+    /// Bounded in messages; `capacity` of `usize::MAX` is unbounded.
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
+        let drops = capacity != usize::MAX && overflow == Overflow::DropOldest;
+        Lane::with(Mode::new(if drops { ONE_BY_ONE } else { 0 }), capacity, Unit::Messages, overflow)
+    }
+
+    /// Bounded in bytes. Its entries are taken one by one, because their weights lie in the queue.
+    pub(crate) fn in_bytes(limit: usize, overflow: Overflow) -> Self {
+        if limit == usize::MAX {
+            return Lane::new(limit, overflow);
+        }
+        Lane::with(Mode::new(ONE_BY_ONE | BYTES), limit, Unit::Bytes, overflow)
+    }
+
+    fn with(mode: Mode, capacity: usize, unit: Unit, overflow: Overflow) -> Self {
+        let scales = (unit == Unit::Bytes).then(|| Box::new(Scales::new()));
         Lane {
             queue: Belled::new(Queue {
-                mode: Mode::new(capacity != usize::MAX && overflow == Overflow::DropOldest),
+                mode,
                 incarnation: 0,
                 entries: Backlog::new(),
                 capacity,
@@ -240,8 +261,9 @@ impl<T: Weighs, S> Lane<T, S> {
                 taken: 0,
                 overflow,
                 cold: None,
+                scales,
             }),
-            apart: [0; 2],
+            unit,
             hand: Hand {
                 ctl: AtomicU64::new(0),
                 batch: Owned::new(VecDeque::new()),
@@ -253,6 +275,21 @@ impl<T: Weighs, S> Lane<T, S> {
 
     pub(crate) fn bound(&self) -> Option<usize> {
         Some(self.lock().capacity).filter(|capacity| *capacity != usize::MAX)
+    }
+
+    /// What the bound counts, and so what a push has to know of an entry: see `push_slowly`.
+    #[inline]
+    pub(crate) fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// What waits weighs so much, room that was granted for more included. None: nobody weighs.
+    pub(crate) fn bytes(&self) -> Option<usize> {
+        if self.unit == Unit::Messages {
+            return None;
+        }
+        let queue = self.lock();
+        Some(if queue.mode.is(CLOSED) { 0 } else { queue.used })
     }
 
     pub(crate) fn overflow(&self) -> Overflow {
@@ -271,7 +308,7 @@ impl<T: Weighs, S> Lane<T, S> {
     #[inline(always)]
     pub(crate) fn room(&self) -> Option<Room<'_, T, S>> {
         let mut queue = self.queue.lock();
-        if !queue.mode.is_open() {
+        if !queue.mode.is_open_and_counts() {
             return None;
         }
         if queue.is_bounded() {
@@ -291,17 +328,18 @@ impl<T: Weighs, S> Lane<T, S> {
                 room.put(entry);
                 Ok(Pushed::Queued)
             }
-            None => self.push_slowly(entry),
+            None => self.push_slowly(entry, 1),
         }
     }
 
-    /// The same, by the rules for a lane that is full, stopping or closed.
+    /// The same, by the rules for a lane that is full, stopping or closed, or bounded in bytes. An entry weighs 1 where the
+    /// bound is in messages, and at least 1 in bytes; who knows it is asked before, not under the lock.
     #[cold]
-    pub(crate) fn push_slowly(&self, entry: T) -> Result<Pushed<T>, Refused<T>> {
+    pub(crate) fn push_slowly(&self, entry: T, weight: usize) -> Result<Pushed<T>, Refused<T>> {
         let mut queue = self.queue.lock();
         let entry = queue.refuse(entry)?;
         if queue.is_bounded() {
-            return self.push_at_bound(queue, entry);
+            return self.push_at_bound(queue, entry, weight);
         }
         let rings = queue.append(entry);
         queue.release(rings);
@@ -309,26 +347,24 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// The bound looks reached. The consumer gives room back in chunks, so what it has handled meanwhile is asked for.
-    fn push_at_bound(&self, mut queue: BelledGuard<'_, Queue<T, S>>, entry: T) -> Result<Pushed<T>, Refused<T>> {
+    fn push_at_bound(
+        &self,
+        mut queue: BelledGuard<'_, Queue<T, S>>,
+        entry: T,
+        weight: usize,
+    ) -> Result<Pushed<T>, Refused<T>> {
         let mut wakes = Vec::new();
         let mut rings = false;
         self.settle(&mut queue, &mut wakes);
-        let outcome = if queue.used < queue.capacity {
-            queue.used += 1;
-            rings = queue.append(entry);
+        let outcome = if queue.has_room_for(weight) {
+            queue.take_up(weight);
+            rings = queue.append_weighed(entry, weight);
             Ok(Pushed::Queued)
         } else {
             match queue.overflow {
                 Overflow::Wait | Overflow::Fail => Err(Refused::Full(entry)),
                 Overflow::DropNewest => Ok(Pushed::Dropped(entry)),
-                Overflow::DropOldest => match queue.entries.remove_first(Packed::weighs) {
-                    Some(oldest) => {
-                        rings = queue.append(entry);
-                        Ok(Pushed::Dropped(oldest.unpack()))
-                    }
-                    // All room is granted to senders that are about to push: the newest is the one to go.
-                    None => Ok(Pushed::Dropped(entry)),
-                },
+                Overflow::DropOldest => Ok(queue.displace(entry, weight, &mut rings, &mut wakes)),
             }
         };
         queue.release(rings);
@@ -344,28 +380,30 @@ impl<T: Weighs, S> Lane<T, S> {
         queue.grant(wakes);
     }
 
-    /// Takes no notice of the bound nor of a graceful stop: signals, own timers, tells to oneself.
-    pub(crate) fn push_exempt(&self, entry: T) -> Result<(), T> {
+    /// Takes no notice of the bound nor of a graceful stop: signals, own timers, what futures give. Only what weighs is
+    /// counted.
+    pub(crate) fn push_exempt(&self, entry: T, weight: usize) -> Result<(), T> {
         let mut queue = self.queue.lock();
         if queue.mode.is(CLOSED) {
             return Err(entry);
         }
-        if entry.weighs() && queue.is_bounded() {
-            queue.used += 1;
+        let weight = if entry.weighs() { weight } else { 0 };
+        if queue.is_bounded() {
+            queue.take_up(weight);
         }
-        let rings = queue.append(entry);
+        let rings = queue.append_weighed(entry, weight);
         queue.release(rings);
         Ok(())
     }
 
     /// A tell to oneself: refused in a graceful stop like any other, but never for want of room.
-    pub(crate) fn push_self(&self, entry: T) -> Result<(), Refused<T>> {
+    pub(crate) fn push_self(&self, entry: T, weight: usize) -> Result<(), Refused<T>> {
         let mut queue = self.queue.lock();
         let entry = queue.refuse(entry)?;
         if queue.is_bounded() {
-            queue.used += 1;
+            queue.take_up(weight);
         }
-        let rings = queue.append(entry);
+        let rings = queue.append_weighed(entry, weight);
         queue.release(rings);
         Ok(())
     }
@@ -523,7 +561,9 @@ impl<T: Weighs, S> Lane<T, S> {
         let task = queue.exchange(None);
         let cold = queue.cold.take();
         let entries = queue.entries.take();
+        let scales = queue.scales.take();
         drop(queue);
+        drop(scales);
         wake(task);
         self.hand.batch.seize();
         let mut left = self.hand.batch.by_nobody().map(|mut batch| std::mem::take(&mut *batch)).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Waiting for room in a bounded lane: first come, first served, and cancel-safe.
 //!
 //! **Promises**: a waiter dropped while it waits gives up its place; dropped after it was granted room, it passes the
-//! room on. Newcomers do not overtake those who wait.
+//! room on. Newcomers do not overtake those who wait, and nobody who needs little overtakes somebody who needs much.
 //! **Cost**: nothing until a lane is full; then one allocation a wait.
 
 use std::task::{Poll, Waker};
@@ -12,6 +12,8 @@ use super::sync::{Arc, AtomicBool, Ordering};
 /// One sender's place in the line.
 pub(super) struct Waiter {
     granted: AtomicBool,
+    /// How much room he needs.
+    pub(super) weight: usize,
 }
 
 impl Waiter {
@@ -28,12 +30,14 @@ impl Waiter {
 pub(crate) struct Reserve<L: AsRef<Lane<T, S>>, T: Weighs, S> {
     lane: std::sync::Arc<L>,
     waiter: Option<Arc<Waiter>>,
+    weight: usize,
     entry: std::marker::PhantomData<fn() -> (T, S)>,
 }
 
 impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
-    pub(crate) fn new(lane: std::sync::Arc<L>) -> Self {
-        Reserve { lane, waiter: None, entry: std::marker::PhantomData }
+    /// Of an entry that weighs so much: see `Lane::push_slowly`.
+    pub(crate) fn new(lane: std::sync::Arc<L>, weight: usize) -> Self {
+        Reserve { lane, waiter: None, weight, entry: std::marker::PhantomData }
     }
 
     /// Ready when there is a permit, or when there will never be one: `fill` tells which.
@@ -51,11 +55,11 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
         lane.settle(&mut queue, &mut wakes);
         let granted = match &self.waiter {
             None => {
-                let waiter = Arc::new(Waiter { granted: AtomicBool::new(false) });
+                let waiter = Arc::new(Waiter { granted: AtomicBool::new(false), weight: self.weight });
                 self.waiter = Some(waiter.clone());
-                let granted = queue.used < queue.capacity;
+                let granted = queue.has_room_for(self.weight);
                 if granted {
-                    queue.used += 1;
+                    queue.take_up(self.weight);
                     waiter.grant();
                 } else {
                     queue.waiters().push_back((waiter, waker.clone()));
@@ -68,8 +72,8 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
                 if let Some((_, old)) = mine {
                     old.clone_from(waker);
                     false
-                } else if queue.used < queue.capacity {
-                    queue.used += 1;
+                } else if queue.has_room_for(self.weight) {
+                    queue.take_up(self.weight);
                     waiter.grant();
                     true
                 } else {
@@ -94,7 +98,7 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
             return Err(Refused::Full(entry));
         }
         self.waiter = None;
-        let rings = queue.append(entry);
+        let rings = queue.append_weighed(entry, self.weight);
         queue.release(rings);
         Ok(())
     }
@@ -107,11 +111,11 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Drop for Reserve<L, T, S> {
         let mut wakes = Vec::new();
         let mut queue = lane.lock();
         if waiter.is_granted() {
-            queue.used -= 1;
-            queue.grant(&mut wakes);
+            queue.give_up(self.weight);
         } else {
             queue.waiters().retain(|(other, _)| !Arc::ptr_eq(other, &waiter));
         }
+        queue.grant(&mut wakes); // Also to who needs less than the one that gave up his place before him.
         drop(queue);
         wake_all(wakes);
     }

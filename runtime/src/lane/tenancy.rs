@@ -168,11 +168,10 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
 
     /// From a lane that drops its oldest entries are taken one by one, so that the oldest is always in the queue. What is
     /// taken leaves room at once: were it counted until it is popped, a push in between would find nothing but itself to
-    /// drop.
+    /// drop. From a lane bounded in bytes, too: there are the weights.
     fn take_one(&mut self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) -> Next {
         let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
-        if let Some(mut entry) = queue.entries.pop_front() {
-            queue.used -= usize::from(entry.weighs());
+        if let Some(entry) = queue.take_first() {
             batch.push_back(entry);
             self.left = 1;
             queue.taken = queue.taken.wrapping_add(1);

@@ -9,6 +9,9 @@ use super::room::Reserve;
 use super::tenancy::{Next, Tenancy};
 use crate::mailbox::Overflow;
 
+mod bytes;
+mod bytes_model;
+
 /// Entries from `SIGNAL` on take no room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Entry(u32);
@@ -112,8 +115,8 @@ fn the_bound_is_exact_whatever_the_consumer_has_handled() {
 fn signals_and_tells_to_oneself_take_no_notice_of_the_bound() {
     let lane = Queue::new(2, Overflow::Fail);
     push_all(&lane, [0, 1]);
-    assert_eq!(lane.push_exempt(Entry(SIGNAL)), Ok(()));
-    assert_eq!(lane.push_self(Entry(2)), Ok(()));
+    assert_eq!(lane.push_exempt(Entry(SIGNAL), 1), Ok(()));
+    assert_eq!(lane.push_self(Entry(2), 1), Ok(()));
     assert_eq!(lane.len(), 4);
     let first = attach(&lane);
     let mut tenancy = lane.enter(first);
@@ -132,7 +135,7 @@ fn overflow_decides_who_goes() {
     ];
     for (overflow, pushed, left) in rows {
         let lane = Queue::new(2, overflow);
-        lane.push_exempt(Entry(SIGNAL)).unwrap();
+        lane.push_exempt(Entry(SIGNAL), 1).unwrap();
         push_all(&lane, [1, 2]);
         assert_eq!(push(&lane, 3), pushed, "{overflow:?}");
         let first = attach(&lane);
@@ -161,7 +164,7 @@ fn a_drain_refuses_the_new_and_ends_when_the_queue_is_empty() {
     assert_eq!(next(&mut tenancy), Ok(0));
     lane.drain();
     assert_eq!(push(&lane, 3), Err(Refused::Draining(Entry(3))));
-    assert_eq!(lane.push_exempt(Entry(SIGNAL)), Ok(()), "signals are still heard");
+    assert_eq!(lane.push_exempt(Entry(SIGNAL), 1), Ok(()), "signals are still heard");
     assert_eq!(take_all(&mut tenancy), [1, 2, SIGNAL]);
     assert_eq!(next(&mut tenancy), Err(Next::Drained));
 }
@@ -180,7 +183,7 @@ fn closing_hands_back_everything_in_order() {
     assert_eq!(left.requests, ["status"]);
     assert_eq!(next(&mut tenancy), Err(Next::Gone));
     assert_eq!(push(&lane, 5), Err(Refused::Closed(Entry(5))));
-    assert_eq!(lane.push_exempt(Entry(6)), Err(Entry(6)));
+    assert_eq!(lane.push_exempt(Entry(6), 1), Err(Entry(6)));
     assert_eq!(lane.push_sys("late"), Err("late"));
     assert_eq!(lane.attach(|_| true), None);
 }
@@ -242,7 +245,7 @@ fn who_waits_for_room_finds_what_the_consumer_has_not_given_back() {
     let first = attach(lane);
     let mut tenancy = lane.enter(first);
     assert_eq!(room(lane), 8);
-    let mut waits = Reserve::new(home.clone());
+    let mut waits = Reserve::new(home.clone(), 1);
     assert_eq!(waits.poll(Waker::noop()), Poll::Pending);
     assert!(next(&mut tenancy).is_ok());
     assert_eq!(waits.poll(Waker::noop()), Poll::Ready(()));
@@ -275,7 +278,7 @@ fn who_waits_for_room_gets_it_whatever_the_overflow_policy() {
         let mut tenancy = lane.enter(first);
         push_all(lane, [0]);
         let bell = Arc::new(Bell::default());
-        let mut waits = Reserve::new(home.clone());
+        let mut waits = Reserve::new(home.clone(), 1);
         assert_eq!(waits.poll(&Waker::from(bell.clone())), Poll::Pending, "{overflow:?}");
         assert_eq!(next(&mut tenancy), Ok(0), "{overflow:?}");
         assert_eq!(bell.rung(), 1, "{overflow:?}");

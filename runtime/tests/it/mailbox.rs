@@ -322,7 +322,7 @@ async fn a_tell_within_a_limit_hands_the_message_back(world: World) {
 async fn what_one_sender_tells_arrives_in_its_order(world: World) {
     const SENDERS: u32 = 4;
     const EACH: u32 = 5_000;
-    for mailbox in [Mailbox::bounded(7), Mailbox::DEFAULT, Mailbox::unbounded()] {
+    for mailbox in [Mailbox::bounded(7), Mailbox::DEFAULT, Mailbox::unbounded(), Mailbox::bytes(5_000)] {
         let (puppet, mut events) = world.puppet_with(mailbox).await;
         for sender in 0..SENDERS {
             let puppet = puppet.clone();

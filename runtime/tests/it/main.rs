@@ -23,6 +23,7 @@ mod links;
 mod links_model;
 mod macro_actors;
 mod mailbox;
+mod mailbox_bytes;
 mod marionette;
 mod names_groups_topics;
 mod node;

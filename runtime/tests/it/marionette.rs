@@ -165,6 +165,13 @@ impl<C: Cut> Actor for Puppet<C> {
         }
     }
 
+    fn weight(msg: &Msg<C>) -> usize {
+        match msg {
+            Msg::Note(n, _) | Msg::Poison(n, ..) | Msg::Ask(n, _) => *n as usize,
+            Msg::Keep(_) | Msg::Run(_) | Msg::Quit => 1,
+        }
+    }
+
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
         match self.on_init.take() {
             Some(script) => script(self, cx).await,

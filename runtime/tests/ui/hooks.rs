@@ -22,6 +22,11 @@ impl Counter {
     fn status(&self) -> u64 {
         0
     }
+
+    #[weight]
+    fn weight(&self, _msg: &CounterMsg) -> usize {
+        1
+    }
 }
 
 struct CounterMsg;

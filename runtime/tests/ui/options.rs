@@ -10,4 +10,9 @@ struct Deep;
 #[actor(crate = proscenium_runtime, mailbox = unbounded, overflow = fail)]
 impl Deep {}
 
+struct Heavy;
+
+#[actor(crate = proscenium_runtime, mailbox = bytes(0))]
+impl Heavy {}
+
 fn main() {}

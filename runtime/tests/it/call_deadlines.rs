@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use proscenium_runtime::{Actor, CallError, Context, Exit, Mailbox, Ref, Reply};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::both_weights::{World, look, soon};
-use crate::call_limits::{LEEWAY, kept_to};
+use crate::call_limits::{LEEWAY, kept_to, takes};
 use crate::marionette::{Event, Msg, Puppet, act, ask, hold, note, run, tell_notes, told};
 
 both_weights!((start_paused = true)
@@ -62,9 +62,9 @@ fn then(
     move |reply| {
         run(move |_, _| {
             Box::pin(async move {
-                sleep(delay).await;
+                takes(delay).await;
                 let _ = tell.send((call.await, Instant::now()));
-                sleep(LEEWAY).await; // An answer at this moment would still be taken by a caller whose time is over.
+                takes(LEEWAY).await; // An answer at this moment would still be taken by a caller whose time is over.
                 reply.send(1);
                 Ok(())
             })
@@ -140,7 +140,7 @@ async fn the_deadline_goes_over_several_actors(world: World) {
 /// Caught: the stamps of two nodes are compared, although each counts time from its own start; a call outside that is late
 /// is not taken for over.
 async fn the_deadline_goes_over_several_nodes(world: World) {
-    sleep(Duration::from_secs(3)).await;
+    takes(Duration::from_secs(3)).await;
     let other = World::ordinary().await;
     for (near, far) in [(&world, &other), (&other, &world)] {
         let ((outer, _outer_events), (held, _held_events)) = (near.puppet().await, far.puppet().await);
@@ -203,7 +203,7 @@ async fn a_call_that_was_answered_has_no_say(world: World) {
         let answers_first = move |reply: Reply<u32>| {
             run(move |_, _| {
                 Box::pin(async move {
-                    sleep(LIMITS[0]).await; // The sweeper has seen it.
+                    takes(LIMITS[0]).await; // The sweeper has seen it.
                     reply.send(7);
                     let _ = tell.send((inner.await, Instant::now()));
                     Ok(())
@@ -319,9 +319,9 @@ async fn a_handler_sees_what_is_left(world: World) {
                     while Instant::now() < end {
                         let (left, truly) = (cx.remaining().expect("a call is in hand"), end - Instant::now());
                         assert!((truly..=truly + LEEWAY).contains(&left), "{left:?} of {truly:?}");
-                        sleep(limit / 7).await;
+                        takes(limit / 7).await;
                     }
-                    sleep_until(end + LEEWAY).await;
+                    takes(end + LEEWAY - Instant::now()).await;
                     assert_eq!(cx.remaining(), Some(Duration::ZERO));
                     reply.send(1);
                     assert_eq!(cx.remaining(), None, "it is answered");

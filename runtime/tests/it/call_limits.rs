@@ -35,6 +35,11 @@ both_weights!((flavor = "multi_thread", worker_threads = 2)
 
 // ---- limits ----
 
+/// Work that takes so long, on the paused clock, which moves when nobody has anything to do.
+pub(crate) async fn takes(time: Duration) {
+    let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+}
+
 /// The time that a limit may be exceeded by: two sweeps and a little.
 pub(crate) const LEEWAY: Duration = Duration::from_millis(50);
 

@@ -14,7 +14,7 @@ use tracing::{Event, Instrument, Metadata, Span, Subscriber, info, info_span};
 use tracing_core::span::Current;
 
 use crate::both_weights::{World, look, soon};
-use crate::call_limits::LEEWAY;
+use crate::call_limits::{LEEWAY, takes};
 use crate::calls::crash_on;
 use crate::marionette::{Msg, Puppet, act, ask, hold, run, told};
 
@@ -141,7 +141,7 @@ fn noting(reply: Reply<u32>) -> Msg {
     run(move |_, _| {
         Box::pin(async move {
             event();
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            takes(Duration::from_millis(1)).await;
             event();
             reply.send(1);
             Ok(())

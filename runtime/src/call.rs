@@ -16,7 +16,7 @@ use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lane::Refused;
-use crate::lane::slot::{Await, Caller, Seen, pair};
+use crate::lane::slot::{Await, Seen, pair};
 use crate::mailbox::Overflow;
 use crate::reply::Reply;
 use crate::tell::{TellError, WaitForRoom, Waited, push, refusal};
@@ -122,7 +122,7 @@ pub struct Call<'a, A: Actor, R: Send + 'static> {
     /// Until it is sent.
     msg: Option<A::Msg>,
     answer: Await<R, Failure>,
-    /// Made by a handler.
+    /// Awaited by a handler.
     wait: Option<Wait>,
     extra: Option<Box<Extra<A>>>,
 }
@@ -143,10 +143,8 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     /// Inlined, so that it is made where it is awaited: a copy of what was just written stalls the processor.
     #[inline(always)]
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, make: impl FnOnce(Reply<R>) -> A::Msg) -> Self {
-        let wait = if scope::is_inside() { begin_wait(cell.face.id) } else { None };
-        let caller = wait.as_ref().map_or_else(Caller::default, Wait::caller);
-        let (reply, answer) = pair::<R, Failure>(cell.face.node.number(), caller, DEFAULT_LIMIT.as_millis() as u64);
-        Call { cell, msg: Some(make(Reply::new(reply))), answer, wait, extra: None }
+        let (reply, answer) = pair::<R, Failure>(cell.face.node.number(), DEFAULT_LIMIT.as_millis() as u64);
+        Call { cell, msg: Some(make(Reply::new(reply))), answer, wait: None, extra: None }
     }
 
     fn extra(&mut self) -> &mut Extra<A> {
@@ -211,7 +209,9 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
         if self.extra.as_ref().is_some_and(|extra| extra.room.is_some()) {
             return self.poll_room(cx);
         }
-        if let Some(path) = self.wait.as_ref().and_then(Wait::ring) {
+        if scope::is_inside()
+            && let Some(path) = self.begin_wait()
+        {
             self.msg = None; // Its reply is answered by nobody: this error is all.
             return Poll::Ready(Err(CallError::Chain { path }));
         }
@@ -224,6 +224,14 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
             Ok(()) => Poll::Ready(Ok(())),
             Err(refused) => self.refused(refused, cx),
         }
+    }
+
+    /// The handler that awaits the call waits for the callee from now on. The ring of waits, if this closes one.
+    #[inline(never)]
+    fn begin_wait(&mut self) -> Option<Vec<ActorId>> {
+        let wait = self.wait.insert(Wait::begin(scope::current()?, self.cell.face.id));
+        self.answer.belongs_to(wait.caller());
+        wait.ring()
     }
 
     #[cold]
@@ -274,11 +282,6 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
         let sleep = extra.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         sleep.as_mut().poll(cx).is_ready()
     }
-}
-
-#[inline(never)]
-fn begin_wait(callee: ActorId) -> Option<Wait> {
-    scope::current().map(|caller| Wait::begin(caller, callee))
 }
 
 impl<A: Actor, R: Send + 'static> Future for Call<'_, A, R> {

@@ -554,7 +554,7 @@ impl Dropped for u32 {
 }
 
 fn call(node: u32) -> (Answer<Token, u32>, Await<Token, u32>) {
-    pair(node, Caller::default(), 5_000)
+    pair(node, 5_000)
 }
 
 /// How a call ended for its caller.
@@ -741,7 +741,8 @@ fn a_call_is_not_late_because_the_next_one_in_its_slot_is() {
 
 /// A call with another one in hand, asleep.
 fn call_within(outer: Tag, limit_ms: u64) -> (Answer<Token, u32>, Await<Token, u32>) {
-    let (answer, mut caller) = pair(1, Caller { actor: 7, in_hand: outer.to_bits() }, limit_ms);
+    let (answer, mut caller) = pair(1, limit_ms);
+    caller.belongs_to(Caller { actor: 7, in_hand: outer.to_bits() });
     assert!(matches!(caller.poll(&Context::from_waker(&Sleeper::new().waker)), Seen::Pending));
     (answer, caller)
 }
@@ -761,7 +762,7 @@ fn a_call_is_not_late_because_the_slot_of_the_call_outside_of_it_is_used_again()
         let sweeper = thread::spawn(move || swept.sweep(1, 1_000));
         assert!(outer.send(Token::default()).is_ok());
         drop(caller);
-        let (next, mut caller) = pair::<Token, u32>(1, Caller::default(), 500);
+        let (next, mut caller) = pair::<Token, u32>(1, 500);
         assert!(matches!(caller.poll(&cx), Seen::Pending));
         slot.sweep(1, 0);
         assert!(sweeper.join().unwrap());

@@ -521,16 +521,16 @@ pub(crate) struct Caller {
     pub(crate) in_hand: u64,
 }
 
-/// Takes a slot for a call. The sweeper of `node` ends the wait after `limit_ms`, or with the call in hand.
+/// Takes a slot for a call from outside. The sweeper of `node` ends the wait after `limit_ms`.
 #[inline(always)]
-pub(crate) fn pair<T: Send, F: Dropped>(node: u32, caller: Caller, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
+pub(crate) fn pair<T: Send, F: Dropped>(node: u32, limit_ms: u64) -> (Answer<T, F>, Await<T, F>) {
     let slot = pool::take();
-    slot.caller.store(caller.actor, Ordering::Relaxed);
+    slot.caller.store(0, Ordering::Relaxed);
     // Release: see `term`.
     slot.node.store(node, Ordering::Release);
     slot.limit_ms.store(limit_ms, Ordering::Release);
     slot.deadline_ms.store(0, Ordering::Release);
-    slot.outer.store(caller.in_hand, Ordering::Release);
+    slot.outer.store(0, Ordering::Release);
     slot.state.store(EMPTY, Ordering::Release);
     (Answer { slot: Handle::clone(&slot), types: PhantomData }, Await { slot: Some(slot), types: PhantomData })
 }
@@ -612,6 +612,14 @@ impl<T: Send, F: Send> Await<T, F> {
     pub(crate) fn carry_span(&self) {
         if let Some(slot) = &self.slot {
             slot.carry_span();
+        }
+    }
+
+    /// A handler waits, before the message is sent. The wait ends with the call that it has in hand.
+    pub(crate) fn belongs_to(&self, caller: Caller) {
+        if let Some(slot) = &self.slot {
+            slot.caller.store(caller.actor, Ordering::Relaxed);
+            slot.outer.store(caller.in_hand, Ordering::Release);
         }
     }
 

@@ -7,8 +7,10 @@
 
 use std::collections::VecDeque;
 
-/// Entries in a block; what a queue keeps when it is empty is no larger.
+/// Entries in a block.
 pub(super) const BLOCK: usize = 256;
+/// Of a block that was filled once, what is kept when the queue is empty.
+pub(super) const KEPT: usize = 32;
 
 /// `full` first, in order.
 #[repr(C)]

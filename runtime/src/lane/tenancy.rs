@@ -1,9 +1,8 @@
 //! The consumer of a lane: an incarnation's stay in it.
 
-use std::collections::VecDeque;
 use std::task::Waker;
 
-use super::backlog::{BLOCK, Backlog};
+use super::backlog::{BLOCK, KEPT};
 use super::lock::{BelledGuard, Owner};
 use super::mode::{DETACHED, DRAINING, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED, SWOLLEN};
 use super::queue::{Lane, Packed, Queue, Weighs, calm, wake_all};
@@ -208,18 +207,16 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         next
     }
 
+    /// After a burst. Blocks are cut down, not dropped: the next few entries need no new ones, and an allocator that gives
+    /// memory back to the system when its last piece goes does not do so after each burst, to ask for it again at the next.
     fn give_memory_back(&mut self, queue: &mut Queue<T, S>) {
         if !queue.mode.is(SWOLLEN) {
             return;
         }
         queue.mode.clear(SWOLLEN);
-        if queue.entries.is_empty() {
-            queue.entries = Backlog::new();
-        }
-        if let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner)
-            && batch.is_empty()
-        {
-            *batch = VecDeque::new();
+        queue.entries.last().shrink_to(KEPT);
+        if let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) {
+            batch.shrink_to(KEPT);
         }
     }
 

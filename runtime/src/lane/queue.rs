@@ -140,6 +140,13 @@ pub(crate) struct Lane<T, S> {
     pub(super) hand: Hand<T>,
 }
 
+/// From the last that a push writes, behind the lock's word, to the first that the consumer writes, behind `ctl`.
+#[cfg(not(proscenium_loom))]
+const _: () = assert!(
+    std::mem::offset_of!(Lane<(), ()>, hand) + size_of::<AtomicU64>()
+        >= size_of::<u64>() + std::mem::offset_of!(Queue<(), ()>, returned) + 64
+);
+
 /// `ctl` of an incarnation that has nothing to do but handle entries.
 pub(super) fn calm(incarnation: u32) -> u64 {
     u64::from(incarnation) << 32

@@ -25,7 +25,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::guarded::{self, guarded};
 use crate::lane::slot::Tag;
-use crate::lane::{END, Next, Tenancy};
+use crate::lane::{END, Next, Packed, Tenancy};
 use crate::mailbox::CrashPolicy;
 use crate::recorder::{DOWN, EXITED};
 use crate::signal::Signal;
@@ -268,22 +268,28 @@ fn take<A: Actor>(
         *step = Step::Nothing;
         return None;
     };
-    if let Entry::Message { msg, note: Note::TELL } = entry.look() {
-        cx.begin(A::kind(msg), msg);
-        return entry.unpack().into_message(); // Nothing more can panic: see `Packed`.
+    // A way of its own for tells: put together from two places, a message is copied (see `Tenancy::next`).
+    if matches!(entry.look(), Entry::Message { note: Note::TELL, .. }) {
+        let msg = entry.unpack().into_message()?;
+        // `kind` and `keep` run the actor's own code. When that panics the message is dropped with what it holds; `note`
+        // does not, and is not to keep the message in memory for the case.
+        let kind = A::kind(&msg);
+        let packed = Packed::new(msg);
+        cx.note(kind);
+        let msg = packed.unpack();
+        cx.keep(&msg);
+        return Some(msg);
     }
-    let msg = sift(entry.unpack(), cx, step);
-    if let Some(msg) = &msg {
-        cx.begin(A::kind(msg), msg);
-    }
-    msg
+    let msg = sift(entry.unpack(), cx, step)?;
+    cx.begin(&msg);
+    Some(msg)
 }
 
 /// Handles a call in the span in which that was made: at each poll, and at its first steps, which a handler that is no async
 /// fn takes before.
 async fn traced<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<End>> {
     let Some(msg) = cx.take_traced() else { return Ok(()) };
-    cx.begin(A::kind(&msg), &msg);
+    cx.begin(&msg);
     let span = Tag::span(cx.face().call_in_hand.load(Ordering::Relaxed)).unwrap_or_else(Span::none);
     let handler = span.in_scope(|| state.handle(cx, msg));
     handler.instrument(span).await.map_err(End::with_hook)?;
@@ -328,7 +334,7 @@ async fn heed<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<En
         .await;
     }
     let Some(msg) = cx.take_continue() else { return Ok(()) };
-    cx.begin(A::kind(&msg), &msg);
+    cx.begin(&msg);
     state.handle(cx, msg).await.map_err(End::with_hook)?;
     if cx.done() { Ok(()) } else { Err(Box::new(End::fenced())) }
 }

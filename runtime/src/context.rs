@@ -21,6 +21,7 @@ use crate::links;
 use crate::mailbox::CrashPolicy;
 use crate::node::Node;
 use crate::now::Now;
+use crate::panics;
 use crate::recorder::{Recorded, Recorder};
 use crate::reply::Reply;
 use crate::signal::{MonitorId, Signal};
@@ -339,16 +340,21 @@ impl<A: Actor> Context<A> {
         self.extra.as_mut()?.traced.take()
     }
 
-    /// A handler is about to get a message of this kind.
+    /// A handler is about to get this message.
+    pub(crate) fn begin(&mut self, msg: &A::Msg) {
+        self.note(A::kind(msg));
+        self.keep(msg);
+    }
+
+    /// A second copy of the message in hand, for a crash policy that wants one.
     #[inline(always)]
-    pub(crate) fn begin(&mut self, kind: u8, msg: &A::Msg) {
-        self.note(kind);
+    pub(crate) fn keep(&mut self, msg: &A::Msg) {
         if A::CRASH != CrashPolicy::Drop {
             self.extra().kept = A::duplicate(msg);
         }
     }
 
-    /// The same for the handler of a signal.
+    /// A handler is about to get a message of this kind, or a signal. Does not panic.
     #[inline(always)]
     pub(crate) fn note(&mut self, kind: u8) {
         self.cell.face.in_hand.store(u16::from(kind) + 1, Ordering::Relaxed);
@@ -383,7 +389,8 @@ impl<A: Actor> Context<A> {
     #[cold]
     fn trace_message(&self, kind: u8) {
         let kind = self.cell.kind_name(kind);
-        tracing::info!(target: "proscenium::trace", actor = %self.face().id, kind, "handles");
+        // A subscriber that panics costs the event, not the message in hand.
+        panics::contain(|| tracing::info!(target: "proscenium::trace", actor = %self.face().id, kind, "handles"));
     }
 
     pub(crate) fn trace(&mut self, on: bool) {

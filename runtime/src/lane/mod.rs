@@ -25,7 +25,7 @@ mod models;
 #[cfg(all(test, not(proscenium_loom)))]
 mod tests;
 
-pub(crate) use queue::{END, Lane, Pushed, Refused, Weighs};
+pub(crate) use queue::{END, Lane, Packed, Pushed, Refused, Weighs};
 pub(crate) use room::Reserve;
 #[cfg(not(proscenium_loom))]
 pub(crate) use sync::{heavy_barrier, light_barrier};

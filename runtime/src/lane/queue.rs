@@ -42,7 +42,7 @@ pub(crate) trait Weighs {
 /// `Option<T>` of a type with niches is read by its tag and copied piece by piece; what might have to be dropped, should
 /// the queue fail to grow, is kept in memory for that. Either copy is read back in one go, which stalls the processor:
 /// 40 ns a message became 20. A `Cell` has no niches, and a `ManuallyDrop` no drop; the lane drops what is left in it, and
-/// the consumer unpacks an entry when nothing more can panic before its handler has it.
+/// the consumer packs a message again for what does not panic but could, for all that the compiler knows.
 pub(crate) struct Packed<T>(ManuallyDrop<Cell<T>>);
 
 impl<T> Packed<T> {

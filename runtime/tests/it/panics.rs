@@ -631,6 +631,44 @@ impl Actor for Silent {
     }
 }
 
+/// Its own code runs, and panics, between the queue and the handler.
+struct Touchy<const KIND: bool>;
+
+impl<const KIND: bool> Actor for Touchy<KIND> {
+    type Msg = oneshot::Sender<()>;
+    type Ref = Ref<Self>;
+    const CRASH: CrashPolicy = if KIND { CrashPolicy::Drop } else { CrashPolicy::RetryOnce };
+
+    fn kind(_: &Self::Msg) -> u8 {
+        assert!(!KIND, "in kind");
+        0
+    }
+
+    fn duplicate(_: &Self::Msg) -> Option<Self::Msg> {
+        panic!("in duplicate")
+    }
+
+    async fn handle(&mut self, _: &mut Context<Self>, _: Self::Msg) -> Result<(), Exit> {
+        unreachable!("it panics before")
+    }
+}
+
+/// Caught: a message that is kept from its drop while the actor's own code looks at it is leaked with what it holds.
+#[tokio::test]
+async fn a_message_is_dropped_when_the_actors_look_at_it_panics() {
+    let node = Node::start("touchy").await.expect("a runtime runs here");
+    let (in_kind, in_duplicate) = (node.spawn(Touchy::<true>).await, node.spawn(Touchy::<false>).await);
+    let ((one, one_dropped), (two, two_dropped)) = (oneshot::channel(), oneshot::channel());
+    let (in_kind, in_duplicate) = (in_kind.expect("it starts"), in_duplicate.expect("it starts"));
+    in_kind.tell(one).await.expect("it lives");
+    in_duplicate.tell(two).await.expect("it lives");
+    assert!(soon(one_dropped).await.is_err() && soon(two_dropped).await.is_err());
+    assert_eq!(
+        (soon(in_kind.gone()).await, soon(in_duplicate.gone()).await),
+        (Exit::panic("in kind"), Exit::panic("in duplicate"))
+    );
+}
+
 async fn report_of<const SHOWS: bool>(node: &Node) -> CrashReport {
     let mut reports = node.reports();
     let actor = node.spawn(Secretive::<SHOWS>).await.expect("it starts");

@@ -107,8 +107,8 @@ impl End {
     }
 
     /// The end of an incarnation that was given up: everybody has been told, nobody waits for more.
-    pub(crate) fn fenced() -> End {
-        End { exit: Exit::Unresponsive, hook: false }
+    pub(crate) fn fenced() -> Box<End> {
+        Box::new(End { exit: Exit::Unresponsive, hook: false })
     }
 }
 

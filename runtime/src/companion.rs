@@ -147,7 +147,7 @@ fn run<A: Actor>(mut seat: Seat<A>) -> impl Future<Output = ()> + Send + 'static
         if face.incarnation() == seat.cx.incarnation {
             face.call_in_hand.store(0, Ordering::Relaxed); // The stop hook has all the time that it is given.
         } else {
-            *end = End::fenced();
+            end = End::fenced();
         }
         scope::settle(|| Failure::Exited(end.exit.clone()));
         Box::pin(finish(seat, end)).await;
@@ -212,8 +212,8 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
                     }
                 }
                 Step::Signal => {
-                    if let Err(exit) = Box::pin(signalled(state, cx)).await {
-                        return End::with_hook(exit);
+                    if let Err(end) = Box::pin(signalled(state, cx)).await {
+                        return end;
                     }
                 }
                 Step::Nothing => match tenancy.why() {
@@ -224,7 +224,7 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
                     Next::Entries | Next::Sys => {}
                     Next::Drained => return End::with_hook(cell.face.drain_reason()),
                     // Closed under a running incarnation, which was killed before; otherwise given up.
-                    Next::Gone => return Box::new(guarded::end_signal(cell, true).unwrap_or_else(End::fenced)),
+                    Next::Gone => return guarded::end_signal(cell, true).map_or_else(End::fenced, Box::new),
                 },
             }
             continue;
@@ -232,8 +232,8 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
         if let Err(exit) = state.handle(cx, msg).await {
             return End::with_hook(exit);
         }
-        if !cx.done() {
-            return Box::new(End::fenced());
+        if let Err(end) = cx.done() {
+            return end;
         }
         if step == Step::Asked {
             answered(cx);
@@ -293,9 +293,7 @@ async fn traced<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<
     let span = Tag::span(cx.face().call_in_hand.load(Ordering::Relaxed)).unwrap_or_else(Span::none);
     let handler = span.in_scope(|| state.handle(cx, msg));
     handler.instrument(span).await.map_err(End::with_hook)?;
-    if !cx.done() {
-        return Err(Box::new(End::fenced()));
-    }
+    cx.done()?;
     answered(cx);
     Ok(())
 }
@@ -336,7 +334,7 @@ async fn heed<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<En
     let Some(msg) = cx.take_continue() else { return Ok(()) };
     cx.begin(&msg);
     state.handle(cx, msg).await.map_err(End::with_hook)?;
-    if cx.done() { Ok(()) } else { Err(Box::new(End::fenced())) }
+    cx.done()
 }
 
 /// Looks at what overtakes the messages: a kill or an untrapped exit, and requests.
@@ -387,7 +385,7 @@ fn sift<A: Actor>(entry: Entry<A::Msg>, cx: &mut Context<A>, step: &mut Step) ->
     }
 }
 
-async fn signalled<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Exit> {
+async fn signalled<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<End>> {
     let Some(signal) = cx.take_signal() else { return Ok(()) };
     match signal {
         Signal::Down(down) => {
@@ -396,15 +394,14 @@ async fn signalled<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), E
                 return Ok(()); // Demonitored while it waited here.
             }
             cx.note(DOWN);
-            state.handle_down(cx, down).await?;
+            state.handle_down(cx, down).await.map_err(End::with_hook)?;
         }
         Signal::Exited(exited) => {
             cx.note(EXITED);
-            state.handle_exit(cx, exited).await?;
+            state.handle_exit(cx, exited).await.map_err(End::with_hook)?;
         }
     }
-    let _fenced = !cx.done(); // `serve` finds that out by itself.
-    Ok(())
+    cx.done()
 }
 
 /// Carries out system requests. `Some`: the actor is to stop.

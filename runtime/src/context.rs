@@ -364,13 +364,12 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// The handler is through. False: the incarnation was given up meanwhile.
+    /// The handler is through, unless the incarnation was given up meanwhile.
     #[inline]
-    #[must_use]
-    pub(crate) fn done(&mut self) -> bool {
+    pub(crate) fn done(&mut self) -> Result<(), Box<End>> {
         let face = &self.cell.face;
         if !self.cell.lane.belongs_to(self.incarnation) {
-            return false;
+            return Err(End::fenced());
         }
         face.in_hand.store(0, Ordering::Relaxed);
         // This task alone writes it: no read-modify-write is needed.
@@ -379,7 +378,7 @@ impl<A: Actor> Context<A> {
             self.retrying = false;
             self.take_kept();
         }
-        true
+        Ok(())
     }
 
     pub(crate) fn take_kept(&mut self) -> Option<A::Msg> {

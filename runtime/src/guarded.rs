@@ -35,7 +35,7 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
             && let Some(end) = ended(cell, incarnation, heeds_exit)
         {
             scope::failing_with_exit(&end.exit, || panics::contain(|| future.set(None)));
-            return Poll::Ready(Err(Box::new(end)));
+            return Poll::Ready(Err(end));
         }
         let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
         let mine = me.take().unwrap_or_else(|| cell.clone());
@@ -53,7 +53,7 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
                 panics::discard(payload);
                 scope::settle(|| Failure::Exited(exit.clone()));
                 scope::failing_with_exit(&exit, || panics::contain(|| future.set(None)));
-                Poll::Ready(Err(Box::new(End { exit, hook: true })))
+                Poll::Ready(Err(End::with_hook(exit)))
             }
         }
     })
@@ -61,11 +61,11 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
 
 /// The end of this incarnation, if it is not a request that made it look.
 #[cold]
-fn ended<A: Actor>(cell: &Cell<A>, incarnation: u32, heeds_exit: bool) -> Option<End> {
+fn ended<A: Actor>(cell: &Cell<A>, incarnation: u32, heeds_exit: bool) -> Option<Box<End>> {
     if cell.face.incarnation() != incarnation {
         Some(End::fenced())
     } else if cell.lane.ctl() & END != 0 {
-        end_signal(cell, heeds_exit)
+        end_signal(cell, heeds_exit).map(Box::new)
     } else {
         None
     }

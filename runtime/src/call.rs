@@ -12,11 +12,11 @@ use tracing::level_filters::LevelFilter;
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::cell::Cell;
-use crate::entry::Entry;
+use crate::entry::Special;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::lane::Refused;
 use crate::lane::slot::{Await, Seen, pair};
+use crate::lane::{Entry, Refused};
 use crate::mailbox::Overflow;
 use crate::reply::Reply;
 use crate::tell::{TellError, WaitForRoom, Waited, push, refusal};
@@ -238,7 +238,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
     fn refused(&mut self, refused: Refused<Entry<A::Msg>>, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
         let may_wait = !self.extra().try_only && self.cell.lane.overflow() == Overflow::Wait;
         match refused {
-            Refused::Full(entry) if may_wait => self.msg = entry.into_message(),
+            Refused::Full(entry) if may_wait => self.msg = entry.message,
             refused => return Poll::Ready(Err(refusal(self.cell, refused).into())),
         }
         // There is a timer anyway, so the call in hand is asked at once.
@@ -264,7 +264,7 @@ impl<'a, A: Actor, R: Send + 'static> Call<'a, A, R> {
                 self.answer.limit(extra.left);
                 let tag = self.answer.tag();
                 let filled = match extra.room.take().zip(self.msg.take()) {
-                    Some((room, msg)) => room.fill(Entry::tagged(msg, tag)),
+                    Some((room, msg)) => room.fill(Entry::noted(msg, Special::tagged(tag).note())),
                     None => Ok(()),
                 };
                 Poll::Ready(filled.map_err(|refused| refusal(cell, refused).into()))

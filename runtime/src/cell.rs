@@ -17,10 +17,10 @@ use tokio::sync::oneshot;
 use crate::actor::{Actor, Undelivered};
 use crate::actor_cell::Owner;
 use crate::actor_id::ActorId;
-use crate::entry::{Entry, Note, Sys};
+use crate::entry::{Special, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::lane::{Lane, Pushed, deadline};
+use crate::lane::{Entry, Lane, Pushed, deadline};
 use crate::mailbox::{Mailbox, Unit};
 use crate::names::Name;
 use crate::node::Node;
@@ -245,12 +245,12 @@ pub(crate) trait AnyCell: Send + Sync {
 }
 
 pub(crate) struct Cell<A: Actor> {
-    pub(crate) lane: Lane<Entry<A::Msg>, Sys<A>>,
+    pub(crate) lane: Lane<A::Msg, Sys<A>>,
     pub(crate) face: Face,
 }
 
-impl<A: Actor> AsRef<Lane<Entry<A::Msg>, Sys<A>>> for Cell<A> {
-    fn as_ref(&self) -> &Lane<Entry<A::Msg>, Sys<A>> {
+impl<A: Actor> AsRef<Lane<A::Msg, Sys<A>>> for Cell<A> {
+    fn as_ref(&self) -> &Lane<A::Msg, Sys<A>> {
         &self.lane
     }
 }
@@ -297,9 +297,9 @@ impl<A: Actor> Cell<A> {
 /// Hands a message on that will not be handled. User code runs here, so a panic is caught: it costs this message alone.
 fn undeliver<A: Actor>(entry: Entry<A::Msg>, why: &Undelivered, failure: Failure) {
     let outcome = panics::contain(|| {
-        scope::failing(failure, || match entry {
-            Entry::Message { msg, note: Note::TELL | Note::RETRY } => A::on_undelivered(msg, why),
-            entry => drop(entry),
+        scope::failing(failure, || match (Special::read(entry.note), entry.message) {
+            (Special::Tell | Special::Retry, Some(msg)) => A::on_undelivered(msg, why),
+            (_, message) => drop(message),
         });
     });
     if outcome.is_none() {
@@ -327,7 +327,7 @@ impl<A: Actor> AnyCell for Cell<A> {
     fn signal(&self, incarnation: u32, signal: Signal) {
         // Signals first: of two at once, an entry may stand for the other's signal, but never comes before its own.
         if self.face.alive(incarnation, |tables, _| tables.signals.push_back(signal)).is_some() {
-            drop(self.lane.push_exempt(Entry::Signal(incarnation), 0)); // Closed: nobody is left to hear it.
+            drop(self.lane.push_exempt(Entry::news(Special::Signal(incarnation).note()), 0)); // Closed: nobody is left to hear it.
         }
     }
 

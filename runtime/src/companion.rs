@@ -10,6 +10,7 @@
 //! **Bounds**: 256 messages in a row, then the neighbours on the worker have their turn.
 
 use std::future::poll_fn;
+use std::mem::ManuallyDrop;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,12 +21,12 @@ use tracing::{Instrument, Span};
 use crate::actor::{Actor, Undelivered};
 use crate::cell::{AnyCell, Cell, End};
 use crate::context::Context;
-use crate::entry::{Entry, Note, Special, Sys};
+use crate::entry::{Special, Sys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::guarded::{self, guarded};
 use crate::lane::slot::Tag;
-use crate::lane::{END, Next, Packed, Tenancy};
+use crate::lane::{END, Entry, Next, Tenancy};
 use crate::mailbox::CrashPolicy;
 use crate::recorder::{DOWN, EXITED};
 use crate::signal::Signal;
@@ -259,30 +260,29 @@ enum Step {
 /// The next message. Not async, so that it goes from the queue to its handler without a stop in the task's own memory,
 /// and inlined for the same reason.
 #[inline(always)]
-fn take<A: Actor>(
-    cx: &mut Context<A>,
-    tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
-    step: &mut Step,
-) -> Option<A::Msg> {
-    let Some(mut entry) = tenancy.next() else {
+fn take<A: Actor>(cx: &mut Context<A>, tenancy: &mut Tenancy<'_, A::Msg, Sys<A>>, step: &mut Step) -> Option<A::Msg> {
+    let Some(entry) = tenancy.next() else {
         *step = Step::Nothing;
         return None;
     };
-    // A way of its own for tells: put together from two places, a message is copied (see `Tenancy::next`).
-    if matches!(entry.look(), Entry::Message { note: Note::TELL, .. }) {
-        let msg = entry.unpack().into_message()?;
-        // `kind` and `keep` run the actor's own code. When that panics the message is dropped with what it holds; `note`
-        // does not, and is not to keep the message in memory for the case.
-        let kind = A::kind(&msg);
-        let packed = Packed::new(msg);
-        cx.note(kind);
-        let msg = packed.unpack();
-        cx.keep(&msg);
-        return Some(msg);
+    match entry.plain() {
+        // A way of its own for tells: put together from two places, a message is copied (see `Tenancy::next`).
+        Ok(msg) => {
+            // `kind` and `keep` run the actor's own code. When that panics the message is dropped with what it holds;
+            // `note` does not, and is not to keep the message in memory for the case.
+            let kind = A::kind(&msg);
+            let msg = ManuallyDrop::new(msg);
+            cx.note(kind);
+            let msg = ManuallyDrop::into_inner(msg);
+            cx.keep(&msg);
+            Some(msg)
+        }
+        Err(entry) => {
+            let msg = sift(entry.entry(), cx, step)?;
+            cx.begin(&msg);
+            Some(msg)
+        }
     }
-    let msg = sift(entry.unpack(), cx, step)?;
-    cx.begin(&msg);
-    Some(msg)
 }
 
 /// Handles a call in the span in which that was made: at each poll, and at its first steps, which a handler that is no async
@@ -343,7 +343,7 @@ fn overtaken<A: Actor>(
     cell: &Cell<A>,
     state: &mut A,
     cx: &mut Context<A>,
-    tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
+    tenancy: &mut Tenancy<'_, A::Msg, Sys<A>>,
 ) -> Option<Box<End>> {
     if cell.lane.ctl() & END != 0
         && let Some(end) = guarded::end_signal(cell, true)
@@ -356,31 +356,33 @@ fn overtaken<A: Actor>(
 /// What an entry that is no tell has for the actor. What is stale or late has nothing.
 fn sift<A: Actor>(entry: Entry<A::Msg>, cx: &mut Context<A>, step: &mut Step) -> Option<A::Msg> {
     *step = Step::Asked;
-    let (msg, note) = match entry {
-        Entry::Message { msg, note } => (msg, note),
-        Entry::Timer(incarnation) if incarnation == cx.incarnation => return cx.collect_timer(),
-        Entry::Signal(incarnation) if incarnation == cx.incarnation => {
-            *step = Step::Signal;
-            return None;
-        }
-        Entry::Timer(_) | Entry::Signal(_) => return None,
-    };
-    match note.read() {
+    let msg = entry.message;
+    match Special::read(entry.note) {
         Special::Call(tag) if Tag::from_bits(tag).is_late() => None,
         Special::Call(tag) => {
             cx.face().call_in_hand.store(tag, Ordering::Release);
             if Tag::is_traced(tag) {
                 *step = Step::Traced;
-                cx.hold_traced(Some(msg));
+                cx.hold_traced(msg);
                 return None;
             }
-            Some(msg)
+            msg
         }
-        Special::Own(incarnation) => (incarnation == cx.incarnation).then_some(msg),
-        Special::Tell => Some(msg),
+        Special::Tell => msg,
         Special::Retry => {
             cx.retrying = true;
-            Some(msg)
+            msg
+        }
+        Special::Own(incarnation) | Special::Timer(incarnation) | Special::Signal(incarnation)
+            if incarnation != cx.incarnation =>
+        {
+            None // A predecessor's.
+        }
+        Special::Own(_) => msg,
+        Special::Timer(_) => cx.collect_timer(),
+        Special::Signal(_) => {
+            *step = Step::Signal;
+            None
         }
     }
 }
@@ -409,7 +411,7 @@ fn obey<A: Actor>(
     cell: &Cell<A>,
     state: &mut A,
     cx: &mut Context<A>,
-    tenancy: &mut Tenancy<'_, Entry<A::Msg>, Sys<A>>,
+    tenancy: &mut Tenancy<'_, A::Msg, Sys<A>>,
 ) -> Option<Exit> {
     for request in cell.lane.take_sys(cx.incarnation) {
         match request {
@@ -434,8 +436,8 @@ pub(crate) fn crashed<A: Actor>(cell: &Cell<A>, msg: A::Msg, retried: bool, exit
     };
     match A::CRASH {
         CrashPolicy::RetryOnce if !retried && cell.face.is_kept() => {
-            let refused = cell.lane.push_front(Entry::new(msg, Note::RETRY)).err();
-            refused.and_then(Entry::into_message).into_iter().for_each(undelivered); // Closed meanwhile.
+            let refused = cell.lane.push_front(Entry::noted(msg, Special::Retry.note())).err();
+            refused.and_then(|entry| entry.message).into_iter().for_each(undelivered); // Closed meanwhile.
         }
         CrashPolicy::Drop => drop(panics::contain(|| drop(msg))),
         CrashPolicy::RetryOnce | CrashPolicy::SetAside => undelivered(msg),

@@ -14,9 +14,9 @@ use crate::actor_id::ActorId;
 use crate::actor_ref::{AnyRef, Ref};
 use crate::attached::Attached;
 use crate::cell::{AnyCell, Cell, End, Face};
-use crate::entry::{Entry, Note};
+use crate::entry::Special;
 use crate::exit::Exit;
-use crate::lane::Reserve;
+use crate::lane::{Entry, Reserve};
 use crate::links;
 use crate::mailbox::CrashPolicy;
 use crate::node::Node;
@@ -181,11 +181,11 @@ impl<A: Actor> Context<A> {
         future: impl Future<Output = T> + Send + 'static,
         into: impl FnOnce(T) -> A::Msg + Send + 'static,
     ) {
-        let (cell, incarnation) = (self.cell.clone(), self.incarnation);
+        let (cell, own) = (self.cell.clone(), Special::Own(self.incarnation).note());
         self.run(async move {
             let msg = into(future.await);
             let weight = cell.weight(&msg);
-            drop(cell.lane.push_exempt(Entry::new(msg, Note::own(incarnation)), weight)); // Closed: nobody is left to have it.
+            drop(cell.lane.push_exempt(Entry::noted(msg, own), weight)); // Closed: nobody is left to have it.
         });
     }
 
@@ -195,14 +195,14 @@ impl<A: Actor> Context<A> {
         stream: impl Stream<Item = T> + Send + 'static,
         mut into: impl FnMut(T) -> A::Msg + Send + 'static,
     ) {
-        let (cell, incarnation) = (self.cell.clone(), self.incarnation);
+        let (cell, own) = (self.cell.clone(), Special::Own(self.incarnation).note());
         self.run(async move {
             let mut stream = std::pin::pin!(stream);
             while let Some(item) = stream.next().await {
                 let msg = into(item);
                 let mut room = Reserve::new(cell.clone(), cell.weight(&msg));
                 std::future::poll_fn(|cx| room.poll(cx.waker())).await;
-                if room.fill(Entry::new(msg, Note::own(incarnation))).is_err() {
+                if room.fill(Entry::noted(msg, own)).is_err() {
                     return; // Stopping: the rest is not wanted.
                 }
             }
@@ -307,7 +307,7 @@ impl<A: Actor> Context<A> {
         loop {
             let now = node.now();
             while extra.timers.fire(now) {
-                drop(self.cell.lane.push_exempt(Entry::Timer(self.incarnation), 0)); // Closed: the companion is about to learn it.
+                drop(self.cell.lane.push_exempt(Entry::news(Special::Timer(self.incarnation).note()), 0)); // Closed: the companion is about to learn it.
             }
             let Some(due) = extra.timers.next_due() else {
                 extra.sleep = None;

@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::cell::Cell;
-use crate::entry::{Entry, Sys};
+use crate::entry::{Special, Sys};
 use crate::exit::Exit;
 use crate::lane::slot::Tag;
-use crate::lane::{Pushed, Refused, Reserve};
+use crate::lane::{Entry, Pushed, Refused, Reserve};
 use crate::mailbox::Overflow;
 use crate::waits::Wait;
 use crate::{block_on, scope};
@@ -138,7 +138,7 @@ struct Unsent<'a, A: Actor> {
 
 /// A wait for room in a mailbox, with its deadline.
 pub(crate) struct WaitForRoom<A: Actor> {
-    room: Reserve<Cell<A>, Entry<A::Msg>, Sys<A>>,
+    room: Reserve<Cell<A>, A::Msg, Sys<A>>,
     limit: Option<Duration>,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
     /// Set inside a handler.
@@ -160,13 +160,18 @@ impl<A: Actor> Drop for Tell<'_, A> {
 impl<'a, A: Actor> Tell<'a, A> {
     #[inline(always)]
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, msg: A::Msg, tag: Option<Tag>) -> Self {
+        // Nothing here panics; for all that the compiler knows it could, and it would keep the message in memory for that.
+        let msg = ManuallyDrop::new(msg);
         match cell.lane.room() {
             Some(room) => {
-                room.put(Entry::tagged(msg, tag));
+                let msg = ManuallyDrop::into_inner(msg);
+                room.put(msg, Special::tagged(tag).note());
                 Tell { unsent: ManuallyDrop::new(None) }
             }
             // Boxed: what a pointer leads to would lie in memory on the quick way, too, and be copied in pieces.
-            None => Tell::slowly(cell, Box::new(Entry::tagged(msg, tag))),
+            None => {
+                Tell::slowly(cell, Box::new(Entry::noted(ManuallyDrop::into_inner(msg), Special::tagged(tag).note())))
+            }
         }
     }
 
@@ -245,7 +250,7 @@ impl<A: Actor> Tell<'_, A> {
         }
         let (cell, limit) = (unsent.cell, unsent.limit);
         let weight = match &unsent.refused {
-            Some(Refused::Full(Entry::Message { msg, .. })) if unsent.wait.is_none() => cell.weight(msg),
+            Some(Refused::Full(Entry { message: Some(msg), .. })) if unsent.wait.is_none() => cell.weight(msg),
             _ => 1,
         };
         let wait = unsent.wait.get_or_insert_with(|| WaitForRoom::new(cell, weight, limit));
@@ -337,21 +342,19 @@ impl<A: Actor> WaitForRoom<A> {
 /// One push of a call, by the rules for tells to oneself and for the overflow policy.
 #[inline(always)]
 pub(crate) fn push<A: Actor>(cell: &Cell<A>, msg: A::Msg, tag: Option<Tag>) -> Result<(), Refused<Entry<A::Msg>>> {
+    let msg = ManuallyDrop::new(msg); // As in `Tell::new`.
     match cell.lane.room() {
         Some(room) => {
-            room.put(Entry::tagged(msg, tag));
+            room.put(ManuallyDrop::into_inner(msg), Special::tagged(tag).note());
             Ok(())
         }
-        None => push_slowly(cell, Entry::tagged(msg, tag)),
+        None => push_slowly(cell, Entry::noted(ManuallyDrop::into_inner(msg), Special::tagged(tag).note())),
     }
 }
 
 #[cold]
 fn push_slowly<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Refused<Entry<A::Msg>>> {
-    let weight = match &entry {
-        Entry::Message { msg, .. } => cell.weight(msg),
-        Entry::Timer(_) | Entry::Signal(_) => 0, // No sender has one.
-    };
+    let weight = entry.message.as_ref().map_or(0, |msg| cell.weight(msg));
     match cell.lane.push_slowly(entry, weight) {
         Ok(Pushed::Queued) => Ok(()),
         Ok(dropped) => {
@@ -366,7 +369,7 @@ fn push_slowly<A: Actor>(cell: &Cell<A>, entry: Entry<A::Msg>) -> Result<(), Ref
 /// A refused push as the sender's error.
 #[cold]
 pub(crate) fn refusal<A: Actor>(cell: &Cell<A>, refused: Refused<Entry<A::Msg>>) -> TellError<A::Msg> {
-    let message = |entry: Entry<A::Msg>| entry.into_message().expect("only messages are pushed by senders");
+    let message = |entry: Entry<A::Msg>| entry.message.expect("only messages are pushed by senders");
     match refused {
         Refused::Full(entry) => TellError::Full(message(entry)),
         Refused::Draining(entry) => TellError::Stopping(message(entry)),

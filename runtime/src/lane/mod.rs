@@ -9,7 +9,9 @@
 //! is taken from an owner that pays nothing for it.
 
 mod backlog;
+mod block;
 pub(crate) mod deadline;
+mod entry;
 mod lock;
 mod mode;
 pub(crate) mod pool;
@@ -22,10 +24,13 @@ mod tenancy;
 
 #[cfg(all(test, proscenium_loom))]
 mod models;
+#[cfg(test)]
+mod sample;
 #[cfg(all(test, not(proscenium_loom)))]
 mod tests;
 
-pub(crate) use queue::{END, Lane, Packed, Pushed, Refused, Weighs};
+pub(crate) use entry::{Entry, Note};
+pub(crate) use queue::{END, Lane, Pushed, Refused};
 pub(crate) use room::Reserve;
 #[cfg(not(proscenium_loom))]
 pub(crate) use sync::{heavy_barrier, light_barrier};

@@ -47,24 +47,18 @@ use std::task::{Context, Poll, Wake, Waker};
 use loom::sync::Notify;
 use loom::thread;
 
+use super::entry::Entry;
 use super::lock::Owned;
 use super::pool;
-use super::queue::{END, Lane, Pushed, Refused, SYS, Weighs};
+use super::queue::{END, Lane, Pushed, Refused, SYS};
 use super::room::Reserve;
+use super::sample::{SIGNAL, entry, number};
 use super::slot::{Answer, Await, Caller, Dropped, Seen, Slot, Tag, pair};
 use super::tenancy::{Next, Tenancy};
 use crate::mailbox::Overflow;
 
 mod bytes;
 
-impl Weighs for u32 {
-    fn weighs(&self) -> bool {
-        *self < EXEMPT
-    }
-}
-
-/// Entries from here on are signals: they take no room.
-const EXEMPT: u32 = 1_000;
 /// Requests are told from entries by this.
 const REQUEST: u32 = 9_000;
 
@@ -160,7 +154,7 @@ fn serve(lane: &Queue, incarnation: u32, got: &mut Vec<u32>, enough: impl Fn(&[u
             }
         }
         if let Some(entry) = tenancy.next() {
-            got.push(entry.unpack());
+            got.push(number(entry.entry()));
             continue;
         }
         match tenancy.why() {
@@ -201,8 +195,8 @@ fn assert_order(got: &[u32]) {
     }
 }
 
-fn push(lane: &Queue, entry: u32) -> Result<Pushed<u32>, Refused<u32>> {
-    lane.push(entry)
+fn push(lane: &Queue, number: u32) -> Result<Pushed<Entry<u32>>, Refused<Entry<u32>>> {
+    lane.push(number)
 }
 
 /// How many entries there is room for, by trying; the lane is full after that.
@@ -211,15 +205,15 @@ fn room(lane: &Queue) -> usize {
 }
 
 /// As a tell does: at once, or when there is room. False: the lane takes nothing any more.
-fn tell(lane: &Arc<Home>, entry: u32) -> bool {
-    match push(lane, entry) {
+fn tell(lane: &Arc<Home>, number: u32) -> bool {
+    match push(lane, number) {
         Ok(_) => return true,
         Err(Refused::Full(_)) => {}
         Err(Refused::Draining(_) | Refused::Closed(_)) => return false,
     }
     let mut reserve = Reserve::new(lane.clone(), 1);
     Sleeper::new().wait(|waker| reserve.poll(waker));
-    match reserve.fill(entry) {
+    match reserve.fill(entry(number)) {
         Ok(()) => true,
         Err(Refused::Draining(_) | Refused::Closed(_)) => false,
         Err(Refused::Full(_)) => panic!("the wait for room ended without room"),
@@ -308,7 +302,7 @@ fn an_end_signal_reaches_a_consumer_that_parks() {
         assert_eq!(serve(&lane, first, &mut got, |_| false), Left::Ended);
         sender.join().unwrap();
         killer.join().unwrap();
-        got.extend(lane.close().entries);
+        got.extend(lane.close().entries.into_iter().map(number));
         assert_eq!(got, [10]);
     });
 }
@@ -458,9 +452,9 @@ fn closing_refuses_or_hands_back() {
         let left = lane.close();
         let accepted = sender.join().unwrap();
         let mut all = consumer.join().unwrap();
-        all.extend(left.entries);
+        all.extend(left.entries.into_iter().map(number));
         assert_eq!(all, [&[8, 9], &accepted[..]].concat());
-        assert_eq!(push(&lane, 13), Err(Refused::Closed(13)));
+        assert_eq!(push(&lane, 13), Err(Refused::Closed(entry(13))));
         assert_eq!(lane.close().entries, []);
     });
 }
@@ -526,17 +520,17 @@ fn dropping_the_oldest_loses_nothing_untold_and_keeps_the_newest() {
     model(|| {
         let lane = Arc::new(Home(Lane::new(1, Overflow::DropOldest)));
         let first = lane.attach(|_| true).unwrap();
-        lane.push_exempt(EXEMPT, 1).unwrap();
+        lane.push_exempt(entry(SIGNAL), 1).unwrap();
         push(&lane, 10).unwrap();
         let sender = lane.clone();
         let sender = thread::spawn(move || push(&sender, 11).unwrap());
         let mut all = Vec::new();
         assert_eq!(serve(&lane, first, &mut all, |got| got.contains(&11)), Left::Enough);
         if let Pushed::Dropped(oldest) = sender.join().unwrap() {
-            assert_eq!(oldest, 10);
-            assert_eq!(all, [EXEMPT, 11]);
+            assert_eq!(oldest, entry(10));
+            assert_eq!(all, [SIGNAL, 11]);
         } else {
-            assert_eq!(all, [EXEMPT, 10, 11]);
+            assert_eq!(all, [SIGNAL, 10, 11]);
         }
         assert_eq!(lane.len(), 0);
     });

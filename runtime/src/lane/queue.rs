@@ -8,17 +8,17 @@
 //! 3. First in, first out: `hand` goes before `entries`; nothing else reorders.
 //! 4. One consumer at a time: a consumer whose incarnation is over gets nothing any more.
 //!
-//! **Bounds**: `capacity` entries that count (see [`Weighs`]), or bytes that such entries weigh; at the bound `push` answers
+//! **Bounds**: `capacity` entries that count (see [`Entry::weighs`]), or bytes that such entries weigh; at the bound `push` answers
 //! as `overflow` says.
 //! **Cost**: one lock a push; for the consumer one a block of at most 256 entries, one to park, and one a chunk of room that
 //! it gives back; a few plain loads and stores an entry. Bounded in bytes: two locks a push, and one an entry.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use super::backlog::Backlog;
+use super::block::{Block, Packed};
+use super::entry::{Entry, Note};
 use super::lock::{Belled, BelledGuard, Owned, Owner};
 use super::mode::{BYTES, CLOSED, COLD, DETACHED, DRAINING, Mode, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED};
 use super::room::Waiter;
@@ -30,46 +30,6 @@ use crate::mailbox::{Overflow, Unit};
 pub(crate) const SYS: u64 = 1;
 /// The incarnation is to end at once: kill, or an exit signal that is not trapped.
 pub(crate) const END: u64 = 2;
-
-/// Whether an entry takes up room in the mailbox's bound.
-pub(crate) trait Weighs {
-    /// Signals and an actor's own timers do not; their number is bounded by links, monitors and timers.
-    fn weighs(&self) -> bool;
-}
-
-/// An entry as it lies in memory: without niches, and without a drop of its own.
-///
-/// `Option<T>` of a type with niches is read by its tag and copied piece by piece; what might have to be dropped, should
-/// the queue fail to grow, is kept in memory for that. Either copy is read back in one go, which stalls the processor:
-/// 40 ns a message became 20. A `Cell` has no niches, and a `ManuallyDrop` no drop; the lane drops what is left in it, and
-/// the consumer packs a message again for what does not panic but could, for all that the compiler knows.
-pub(crate) struct Packed<T>(ManuallyDrop<Cell<T>>);
-
-impl<T> Packed<T> {
-    #[inline(always)]
-    pub(crate) fn new(entry: T) -> Self {
-        Packed(ManuallyDrop::new(Cell::new(entry)))
-    }
-
-    #[inline(always)]
-    pub(crate) fn unpack(self) -> T {
-        ManuallyDrop::into_inner(self.0).into_inner()
-    }
-}
-
-impl<T> Packed<T> {
-    #[inline(always)]
-    pub(crate) fn look(&mut self) -> &T {
-        self.0.get_mut()
-    }
-}
-
-impl<T: Weighs> Packed<T> {
-    #[inline(always)]
-    pub(super) fn weighs(&mut self) -> bool {
-        self.look().weighs()
-    }
-}
 
 /// Why an entry was not taken. It is handed back.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,10 +51,10 @@ pub(crate) enum Pushed<T> {
 
 /// In this order, the lock byte before it, all that a push or a park touches lies within 64 bytes.
 #[repr(C)]
-pub(super) struct Queue<T, S> {
+pub(super) struct Queue<M, S> {
     pub(super) mode: Mode,
     pub(super) incarnation: u32,
-    pub(super) entries: Backlog<Packed<T>>,
+    pub(super) entries: Backlog<M>,
     /// `usize::MAX` is unbounded.
     pub(super) capacity: usize,
     /// Accepted and not yet handled as far as the queue knows, granted permits included (bounded lanes only): entries, or
@@ -119,25 +79,25 @@ struct Cold<S> {
 /// The consumer's side. What it has taken and not handled belongs to the lane, so it survives the consumer; the counters
 /// are written by the consumer alone and read by everybody.
 #[repr(C)]
-pub(super) struct Hand<T> {
+pub(super) struct Hand<M> {
     /// The incarnation that has the lane, above its `SYS` and `END`: read before every entry. Written under the queue's
     /// lock.
     pub(super) ctl: AtomicU64,
-    pub(super) batch: Owned<VecDeque<Packed<T>>>,
+    pub(super) batch: Owned<Block<M>>,
     /// Entries popped from the batch over all incarnations, wrapping; those of all entries that count.
     pub(super) popped: AtomicU32,
     pub(super) weighed: AtomicU64,
 }
 
 #[repr(C)]
-pub(crate) struct Lane<T, S> {
+pub(crate) struct Lane<M, S> {
     /// Its bell wakes the consumer's task wherever it waits: parked here, or inside a handler when the incarnation is to
     /// end.
-    pub(super) queue: Belled<Queue<T, S>>,
+    pub(super) queue: Belled<Queue<M, S>>,
     /// What `capacity` counts; of an unbounded lane: messages. With `scales` it keeps what senders write 64 bytes away from
     /// what the consumer writes. Alignment would do it, too, but costs more memory, and the allocator more time.
     unit: Unit,
-    pub(super) hand: Hand<T>,
+    pub(super) hand: Hand<M>,
 }
 
 /// From the last that a push writes, behind the lock's word, to the first that the consumer writes, behind `ctl`.
@@ -152,13 +112,13 @@ pub(super) fn calm(incarnation: u32) -> u64 {
     u64::from(incarnation) << 32
 }
 
-impl<T, S> Queue<T, S> {
+impl<M, S> Queue<M, S> {
     pub(super) fn is_bounded(&self) -> bool {
         self.capacity != usize::MAX
     }
 
     /// The entry comes back if nothing new is taken.
-    pub(super) fn refuse(&self, entry: T) -> Result<T, Refused<T>> {
+    pub(super) fn refuse(&self, entry: Entry<M>) -> Result<Entry<M>, Refused<Entry<M>>> {
         if self.mode.is(CLOSED) {
             Err(Refused::Closed(entry))
         } else if self.mode.is(DRAINING) {
@@ -196,12 +156,10 @@ impl<T, S> Queue<T, S> {
 
     #[inline(always)]
     #[must_use]
-    pub(super) fn append(&mut self, entry: T) -> bool {
-        let entry = Packed::new(entry); // Before anything that may panic: see there.
-        if self.entries.must_grow() && self.entries.grow() {
+    pub(super) fn append(&mut self, entry: Packed<M>) -> bool {
+        if self.entries.push(entry) {
             self.mode.set(SPLIT);
         }
-        self.entries.push_back(entry);
         self.mode.waits_for_entries() && self.rings()
     }
 
@@ -232,15 +190,7 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-impl<T, S> Drop for Lane<T, S> {
-    fn drop(&mut self) {
-        let queued = self.queue.lock().entries.take();
-        let taken = self.hand.batch.by_nobody().map(|mut batch| std::mem::take(&mut *batch)).unwrap_or_default();
-        taken.into_iter().chain(queued).for_each(|entry| drop(entry.unpack()));
-    }
-}
-
-impl<T: Weighs, S> Lane<T, S> {
+impl<M, S> Lane<M, S> {
     /// Bounded in messages; `capacity` of `usize::MAX` is unbounded.
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
         let drops = capacity != usize::MAX && overflow == Overflow::DropOldest;
@@ -273,7 +223,7 @@ impl<T: Weighs, S> Lane<T, S> {
             unit,
             hand: Hand {
                 ctl: AtomicU64::new(0),
-                batch: Owned::new(VecDeque::new()),
+                batch: Owned::new(Block::default()),
                 popped: AtomicU32::new(0),
                 weighed: AtomicU64::new(0),
             },
@@ -303,7 +253,7 @@ impl<T: Weighs, S> Lane<T, S> {
         self.lock().overflow
     }
 
-    pub(super) fn lock(&self) -> BelledGuard<'_, Queue<T, S>> {
+    pub(super) fn lock(&self) -> BelledGuard<'_, Queue<M, S>> {
         self.queue.lock()
     }
 
@@ -313,7 +263,7 @@ impl<T: Weighs, S> Lane<T, S> {
     ///
     /// In two steps, because an entry that goes one way only is made where it goes, and not copied.
     #[inline(always)]
-    pub(crate) fn room(&self) -> Option<Room<'_, T, S>> {
+    pub(crate) fn room(&self) -> Option<Room<'_, M, S>> {
         let mut queue = self.queue.lock();
         if !queue.mode.is_open_and_counts() {
             return None;
@@ -329,26 +279,26 @@ impl<T: Weighs, S> Lane<T, S> {
 
     /// Queues the entry by the rules of the bound.
     #[cfg(test)]
-    pub(crate) fn push(&self, entry: T) -> Result<Pushed<T>, Refused<T>> {
+    pub(crate) fn push(&self, message: M) -> Result<Pushed<Entry<M>>, Refused<Entry<M>>> {
         match self.room() {
             Some(room) => {
-                room.put(entry);
+                room.put(message, Note::PLAIN);
                 Ok(Pushed::Queued)
             }
-            None => self.push_slowly(entry, 1),
+            None => self.push_slowly(Entry::noted(message, Note::PLAIN), 1),
         }
     }
 
     /// The same, by the rules for a lane that is full, stopping or closed, or bounded in bytes. An entry weighs 1 where the
     /// bound is in messages, and at least 1 in bytes; who knows it is asked before, not under the lock.
     #[cold]
-    pub(crate) fn push_slowly(&self, entry: T, weight: usize) -> Result<Pushed<T>, Refused<T>> {
+    pub(crate) fn push_slowly(&self, entry: Entry<M>, weight: usize) -> Result<Pushed<Entry<M>>, Refused<Entry<M>>> {
         let mut queue = self.queue.lock();
         let entry = queue.refuse(entry)?;
         if queue.is_bounded() {
             return self.push_at_bound(queue, entry, weight);
         }
-        let rings = queue.append(entry);
+        let rings = queue.append(Packed::new(entry));
         queue.release(rings);
         Ok(Pushed::Queued)
     }
@@ -356,10 +306,10 @@ impl<T: Weighs, S> Lane<T, S> {
     /// The bound looks reached. The consumer gives room back in chunks, so what it has handled meanwhile is asked for.
     fn push_at_bound(
         &self,
-        mut queue: BelledGuard<'_, Queue<T, S>>,
-        entry: T,
+        mut queue: BelledGuard<'_, Queue<M, S>>,
+        entry: Entry<M>,
         weight: usize,
-    ) -> Result<Pushed<T>, Refused<T>> {
+    ) -> Result<Pushed<Entry<M>>, Refused<Entry<M>>> {
         let mut wakes = Vec::new();
         let mut rings = false;
         self.settle(&mut queue, &mut wakes);
@@ -380,7 +330,7 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// Gives back what the consumer has handled since it last did so itself.
-    pub(super) fn settle(&self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) {
+    pub(super) fn settle(&self, queue: &mut Queue<M, S>, wakes: &mut Vec<Waker>) {
         let weighed = self.hand.weighed.load(Ordering::Acquire);
         queue.used -= (weighed - queue.returned) as usize;
         queue.returned = weighed;
@@ -389,7 +339,7 @@ impl<T: Weighs, S> Lane<T, S> {
 
     /// Takes no notice of the bound nor of a graceful stop: signals, own timers, what futures give. Only what weighs is
     /// counted.
-    pub(crate) fn push_exempt(&self, entry: T, weight: usize) -> Result<(), T> {
+    pub(crate) fn push_exempt(&self, entry: Entry<M>, weight: usize) -> Result<(), Entry<M>> {
         let mut queue = self.queue.lock();
         if queue.mode.is(CLOSED) {
             return Err(entry);
@@ -404,7 +354,7 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// A tell to oneself: refused in a graceful stop like any other, but never for want of room.
-    pub(crate) fn push_self(&self, entry: T, weight: usize) -> Result<(), Refused<T>> {
+    pub(crate) fn push_self(&self, entry: Entry<M>, weight: usize) -> Result<(), Refused<Entry<M>>> {
         let mut queue = self.queue.lock();
         let entry = queue.refuse(entry)?;
         if queue.is_bounded() {
@@ -417,14 +367,14 @@ impl<T: Weighs, S> Lane<T, S> {
 
     /// Puts an entry in front of all others, while no consumer is inside: the retry of the one that crashed.
     /// Closed, or with a consumer inside, it comes back.
-    pub(crate) fn push_front(&self, entry: T) -> Result<(), T> {
+    pub(crate) fn push_front(&self, entry: Entry<M>) -> Result<(), Entry<M>> {
         let mut queue = self.queue.lock();
         if queue.mode.is(CLOSED) {
             return Err(entry);
         }
         let weighs = entry.weighs() && queue.is_bounded() && !queue.mode.is(ONE_BY_ONE);
         let Some(mut batch) = self.hand.batch.by_nobody() else { return Err(entry) };
-        batch.push_front(Packed::new(entry));
+        batch.put_first(Packed::new(entry)).map_err(Packed::entry)?; // It came from there: there is room.
         queue.used += usize::from(weighs);
         queue.taken = queue.taken.wrapping_add(1);
         Ok(())
@@ -560,7 +510,7 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 
     /// Ends the lane for good. Returns what nobody handled, in order.
-    pub(crate) fn close(&self) -> Leftovers<T, S> {
+    pub(crate) fn close(&self) -> Leftovers<M, S> {
         let mut queue = self.queue.lock();
         queue.mode.clear(PARKED | COLD);
         queue.mode.set(CLOSED | DETACHED);
@@ -573,8 +523,7 @@ impl<T: Weighs, S> Lane<T, S> {
         drop(scales);
         wake(task);
         self.hand.batch.seize();
-        let mut left = self.hand.batch.by_nobody().map(|mut batch| std::mem::take(&mut *batch)).unwrap_or_default();
-        left.extend(entries);
+        let taken = self.hand.batch.by_nobody().map(|mut batch| std::mem::take(&mut *batch)).unwrap_or_default();
         let mut requests = VecDeque::new();
         if let Some(cold) = cold {
             requests = cold.sys;
@@ -582,7 +531,7 @@ impl<T: Weighs, S> Lane<T, S> {
                 waker.wake();
             }
         }
-        Leftovers { entries: left.into_iter().map(Packed::unpack).collect(), requests }
+        Leftovers { entries: taken.chain(entries).collect(), requests }
     }
 
     // ---- the consumer ----
@@ -634,18 +583,18 @@ impl<T: Weighs, S> Lane<T, S> {
 }
 
 /// The lane is locked, and has room for one entry.
-pub(crate) struct Room<'a, T, S>(BelledGuard<'a, Queue<T, S>>);
+pub(crate) struct Room<'a, M, S>(BelledGuard<'a, Queue<M, S>>);
 
-impl<T, S> Room<'_, T, S> {
+impl<M, S> Room<'_, M, S> {
     #[inline(always)]
-    pub(crate) fn put(mut self, entry: T) {
-        let rings = self.0.append(entry);
+    pub(crate) fn put(mut self, message: M, note: Note) {
+        let rings = self.0.append(Packed::noted(message, note));
         self.0.release(rings);
     }
 }
 
 /// What a closed lane held.
-pub(crate) struct Leftovers<T, S> {
-    pub(crate) entries: VecDeque<T>,
+pub(crate) struct Leftovers<M, S> {
+    pub(crate) entries: VecDeque<Entry<M>>,
     pub(crate) requests: VecDeque<S>,
 }

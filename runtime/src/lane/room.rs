@@ -6,7 +6,8 @@
 
 use std::task::{Poll, Waker};
 
-use super::queue::{Lane, Refused, Weighs, wake_all};
+use super::entry::Entry;
+use super::queue::{Lane, Refused, wake_all};
 use super::sync::{Arc, AtomicBool, Ordering};
 
 /// One sender's place in the line.
@@ -27,14 +28,14 @@ impl Waiter {
 }
 
 /// A wait for room in `lane`. Ends with a permit, which `fill` uses up.
-pub(crate) struct Reserve<L: AsRef<Lane<T, S>>, T: Weighs, S> {
+pub(crate) struct Reserve<L: AsRef<Lane<M, S>>, M, S> {
     lane: std::sync::Arc<L>,
     waiter: Option<Arc<Waiter>>,
     weight: usize,
-    entry: std::marker::PhantomData<fn() -> (T, S)>,
+    entry: std::marker::PhantomData<fn() -> (M, S)>,
 }
 
-impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
+impl<L: AsRef<Lane<M, S>>, M, S> Reserve<L, M, S> {
     /// Of an entry that weighs so much: see `Lane::push_slowly`.
     pub(crate) fn new(lane: std::sync::Arc<L>, weight: usize) -> Self {
         Reserve { lane, waiter: None, weight, entry: std::marker::PhantomData }
@@ -90,7 +91,7 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
     }
 
     /// Puts the entry into the room that `poll` reserved.
-    pub(crate) fn fill(mut self, entry: T) -> Result<(), Refused<T>> {
+    pub(crate) fn fill(mut self, entry: Entry<M>) -> Result<(), Refused<Entry<M>>> {
         let lane = L::as_ref(&self.lane);
         let mut queue = lane.lock();
         let entry = queue.refuse(entry)?; // Closing took the permits with it.
@@ -104,7 +105,7 @@ impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Reserve<L, T, S> {
     }
 }
 
-impl<L: AsRef<Lane<T, S>>, T: Weighs, S> Drop for Reserve<L, T, S> {
+impl<L: AsRef<Lane<M, S>>, M, S> Drop for Reserve<L, M, S> {
     fn drop(&mut self) {
         let Some(waiter) = self.waiter.take() else { return };
         let lane = L::as_ref(&self.lane);

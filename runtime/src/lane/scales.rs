@@ -6,10 +6,12 @@
 use std::task::Waker;
 
 use super::backlog::Backlog;
-use super::queue::{Packed, Pushed, Queue, Weighs};
+use super::block::Packed;
+use super::entry::{Entry, Note};
+use super::queue::{Pushed, Queue};
 
 pub(super) struct Scales {
-    /// Of every entry in the queue; 0: it takes no room.
+    /// Of every entry in the queue that takes room.
     weights: Backlog<usize>,
 }
 
@@ -27,25 +29,17 @@ impl Scales {
 
     /// The newest entry's.
     pub(super) fn push(&mut self, weight: usize) {
-        if self.weights.must_grow() {
-            self.weights.grow();
-        }
-        self.weights.push_back(weight);
+        self.weights.push(Packed::noted(weight, Note::PLAIN));
     }
 
     /// The first entry's, which has left.
     pub(super) fn pop(&mut self) -> usize {
-        self.weights.pop_front().unwrap_or(0)
-    }
-
-    /// That of the first entry that takes room, which has left.
-    pub(super) fn pop_weighing(&mut self) -> usize {
-        self.weights.remove_first(|weight| *weight > 0).unwrap_or(0)
+        self.weights.pop().and_then(|weight| weight.plain().ok()).unwrap_or(0)
     }
 
     /// How many of the oldest entries that take room have to go until what they free is `enough`. None: it never is.
     pub(super) fn in_the_way(&self, enough: impl Fn(usize) -> bool) -> Option<usize> {
-        let freed = self.weights.iter().filter(|weight| **weight > 0).scan(0_usize, |freed, weight| {
+        let freed = self.weights.messages().scan(0_usize, |freed, weight| {
             *freed = freed.wrapping_add(*weight);
             Some(*freed)
         });
@@ -53,7 +47,7 @@ impl Scales {
     }
 }
 
-impl<T, S> Queue<T, S> {
+impl<M, S> Queue<M, S> {
     /// Room for somebody new: those who wait for it come first, however little he needs.
     pub(super) fn has_room_for(&self, weight: usize) -> bool {
         !self.has_waiters() && fits(self.used, self.capacity, weight)
@@ -72,31 +66,43 @@ impl<T, S> Queue<T, S> {
 
     /// `append` where weights may have to be noted. What the entry takes up is counted already.
     #[must_use]
-    pub(super) fn append_weighed(&mut self, entry: T, weight: usize) -> bool {
-        if let Some(scales) = &mut self.scales {
+    pub(super) fn append_weighed(&mut self, entry: Entry<M>, weight: usize) -> bool {
+        if let Some(scales) = self.scales.as_mut().filter(|_| entry.weighs()) {
             scales.push(weight);
         }
-        self.append(entry)
+        self.append(Packed::new(entry))
     }
 }
 
-impl<T: Weighs, S> Queue<T, S> {
+impl<M, S> Queue<M, S> {
     /// The overflow policy gives up what has waited longest, as much as is in the way.
-    pub(super) fn displace(&mut self, entry: T, weight: usize, rings: &mut bool, wakes: &mut Vec<Waker>) -> Pushed<T> {
+    pub(super) fn displace(
+        &mut self,
+        entry: Entry<M>,
+        weight: usize,
+        rings: &mut bool,
+        wakes: &mut Vec<Waker>,
+    ) -> Pushed<Entry<M>> {
         if self.scales.is_some() {
             return self.displace_weight(entry, weight, rings, wakes);
         }
-        match self.entries.remove_first(Packed::weighs) {
+        match self.entries.remove_message() {
             Some(oldest) => {
-                *rings = self.append(entry);
-                Pushed::Dropped(oldest.unpack())
+                *rings = self.append(Packed::new(entry));
+                Pushed::Dropped(oldest.entry())
             }
             // All room is granted to senders that are about to push: the newest is the one to go.
             None => Pushed::Dropped(entry),
         }
     }
 
-    fn displace_weight(&mut self, entry: T, weight: usize, rings: &mut bool, wakes: &mut Vec<Waker>) -> Pushed<T> {
+    fn displace_weight(
+        &mut self,
+        entry: Entry<M>,
+        weight: usize,
+        rings: &mut bool,
+        wakes: &mut Vec<Waker>,
+    ) -> Pushed<Entry<M>> {
         let (used, capacity, is_waited_for) = (self.used, self.capacity, self.has_waiters());
         let enough = |freed| {
             let left = used.wrapping_sub(freed);
@@ -109,9 +115,9 @@ impl<T: Weighs, S> Queue<T, S> {
         };
         let mut dropped = Vec::with_capacity(count);
         for _ in 0..count {
-            let freed = self.scales.as_mut().map_or(0, |scales| scales.pop_weighing());
+            let freed = self.scales.as_mut().map_or(0, |scales| scales.pop());
             self.give_up(freed);
-            dropped.extend(self.entries.remove_first(Packed::weighs).map(Packed::unpack));
+            dropped.extend(self.entries.remove_message().map(Packed::entry));
         }
         self.take_up(weight);
         *rings = self.append_weighed(entry, weight);
@@ -120,13 +126,12 @@ impl<T: Weighs, S> Queue<T, S> {
     }
 
     /// The first entry leaves the queue, and its room with it.
-    pub(super) fn take_first(&mut self) -> Option<Packed<T>> {
-        let mut entry = self.entries.pop_front()?;
-        let weight = match &mut self.scales {
-            Some(scales) => scales.pop(),
-            None => usize::from(entry.weighs()),
-        };
-        self.give_up(weight);
+    pub(super) fn take_first(&mut self) -> Option<Packed<M>> {
+        let entry = self.entries.pop()?;
+        if entry.weighs() {
+            let weight = self.scales.as_mut().map_or(1, |scales| scales.pop());
+            self.give_up(weight);
+        }
         Some(entry)
     }
 }

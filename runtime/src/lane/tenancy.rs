@@ -2,10 +2,11 @@
 
 use std::task::Waker;
 
-use super::backlog::{BLOCK, KEPT};
+use super::backlog::KEPT;
+use super::block::{BLOCK, Packed};
 use super::lock::{BelledGuard, Owner};
 use super::mode::{DETACHED, DRAINING, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED, SWOLLEN};
-use super::queue::{Lane, Packed, Queue, Weighs, calm, wake_all};
+use super::queue::{Lane, Queue, calm, wake_all};
 use super::sync::Ordering;
 
 /// What the consumer finds when there is no entry for it.
@@ -24,8 +25,8 @@ pub(crate) enum Next {
 }
 
 /// The consumer's stay. Dropped, it detaches the lane, and what it had not handled waits for the next incarnation.
-pub(crate) struct Tenancy<'a, T: Weighs, S> {
-    lane: &'a Lane<T, S>,
+pub(crate) struct Tenancy<'a, M, S> {
+    lane: &'a Lane<M, S>,
     incarnation: u32,
     calm: u64,
     owner: Owner,
@@ -39,9 +40,9 @@ pub(crate) struct Tenancy<'a, T: Weighs, S> {
     suspended: Option<usize>,
 }
 
-impl<T: Weighs, S> Lane<T, S> {
+impl<M, S> Lane<M, S> {
     /// The consumer of `incarnation` enters; its task was set before.
-    pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, T, S> {
+    pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, M, S> {
         let mut queue = self.queue.lock();
         let is_ours = queue.incarnation == incarnation && !queue.mode.is(DETACHED);
         // Under the queue's lock, so that a fence comes before or after it.
@@ -78,7 +79,7 @@ impl<T: Weighs, S> Lane<T, S> {
     }
 }
 
-impl<T: Weighs, S> Tenancy<'_, T, S> {
+impl<M, S> Tenancy<'_, M, S> {
     /// There is nothing to do but handle entries.
     #[inline(always)]
     pub(crate) fn is_calm(&self) -> bool {
@@ -90,7 +91,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// Entries come from one place, and the reason goes another way: so an entry travels in registers. Put together from
     /// two places, or with the reason in a `Result`, it is copied in pieces that stall the processor: 7 ns of 13.
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<Packed<T>> {
+    pub(crate) fn next(&mut self) -> Option<Packed<M>> {
         if self.left == 0 {
             self.why = self.refill();
             if self.left == 0 {
@@ -100,7 +101,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         let hand = &self.lane.hand;
         // Counted while the hand is ours: a fence then waits for the count, and the successor goes on from it.
         let Some(mut batch) = hand.batch.by_owner(self.owner) else { return self.is_gone() };
-        let Some(mut entry) = batch.pop_front() else { return self.is_gone() };
+        let Some(entry) = batch.pop() else { return self.is_gone() };
         self.left -= 1;
         hand.popped.store(hand.popped.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         if self.chunk != u64::MAX && entry.weighs() {
@@ -115,7 +116,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     }
 
     #[cold]
-    fn is_gone(&mut self) -> Option<Packed<T>> {
+    fn is_gone(&mut self) -> Option<Packed<M>> {
         self.why = Next::Gone;
         None
     }
@@ -145,14 +146,16 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
         }
         queue.mode.clear(PARKED);
         let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
+        batch.rewind();
         std::mem::swap(queue.entries.last(), &mut *batch);
         queue.taken = queue.taken.wrapping_add(waits as u32);
         self.left = waits;
         Next::Entries
     }
 
-    fn take_block(&mut self, queue: &mut Queue<T, S>) -> Next {
+    fn take_block(&mut self, queue: &mut Queue<M, S>) -> Next {
         let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
+        batch.rewind();
         queue.entries.swap_block(&mut batch);
         self.left = batch.len();
         queue.taken = queue.taken.wrapping_add(self.left as u32);
@@ -168,10 +171,10 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// From a lane that drops its oldest entries are taken one by one, so that the oldest is always in the queue. What is
     /// taken leaves room at once: were it counted until it is popped, a push in between would find nothing but itself to
     /// drop. From a lane bounded in bytes, too: there are the weights.
-    fn take_one(&mut self, queue: &mut Queue<T, S>, wakes: &mut Vec<Waker>) -> Next {
+    fn take_one(&mut self, queue: &mut Queue<M, S>, wakes: &mut Vec<Waker>) -> Next {
         let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
         if let Some(entry) = queue.take_first() {
-            batch.push_back(entry);
+            drop(batch.put_first(entry)); // It is empty.
             self.left = 1;
             queue.taken = queue.taken.wrapping_add(1);
             queue.grant(wakes); // A stream waits for room also where tells do not.
@@ -182,7 +185,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     /// The same where there is more to look at than entries.
     #[cold]
     #[inline(never)]
-    fn refill_slowly(&mut self, mut queue: BelledGuard<'_, Queue<T, S>>) -> Next {
+    fn refill_slowly(&mut self, mut queue: BelledGuard<'_, Queue<M, S>>) -> Next {
         if queue.incarnation != self.incarnation || queue.mode.is(DETACHED) {
             return Next::Gone;
         }
@@ -209,7 +212,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
 
     /// After a burst. Blocks are cut down, not dropped: the next few entries need no new ones, and an allocator that gives
     /// memory back to the system when its last piece goes does not do so after each burst, to ask for it again at the next.
-    fn give_memory_back(&mut self, queue: &mut Queue<T, S>) {
+    fn give_memory_back(&mut self, queue: &mut Queue<M, S>) {
         if !queue.mode.is(SWOLLEN) {
             return;
         }
@@ -231,7 +234,7 @@ impl<T: Weighs, S> Tenancy<'_, T, S> {
     }
 }
 
-impl<T: Weighs, S> Drop for Tenancy<'_, T, S> {
+impl<M, S> Drop for Tenancy<'_, M, S> {
     fn drop(&mut self) {
         self.lane.leave(self.incarnation, self.owner);
     }

@@ -4,27 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake, Waker};
 
-use super::queue::{Lane, Pushed, Refused, SYS, Weighs};
+use super::entry::Entry;
+use super::queue::{Lane, Pushed, Refused, SYS};
 use super::room::Reserve;
+use super::sample::{SIGNAL, entry, number};
 use super::tenancy::{Next, Tenancy};
 use crate::mailbox::Overflow;
 
+mod blocks;
 mod bytes;
 mod bytes_model;
 
-/// Entries from `SIGNAL` on take no room.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Entry(u32);
-
-const SIGNAL: u32 = 1_000;
-
-impl Weighs for Entry {
-    fn weighs(&self) -> bool {
-        self.0 < SIGNAL
-    }
-}
-
-type Queue = Lane<Entry, &'static str>;
+type Queue = Lane<u32, &'static str>;
 struct Home(Queue);
 
 impl AsRef<Queue> for Home {
@@ -50,8 +41,8 @@ impl Bell {
 
 const UNBOUNDED: usize = usize::MAX;
 
-fn push(lane: &Queue, number: u32) -> Result<Pushed<Entry>, Refused<Entry>> {
-    lane.push(Entry(number))
+fn push(lane: &Queue, number: u32) -> Result<Pushed<Entry<u32>>, Refused<Entry<u32>>> {
+    lane.push(number)
 }
 
 fn push_all(lane: &Queue, numbers: impl IntoIterator<Item = u32>) {
@@ -70,11 +61,11 @@ fn room(lane: &Queue) -> usize {
 }
 
 /// The next entry, or why there is none.
-fn next(tenancy: &mut Tenancy<'_, Entry, &'static str>) -> Result<u32, Next> {
-    tenancy.next().map(|entry| entry.unpack().0).ok_or_else(|| tenancy.why())
+fn next(tenancy: &mut Tenancy<'_, u32, &'static str>) -> Result<u32, Next> {
+    tenancy.next().map(|packed| number(packed.entry())).ok_or_else(|| tenancy.why())
 }
 
-fn take_all(tenancy: &mut Tenancy<'_, Entry, &'static str>) -> Vec<u32> {
+fn take_all(tenancy: &mut Tenancy<'_, u32, &'static str>) -> Vec<u32> {
     std::iter::from_fn(|| next(tenancy).ok()).collect()
 }
 
@@ -105,7 +96,7 @@ fn the_bound_is_exact_whatever_the_consumer_has_handled() {
             let handled = handled.min(capacity);
             (0..handled).for_each(|_| assert!(next(&mut tenancy).is_ok()));
             assert_eq!(room(&lane), handled, "of {capacity}");
-            assert_eq!(push(&lane, 9), Err(Refused::Full(Entry(9))));
+            assert_eq!(push(&lane, 9), Err(Refused::Full(entry(9))));
             assert_eq!(lane.len(), capacity);
         }
     }
@@ -115,8 +106,8 @@ fn the_bound_is_exact_whatever_the_consumer_has_handled() {
 fn signals_and_tells_to_oneself_take_no_notice_of_the_bound() {
     let lane = Queue::new(2, Overflow::Fail);
     push_all(&lane, [0, 1]);
-    assert_eq!(lane.push_exempt(Entry(SIGNAL), 1), Ok(()));
-    assert_eq!(lane.push_self(Entry(2), 1), Ok(()));
+    assert_eq!(lane.push_exempt(entry(SIGNAL), 1), Ok(()));
+    assert_eq!(lane.push_self(entry(2), 1), Ok(()));
     assert_eq!(lane.len(), 4);
     let first = attach(&lane);
     let mut tenancy = lane.enter(first);
@@ -127,15 +118,15 @@ fn signals_and_tells_to_oneself_take_no_notice_of_the_bound() {
 #[test]
 fn overflow_decides_who_goes() {
     let rows = [
-        (Overflow::Wait, Err(Refused::Full(Entry(3))), vec![SIGNAL, 1, 2]),
-        (Overflow::Fail, Err(Refused::Full(Entry(3))), vec![SIGNAL, 1, 2]),
-        (Overflow::DropNewest, Ok(Pushed::Dropped(Entry(3))), vec![SIGNAL, 1, 2]),
+        (Overflow::Wait, Err(Refused::Full(entry(3))), vec![SIGNAL, 1, 2]),
+        (Overflow::Fail, Err(Refused::Full(entry(3))), vec![SIGNAL, 1, 2]),
+        (Overflow::DropNewest, Ok(Pushed::Dropped(entry(3))), vec![SIGNAL, 1, 2]),
         // The oldest that takes room: a signal is never dropped.
-        (Overflow::DropOldest, Ok(Pushed::Dropped(Entry(1))), vec![SIGNAL, 2, 3]),
+        (Overflow::DropOldest, Ok(Pushed::Dropped(entry(1))), vec![SIGNAL, 2, 3]),
     ];
     for (overflow, pushed, left) in rows {
         let lane = Queue::new(2, overflow);
-        lane.push_exempt(Entry(SIGNAL), 1).unwrap();
+        lane.push_exempt(entry(SIGNAL), 1).unwrap();
         push_all(&lane, [1, 2]);
         assert_eq!(push(&lane, 3), pushed, "{overflow:?}");
         let first = attach(&lane);
@@ -151,7 +142,7 @@ fn dropping_the_oldest_never_drops_what_was_pushed_last() {
     push_all(&lane, [0]);
     assert_eq!(next(&mut tenancy), Ok(0));
     assert_eq!(push(&lane, 1), Ok(Pushed::Queued));
-    assert_eq!(push(&lane, 2), Ok(Pushed::Dropped(Entry(1))));
+    assert_eq!(push(&lane, 2), Ok(Pushed::Dropped(entry(1))));
     assert_eq!(take_all(&mut tenancy), [2]);
 }
 
@@ -163,8 +154,8 @@ fn a_drain_refuses_the_new_and_ends_when_the_queue_is_empty() {
     push_all(&lane, 0..3);
     assert_eq!(next(&mut tenancy), Ok(0));
     lane.drain();
-    assert_eq!(push(&lane, 3), Err(Refused::Draining(Entry(3))));
-    assert_eq!(lane.push_exempt(Entry(SIGNAL), 1), Ok(()), "signals are still heard");
+    assert_eq!(push(&lane, 3), Err(Refused::Draining(entry(3))));
+    assert_eq!(lane.push_exempt(entry(SIGNAL), 1), Ok(()), "signals are still heard");
     assert_eq!(take_all(&mut tenancy), [1, 2, SIGNAL]);
     assert_eq!(next(&mut tenancy), Err(Next::Drained));
 }
@@ -179,11 +170,11 @@ fn closing_hands_back_everything_in_order() {
     push_all(&lane, 3..5);
     lane.push_sys("status").unwrap();
     let left = lane.close();
-    assert_eq!(left.entries, [1, 2, 3, 4].map(Entry));
+    assert_eq!(left.entries, [1, 2, 3, 4].map(entry));
     assert_eq!(left.requests, ["status"]);
     assert_eq!(next(&mut tenancy), Err(Next::Gone));
-    assert_eq!(push(&lane, 5), Err(Refused::Closed(Entry(5))));
-    assert_eq!(lane.push_exempt(Entry(6), 1), Err(Entry(6)));
+    assert_eq!(push(&lane, 5), Err(Refused::Closed(entry(5))));
+    assert_eq!(lane.push_exempt(entry(6), 1), Err(entry(6)));
     assert_eq!(lane.push_sys("late"), Err("late"));
     assert_eq!(lane.attach(|_| true), None);
 }
@@ -210,7 +201,7 @@ fn what_crashed_goes_before_all_others() {
     let first = attach(&lane);
     push_all(&lane, 0..3);
     assert_eq!(next(&mut lane.enter(first)), Ok(0)); // It crashes: the consumer has left.
-    lane.push_front(Entry(0)).unwrap();
+    lane.push_front(entry(0)).unwrap();
     assert_eq!(lane.len(), 3);
     let second = attach(&lane);
     assert_eq!(take_all(&mut lane.enter(second)), [0, 1, 2]);
@@ -249,8 +240,8 @@ fn who_waits_for_room_finds_what_the_consumer_has_not_given_back() {
     assert_eq!(waits.poll(Waker::noop()), Poll::Pending);
     assert!(next(&mut tenancy).is_ok());
     assert_eq!(waits.poll(Waker::noop()), Poll::Ready(()));
-    assert_eq!(push(lane, 8), Err(Refused::Full(Entry(8))), "the room is reserved");
-    assert_eq!(waits.fill(Entry(9)), Ok(()));
+    assert_eq!(push(lane, 8), Err(Refused::Full(entry(8))), "the room is reserved");
+    assert_eq!(waits.fill(entry(9)), Ok(()));
     assert_eq!(lane.len(), 8);
 }
 
@@ -283,7 +274,7 @@ fn who_waits_for_room_gets_it_whatever_the_overflow_policy() {
         assert_eq!(next(&mut tenancy), Ok(0), "{overflow:?}");
         assert_eq!(bell.rung(), 1, "{overflow:?}");
         assert_eq!(waits.poll(Waker::noop()), Poll::Ready(()), "{overflow:?}");
-        assert_eq!(waits.fill(Entry(1)), Ok(()), "{overflow:?}");
+        assert_eq!(waits.fill(entry(1)), Ok(()), "{overflow:?}");
         assert_eq!(next(&mut tenancy), Ok(1), "{overflow:?}");
     }
 }

@@ -7,16 +7,16 @@ fn home_in_bytes(limit: usize, overflow: Overflow) -> Arc<Home> {
 }
 
 /// As a tell does, of an entry that weighs so much.
-fn tell(lane: &Arc<Home>, entry: u32, weight: usize) {
-    if lane.push_slowly(entry, weight).is_err() {
-        wait_and_fill(lane, entry, weight);
+fn tell(lane: &Arc<Home>, number: u32, weight: usize) {
+    if lane.push_slowly(entry(number), weight).is_err() {
+        wait_and_fill(lane, number, weight);
     }
 }
 
-fn wait_and_fill(lane: &Arc<Home>, entry: u32, weight: usize) {
+fn wait_and_fill(lane: &Arc<Home>, number: u32, weight: usize) {
     let mut reserve = Reserve::new(lane.clone(), weight);
     Sleeper::new().wait(|waker| reserve.poll(waker));
-    assert_eq!(reserve.fill(entry), Ok(()));
+    assert_eq!(reserve.fill(entry(number)), Ok(()));
 }
 
 /// The last is heavier than the bound. Catches a `take_one` that grants nothing.
@@ -25,7 +25,7 @@ fn senders_of_all_weights_get_through() {
     preempted(2, || {
         let lane = home_in_bytes(3, Overflow::Wait);
         let first = lane.attach(|_| true).unwrap();
-        lane.push_slowly(10, 2).unwrap();
+        lane.push_slowly(entry(10), 2).unwrap();
         let senders = [(20, 1), (30, 9)].map(|(entry, weight)| {
             let lane = lane.clone();
             thread::spawn(move || tell(&lane, entry, weight))
@@ -43,7 +43,7 @@ fn senders_of_all_weights_get_through() {
 fn a_heavy_wait_that_is_dropped_lets_the_light_one_behind_it_in() {
     model(|| {
         let lane = home_in_bytes(3, Overflow::Wait);
-        lane.push_slowly(10, 2).unwrap();
+        lane.push_slowly(entry(10), 2).unwrap();
         let (one, two) = (lane.clone(), lane.clone());
         let fickle = thread::spawn(move || {
             let _ = Reserve::new(one, 3).poll(&Sleeper::new().waker);
@@ -52,7 +52,7 @@ fn a_heavy_wait_that_is_dropped_lets_the_light_one_behind_it_in() {
         fickle.join().unwrap();
         sender.join().unwrap();
         assert_eq!(lane.bytes(), Some(3));
-        assert_eq!(lane.close().entries, [10, 20]);
+        assert_eq!(lane.close().entries, [10, 20].map(entry));
     });
 }
 
@@ -61,10 +61,11 @@ fn a_heavy_wait_that_is_dropped_lets_the_light_one_behind_it_in() {
 fn what_is_displaced_makes_room_for_who_waits() {
     model(|| {
         let lane = home_in_bytes(3, Overflow::DropOldest);
-        lane.push_slowly(10, 3).unwrap();
+        lane.push_slowly(entry(10), 3).unwrap();
         let (one, two) = (lane.clone(), lane.clone());
         let waiter = thread::spawn(move || wait_and_fill(&one, 20, 2));
-        let sender = thread::spawn(move || assert_eq!(two.push_slowly(30, 1), Ok(Pushed::Displaced(vec![10]))));
+        let sender =
+            thread::spawn(move || assert_eq!(two.push_slowly(entry(30), 1), Ok(Pushed::Displaced(vec![entry(10)]))));
         sender.join().unwrap();
         waiter.join().unwrap();
         assert_eq!(lane.bytes(), Some(3));
@@ -77,8 +78,8 @@ fn a_fence_keeps_the_account() {
     model(|| {
         let lane = home_in_bytes(4, Overflow::Wait);
         let first = lane.attach(|_| true).unwrap();
-        lane.push_slowly(10, 1).unwrap();
-        lane.push_slowly(11, 3).unwrap();
+        lane.push_slowly(entry(10), 1).unwrap();
+        lane.push_slowly(entry(11), 3).unwrap();
         let stuck = lane.clone();
         let stuck = thread::spawn(move || {
             let mut got = Vec::new();

@@ -9,9 +9,9 @@ fn lane(limit: usize, overflow: Overflow) -> Queue {
 /// The entry's number, and what it weighs.
 type Load = (u32, usize);
 
-fn push((number, weight): Load, lane: &Queue) -> Result<Pushed<Entry>, Refused<Entry>> {
+fn push((number, weight): Load, lane: &Queue) -> Result<Pushed<Entry<u32>>, Refused<Entry<u32>>> {
     assert!(lane.room().is_none(), "nothing comes in unweighed");
-    lane.push_slowly(Entry(number), weight)
+    lane.push_slowly(entry(number), weight)
 }
 
 fn fill(lane: &Queue, loads: impl IntoIterator<Item = Load>) {
@@ -28,15 +28,15 @@ fn all(lane: &Queue) -> Vec<u32> {
 }
 
 /// A wait for room, and what wakes it.
-fn wait(home: &Arc<Home>, weight: usize) -> (Reserve<Home, Entry, &'static str>, Arc<Bell>) {
+fn wait(home: &Arc<Home>, weight: usize) -> (Reserve<Home, u32, &'static str>, Arc<Bell>) {
     let bell = Arc::new(Bell::default());
     let mut wait = Reserve::new(home.clone(), weight);
     assert_eq!(wait.poll(&Waker::from(bell.clone())), Poll::Pending, "{weight}");
     (wait, bell)
 }
 
-fn displaced(numbers: impl IntoIterator<Item = u32>) -> Result<Pushed<Entry>, Refused<Entry>> {
-    Ok(Pushed::Displaced(numbers.into_iter().map(Entry).collect()))
+fn displaced(numbers: impl IntoIterator<Item = u32>) -> Result<Pushed<Entry<u32>>, Refused<Entry<u32>>> {
+    Ok(Pushed::Displaced(numbers.into_iter().map(entry).collect()))
 }
 
 /// Catches a policy that drops one where several are in the way, more than are in the way, or a signal; `>` for `>=`.
@@ -48,11 +48,11 @@ fn the_policies_go_by_weight() {
     let rows = [
         // policy, the weight of 4, the answer, what is left
         (Wait, 1, queued(), vec![SIGNAL, 1, 2, 3, 4]),
-        (Wait, 2, Err(Refused::Full(Entry(4))), vec![SIGNAL, 1, 2, 3]),
+        (Wait, 2, Err(Refused::Full(entry(4))), vec![SIGNAL, 1, 2, 3]),
         (Fail, 1, queued(), vec![SIGNAL, 1, 2, 3, 4]),
-        (Fail, 2, Err(Refused::Full(Entry(4))), vec![SIGNAL, 1, 2, 3]),
+        (Fail, 2, Err(Refused::Full(entry(4))), vec![SIGNAL, 1, 2, 3]),
         (DropNewest, 1, queued(), vec![SIGNAL, 1, 2, 3, 4]),
-        (DropNewest, 2, Ok(Pushed::Dropped(Entry(4))), vec![SIGNAL, 1, 2, 3]),
+        (DropNewest, 2, Ok(Pushed::Dropped(entry(4))), vec![SIGNAL, 1, 2, 3]),
         (DropOldest, 1, queued(), vec![SIGNAL, 1, 2, 3, 4]),
         (DropOldest, 2, displaced([1]), vec![SIGNAL, 2, 3, 4]),
         (DropOldest, 5, displaced([1]), vec![SIGNAL, 2, 3, 4]),
@@ -63,7 +63,7 @@ fn the_policies_go_by_weight() {
     ];
     for (row, (overflow, weight, answer, left)) in rows.into_iter().enumerate() {
         let lane = lane(10, overflow);
-        lane.push_exempt(Entry(SIGNAL), 0).unwrap();
+        lane.push_exempt(entry(SIGNAL), 0).unwrap();
         fill(&lane, [(1, 4), (2, 3), (3, 2)]);
         assert_eq!(lane.bytes(), Some(9));
         assert_eq!(push((4, weight), &lane), answer, "row {row}");
@@ -80,8 +80,8 @@ fn what_is_heavier_than_the_bound_goes_in_alone() {
         assert_eq!(lane.bytes(), Some(1_000));
         let refused = push((2, 1), &lane);
         match overflow {
-            Overflow::Wait | Overflow::Fail => assert_eq!(refused, Err(Refused::Full(Entry(2)))),
-            Overflow::DropNewest => assert_eq!(refused, Ok(Pushed::Dropped(Entry(2)))),
+            Overflow::Wait | Overflow::Fail => assert_eq!(refused, Err(Refused::Full(entry(2)))),
+            Overflow::DropNewest => assert_eq!(refused, Ok(Pushed::Dropped(entry(2)))),
             Overflow::DropOldest => assert_eq!(refused, displaced([1])),
         }
         all(&lane);
@@ -93,7 +93,7 @@ fn what_is_heavier_than_the_bound_goes_in_alone() {
     let mut tenancy = home.0.enter(first);
     assert_eq!((next(&mut tenancy), bell.rung()), (Ok(1), 0), "not beside another");
     assert_eq!((next(&mut tenancy), bell.rung()), (Ok(2), 1), "when nothing is left");
-    assert_eq!(waits.fill(Entry(3)), Ok(()));
+    assert_eq!(waits.fill(entry(3)), Ok(()));
     assert_eq!(take_all(&mut tenancy), [3]);
 }
 
@@ -104,15 +104,15 @@ fn a_heavy_one_that_waits_is_not_passed_by_light_ones() {
     fill(&home.0, [(1, 4), (2, 4)]);
     let (heavy, heavy_bell) = wait(&home, 9);
     let (light, light_bell) = wait(&home, 1);
-    assert_eq!(push((5, 1), &home.0), Err(Refused::Full(Entry(5))), "a newcomer");
+    assert_eq!(push((5, 1), &home.0), Err(Refused::Full(entry(5))), "a newcomer");
     let first = attach(&home.0);
     let mut tenancy = home.0.enter(first);
     assert_eq!(next(&mut tenancy), Ok(1));
     assert_eq!((heavy_bell.rung(), light_bell.rung()), (0, 0), "six are free");
     assert_eq!(next(&mut tenancy), Ok(2));
     assert_eq!((heavy_bell.rung(), light_bell.rung()), (1, 1), "both have room now");
-    assert_eq!(push((5, 1), &home.0), Err(Refused::Full(Entry(5))), "all of it is granted");
-    assert_eq!((light.fill(Entry(4)), heavy.fill(Entry(3))), (Ok(()), Ok(())));
+    assert_eq!(push((5, 1), &home.0), Err(Refused::Full(entry(5))), "all of it is granted");
+    assert_eq!((light.fill(entry(4)), heavy.fill(entry(3))), (Ok(()), Ok(())));
     assert_eq!(home.0.bytes(), Some(10));
     assert_eq!(take_all(&mut tenancy), [4, 3]);
 }
@@ -140,7 +140,7 @@ fn a_restart_keeps_the_account() {
     fill(&lane, [(1, 3), (2, 3), (3, 4)]);
     let first = attach(&lane);
     assert_eq!(next(&mut lane.enter(first)), Ok(1)); // It crashes: the consumer has left.
-    lane.push_front(Entry(1)).unwrap();
+    lane.push_front(entry(1)).unwrap();
     assert_eq!((lane.bytes(), lane.len()), (Some(7), 3), "what is retried has no weight any more");
     let second = attach(&lane);
     let mut stuck = lane.enter(second);
@@ -148,7 +148,7 @@ fn a_restart_keeps_the_account() {
     assert!(lane.fence(second));
     assert_eq!(lane.bytes(), Some(4));
     fill(&lane, [(4, 6)]);
-    assert_eq!(push((5, 1), &lane), Err(Refused::Full(Entry(5))));
+    assert_eq!(push((5, 1), &lane), Err(Refused::Full(entry(5))));
     assert_eq!(all(&lane), [3, 4]);
 }
 
@@ -157,14 +157,14 @@ fn a_restart_keeps_the_account() {
 fn what_is_exempt_counts_and_is_let_in() {
     let lane = lane(10, Overflow::Wait);
     fill(&lane, [(1, 10)]);
-    assert_eq!(lane.push_self(Entry(2), 5), Ok(()));
-    assert_eq!(lane.push_exempt(Entry(3), 6), Ok(()));
-    assert_eq!(lane.push_exempt(Entry(SIGNAL), 7), Ok(()));
+    assert_eq!(lane.push_self(entry(2), 5), Ok(()));
+    assert_eq!(lane.push_exempt(entry(3), 6), Ok(()));
+    assert_eq!(lane.push_exempt(entry(SIGNAL), 7), Ok(()));
     assert_eq!(lane.bytes(), Some(21), "all but the signal");
     let first = attach(&lane);
     let mut tenancy = lane.enter(first);
     assert_eq!(next(&mut tenancy), Ok(1));
-    assert_eq!(push((4, 1), &lane), Err(Refused::Full(Entry(4))), "eleven are there");
+    assert_eq!(push((4, 1), &lane), Err(Refused::Full(entry(4))), "eleven are there");
     assert_eq!(next(&mut tenancy), Ok(2));
     fill(&lane, [(4, 4)]);
     assert_eq!(take_all(&mut tenancy), [3, SIGNAL, 4]);
@@ -177,12 +177,12 @@ fn nothing_is_dropped_in_vain_and_granted_room_is_not_taken() {
     let mut granted = Reserve::new(home.clone(), 8);
     assert_eq!(granted.poll(Waker::noop()), Poll::Ready(()));
     fill(&home.0, [(1, 2)]);
-    assert_eq!(push((2, 3), &home.0), Ok(Pushed::Dropped(Entry(2))), "1 alone would not make room");
+    assert_eq!(push((2, 3), &home.0), Ok(Pushed::Dropped(entry(2))), "1 alone would not make room");
     let (_waits, bell) = wait(&home, 9);
     assert_eq!(push((3, 2), &home.0), displaced([1]));
     assert_eq!(push((4, 1), &home.0), displaced([3]));
-    assert_eq!(push((5, 2), &home.0), Ok(Pushed::Dropped(Entry(5))), "one free byte is not its own");
-    assert_eq!(granted.fill(Entry(6)), Ok(()));
+    assert_eq!(push((5, 2), &home.0), Ok(Pushed::Dropped(entry(5))), "one free byte is not its own");
+    assert_eq!(granted.fill(entry(6)), Ok(()));
     let first = attach(&home.0);
     let mut tenancy = home.0.enter(first);
     assert_eq!((next(&mut tenancy), bell.rung()), (Ok(4), 0));
@@ -195,7 +195,7 @@ fn weights_that_are_not_true_overflow_nothing() {
     for overflow in [Overflow::Wait, Overflow::DropOldest] {
         let lane = lane(10, overflow);
         for number in 0..3 {
-            assert_eq!(lane.push_self(Entry(number), usize::MAX), Ok(()));
+            assert_eq!(lane.push_self(entry(number), usize::MAX), Ok(()));
         }
         let _ = push((3, usize::MAX), &lane);
         all(&lane);
@@ -211,10 +211,10 @@ fn a_closed_lane_weighs_nothing() {
     assert_eq!(granted.poll(Waker::noop()), Poll::Ready(()));
     fill(&home.0, [(1, 2)]);
     let (waits, bell) = wait(&home, 3);
-    assert_eq!(home.0.close().entries, [Entry(1)]);
+    assert_eq!(home.0.close().entries, [entry(1)]);
     assert_eq!((home.0.bytes(), bell.rung()), (Some(0), 1));
-    assert_eq!(granted.fill(Entry(2)), Err(Refused::Closed(Entry(2))));
-    assert_eq!(waits.fill(Entry(3)), Err(Refused::Closed(Entry(3))));
+    assert_eq!(granted.fill(entry(2)), Err(Refused::Closed(entry(2))));
+    assert_eq!(waits.fill(entry(3)), Err(Refused::Closed(entry(3))));
 }
 
 #[test]

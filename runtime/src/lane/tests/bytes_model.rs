@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::super::sample::Dice;
 use super::*;
 
 struct Item {
@@ -46,24 +47,24 @@ impl Model {
         }
     }
 
-    fn push(&mut self, number: u32, weight: usize) -> Result<Pushed<Entry>, Refused<Entry>> {
+    fn push(&mut self, number: u32, weight: usize) -> Result<Pushed<Entry<u32>>, Refused<Entry<u32>>> {
         if self.line.is_empty() && self.fits(weight) {
             self.add(number, weight, false);
             return Ok(Pushed::Queued);
         }
         match self.overflow {
-            Overflow::Wait | Overflow::Fail => Err(Refused::Full(Entry(number))),
-            Overflow::DropNewest => Ok(Pushed::Dropped(Entry(number))),
+            Overflow::Wait | Overflow::Fail => Err(Refused::Full(entry(number))),
+            Overflow::DropNewest => Ok(Pushed::Dropped(entry(number))),
             Overflow::DropOldest => Ok(self.displace(number, weight)),
         }
     }
 
-    fn displace(&mut self, number: u32, weight: usize) -> Pushed<Entry> {
+    fn displace(&mut self, number: u32, weight: usize) -> Pushed<Entry<u32>> {
         let before = self.used();
         let mut trial = self.queue.iter().map(|item| item.weight).filter(|weight| *weight > 0);
         let (mut freed, mut count) = (0, 0);
         loop {
-            let Some(oldest) = trial.next() else { return Pushed::Dropped(Entry(number)) };
+            let Some(oldest) = trial.next() else { return Pushed::Dropped(entry(number)) };
             (freed, count) = (freed + oldest, count + 1);
             let left = before - freed;
             let is_his = self.line.is_empty() || weight <= freed || left == 0;
@@ -74,7 +75,7 @@ impl Model {
         drop(trial);
         let gone = (0..count).map(|_| {
             let at = self.queue.iter().position(|item| item.weight > 0).expect("it was there");
-            self.queue.remove(at).map(|item| Entry(item.number)).expect("it is there")
+            self.queue.remove(at).map(|item| entry(item.number)).expect("it is there")
         });
         let gone = gone.collect();
         self.add(number, weight, false);
@@ -96,20 +97,8 @@ impl Model {
     }
 }
 
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % sides as u64) as usize
-    }
-}
-
 struct Wait {
-    reserve: Reserve<Home, Entry, &'static str>,
+    reserve: Reserve<Home, u32, &'static str>,
     bell: Arc<Bell>,
     weight: usize,
 }
@@ -117,7 +106,7 @@ struct Wait {
 struct Stage<'a> {
     home: &'a Arc<Home>,
     incarnation: u32,
-    tenancy: Option<Tenancy<'a, Entry, &'static str>>,
+    tenancy: Option<Tenancy<'a, u32, &'static str>>,
     model: Model,
     waits: BTreeMap<usize, Wait>,
     last: Option<u32>,
@@ -135,13 +124,13 @@ impl Stage<'_> {
         let weight = [1, 1, 2, 3, limit / 3 + 1, limit, limit + 1, 3 * limit][dice.roll(8)];
         let number = self.number();
         match dice.roll(16) {
-            0..4 => assert_eq!(self.home.0.push_slowly(Entry(number), weight), self.model.push(number, weight)),
+            0..4 => assert_eq!(self.home.0.push_slowly(entry(number), weight), self.model.push(number, weight)),
             4 => {
-                assert_eq!(self.home.0.push_self(Entry(number), weight), Ok(()));
+                assert_eq!(self.home.0.push_self(entry(number), weight), Ok(()));
                 self.model.add(number, weight, true);
             }
             5 => {
-                assert_eq!(self.home.0.push_exempt(Entry(SIGNAL + number), weight), Ok(()));
+                assert_eq!(self.home.0.push_exempt(entry(SIGNAL + number), weight), Ok(()));
                 self.model.add(SIGNAL + number, 0, true);
             }
             6..11 => self.pop(),
@@ -171,7 +160,7 @@ impl Stage<'_> {
         }
         self.tenancy = None;
         if let Some(last) = self.last.take().filter(|_| how == 2 && self.model.retried.is_none()) {
-            lane.push_front(Entry(last)).unwrap();
+            lane.push_front(entry(last)).unwrap();
             self.model.retried = Some(last);
         }
         self.incarnation = attach(lane);
@@ -213,7 +202,7 @@ impl Stage<'_> {
             let number = self.number();
             self.model.add(number, weight, false);
             let wait = self.waits.remove(&name).expect("it was chosen");
-            assert_eq!(wait.reserve.fill(Entry(number)), Ok(()));
+            assert_eq!(wait.reserve.fill(entry(number)), Ok(()));
         }
     }
 

@@ -120,18 +120,23 @@ impl<M> std::error::Error for TellError<M> {}
 /// - [`now`](Tell::now), or not at all;
 /// - [`blocking`](Tell::blocking) the thread, for code that is not async.
 ///
+/// Awaited where there was room, it is ready at once, with one exception: a sender that is 256 messages ahead of an actor that
+/// does not get on gives way to the other tasks of its thread, once for each further 256. Its message is sent by then.
+///
 /// **Cancel-safe**: dropped while it waits, it gives up its place, and the message with it.
 /// **Cost**: with room, no more than the push itself; there is nothing left to hold then.
 #[must_use = "without room the message waits here: await this, or tell it `.now()` or `.blocking()`"]
 pub struct Tell<'a, A: Actor> {
     /// Dropped by hand, so that a tell that is sent has nothing to drop.
-    unsent: ManuallyDrop<Option<Box<Unsent<'a, A>>>>,
+    left: ManuallyDrop<Option<Box<Left<'a, A>>>>,
 }
 
-/// A message that found no room, or nobody.
-struct Unsent<'a, A: Actor> {
+/// What is left to do: for a message that found no room, or nobody; or it is sent, and the sender is to give way.
+struct Left<'a, A: Actor> {
     cell: &'a Arc<Cell<A>>,
+    /// None: it is sent.
     refused: Option<Refused<Entry<A::Msg>>>,
+    gave_way: bool,
     limit: Option<Duration>,
     wait: Option<WaitForRoom<A>>,
 }
@@ -151,7 +156,7 @@ impl<A: Actor> Unpin for Tell<'_, A> {}
 impl<A: Actor> Drop for Tell<'_, A> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.unsent.is_some() {
+        if self.left.is_some() {
             self.give_up();
         }
     }
@@ -164,9 +169,11 @@ impl<'a, A: Actor> Tell<'a, A> {
         let msg = ManuallyDrop::new(msg);
         match cell.lane.room() {
             Some(room) => {
-                let msg = ManuallyDrop::into_inner(msg);
-                room.put(msg, Special::tagged(tag).note());
-                Tell { unsent: ManuallyDrop::new(None) }
+                let is_ahead = room.put(ManuallyDrop::into_inner(msg), Special::tagged(tag).note());
+                if is_ahead {
+                    return Tell::left(cell, None);
+                }
+                Tell { left: ManuallyDrop::new(None) }
             }
             // Boxed: what a pointer leads to would lie in memory on the quick way, too, and be copied in pieces.
             None => {
@@ -177,23 +184,30 @@ impl<'a, A: Actor> Tell<'a, A> {
 
     #[cold]
     fn give_up(&mut self) {
-        *self.unsent = None;
+        *self.left = None;
     }
 
     #[cold]
     #[inline(never)]
     #[expect(clippy::boxed_local, reason = "see where it is called")]
     fn slowly(cell: &'a Arc<Cell<A>>, entry: Box<Entry<A::Msg>>) -> Self {
-        let unsent = push_slowly(cell, *entry)
-            .err()
-            .map(|refused| Box::new(Unsent { cell, refused: Some(refused), limit: None, wait: None }));
-        Tell { unsent: ManuallyDrop::new(unsent) }
+        match push_slowly(cell, *entry) {
+            Ok(()) => Tell { left: ManuallyDrop::new(None) },
+            Err(refused) => Tell::left(cell, Some(refused)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn left(cell: &'a Arc<Cell<A>>, refused: Option<Refused<Entry<A::Msg>>>) -> Self {
+        let left = Left { cell, refused, gave_way: false, limit: None, wait: None };
+        Tell { left: ManuallyDrop::new(Some(Box::new(left))) }
     }
 
     /// Waits for room for so long at most.
     pub fn within(mut self, limit: Duration) -> Self {
-        if let Some(unsent) = &mut *self.unsent {
-            unsent.limit = Some(limit);
+        if let Some(left) = &mut *self.left {
+            left.limit = Some(limit);
         }
         self
     }
@@ -204,9 +218,9 @@ impl<'a, A: Actor> Tell<'a, A> {
     /// [`TellError::Full`], or the actor is stopping or gone.
     #[inline]
     pub fn now(mut self) -> Result<(), TellError<A::Msg>> {
-        match self.unsent.take() {
+        match self.left.take() {
             None => Ok(()),
-            Some(unsent) => unsent.give_back(),
+            Some(left) => left.give_back(),
         }
     }
 
@@ -216,14 +230,14 @@ impl<'a, A: Actor> Tell<'a, A> {
     /// # Errors
     /// As when awaited.
     pub fn blocking(mut self) -> Result<(), TellError<A::Msg>> {
-        let Some(unsent) = &mut *self.unsent else { return Ok(()) };
+        let Some(left) = self.left.as_mut().filter(|left| left.refused.is_some()) else { return Ok(()) };
         if scope::current().is_some() && !scope::may_block() {
             return self.now();
         }
-        let limit = unsent.limit.take();
+        let limit = left.limit.take();
         match block_on::block_on(&mut self, limit) {
             Some(told) => told,
-            None => self.unsent.take().map_or(Ok(()), |unsent| unsent.late(limit.unwrap_or_default(), None)),
+            None => self.left.take().map_or(Ok(()), |left| left.late(limit.unwrap_or_default(), None)),
         }
     }
 }
@@ -233,39 +247,48 @@ impl<A: Actor> Future for Tell<'_, A> {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match *self.unsent {
+        match *self.left {
             None => Poll::Ready(Ok(())),
-            Some(_) => self.poll_unsent(cx),
+            Some(_) => self.poll_left(cx),
         }
     }
 }
 
 impl<A: Actor> Tell<'_, A> {
     #[cold]
-    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TellError<A::Msg>>> {
-        let Some(mut unsent) = self.unsent.take() else { return Poll::Ready(Ok(())) };
-        let waits = matches!(unsent.refused, Some(Refused::Full(_))) && unsent.cell.lane.overflow() == Overflow::Wait;
-        if !waits {
-            return Poll::Ready(unsent.give_back());
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TellError<A::Msg>>> {
+        let Some(mut left) = self.left.take() else { return Poll::Ready(Ok(())) };
+        if left.refused.is_none() {
+            if !std::mem::replace(&mut left.gave_way, true) {
+                *self.left = Some(left);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            left.cell.lane.resume();
+            return Poll::Ready(Ok(()));
         }
-        let (cell, limit) = (unsent.cell, unsent.limit);
-        let weight = match &unsent.refused {
-            Some(Refused::Full(Entry { message: Some(msg), .. })) if unsent.wait.is_none() => cell.weight(msg),
+        let waits = matches!(left.refused, Some(Refused::Full(_))) && left.cell.lane.overflow() == Overflow::Wait;
+        if !waits {
+            return Poll::Ready(left.give_back());
+        }
+        let (cell, limit) = (left.cell, left.limit);
+        let weight = match &left.refused {
+            Some(Refused::Full(Entry { message: Some(msg), .. })) if left.wait.is_none() => cell.weight(msg),
             _ => 1,
         };
-        let wait = unsent.wait.get_or_insert_with(|| WaitForRoom::new(cell, weight, limit));
+        let wait = left.wait.get_or_insert_with(|| WaitForRoom::new(cell, weight, limit));
         match wait.poll(cx) {
             Poll::Pending => {
-                *self.unsent = Some(unsent);
+                *self.left = Some(left);
                 Poll::Pending
             }
-            Poll::Ready(Waited::Room) => Poll::Ready(unsent.fill()),
-            Poll::Ready(Waited::Late { inside, waited }) => Poll::Ready(unsent.late(waited, inside)),
+            Poll::Ready(Waited::Room) => Poll::Ready(left.fill()),
+            Poll::Ready(Waited::Late { inside, waited }) => Poll::Ready(left.late(waited, inside)),
         }
     }
 }
 
-impl<A: Actor> Unsent<'_, A> {
+impl<A: Actor> Left<'_, A> {
     fn give_back(self) -> Result<(), TellError<A::Msg>> {
         self.refused.map_or(Ok(()), |refused| Err(refusal(self.cell, refused)))
     }
@@ -379,9 +402,9 @@ pub(crate) fn refusal<A: Actor>(cell: &Cell<A>, refused: Refused<Entry<A::Msg>>)
 
 impl<A: Actor> fmt::Debug for Tell<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.unsent {
+        match &*self.left {
             None => f.write_str("Tell(sent)"),
-            Some(unsent) => write!(f, "Tell(to {})", unsent.cell.face.id),
+            Some(left) => write!(f, "Tell(to {})", left.cell.face.id),
         }
     }
 }

@@ -64,6 +64,8 @@ pub(super) struct Queue<M, S> {
     pub(super) returned: u64,
     /// How many entries went over to the hand so far.
     pub(super) taken: u32,
+    /// How many when a sender last looked, with a whole block behind it.
+    taken_at_split: u32,
     pub(super) overflow: Overflow,
     cold: Option<Box<Cold<S>>>,
     /// Of a lane bounded in bytes.
@@ -158,9 +160,16 @@ impl<M, S> Queue<M, S> {
     #[must_use]
     pub(super) fn append(&mut self, entry: Packed<M>) -> bool {
         if self.entries.push(entry) {
-            self.mode.set(SPLIT);
+            self.split();
         }
         self.mode.waits_for_entries() && self.rings()
+    }
+
+    /// There is one block more. True: since the last one, the consumer has taken nothing.
+    #[cold]
+    fn split(&mut self) -> bool {
+        self.mode.set(SPLIT);
+        std::mem::replace(&mut self.taken_at_split, self.taken) == self.taken
     }
 
     /// Passes free room on to those who wait, in their order: to nobody before the first.
@@ -216,6 +225,7 @@ impl<M, S> Lane<M, S> {
                 used: 0,
                 returned: 0,
                 taken: 0,
+                taken_at_split: 0,
                 overflow,
                 cold: None,
                 scales,
@@ -275,6 +285,12 @@ impl<M, S> Lane<M, S> {
             queue.used += 1;
         }
         Some(Room(queue))
+    }
+
+    /// A sender that was ahead goes on: what the consumer took meanwhile it did not take beside it.
+    pub(crate) fn resume(&self) {
+        let mut queue = self.queue.lock();
+        queue.taken_at_split = queue.taken;
     }
 
     /// Queues the entry by the rules of the bound.
@@ -586,10 +602,13 @@ impl<M, S> Lane<M, S> {
 pub(crate) struct Room<'a, M, S>(BelledGuard<'a, Queue<M, S>>);
 
 impl<M, S> Room<'_, M, S> {
+    /// True: the sender is a whole block ahead of a consumer that stands still. See `resume`.
     #[inline(always)]
-    pub(crate) fn put(mut self, message: M, note: Note) {
-        let rings = self.0.append(Packed::noted(message, note));
+    pub(crate) fn put(mut self, message: M, note: Note) -> bool {
+        let is_ahead = self.0.entries.push(Packed::noted(message, note)) && self.0.split();
+        let rings = self.0.mode.waits_for_entries() && self.0.rings();
         self.0.release(rings);
+        is_ahead
     }
 }
 

@@ -26,7 +26,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::guarded::{self, guarded};
 use crate::lane::slot::Tag;
-use crate::lane::{END, Entry, Next, Tenancy};
+use crate::lane::{END, Entry, Next, Note, Tenancy};
 use crate::mailbox::CrashPolicy;
 use crate::recorder::{DOWN, EXITED};
 use crate::signal::Signal;
@@ -206,7 +206,12 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
         let mut step = Step::Told;
         let Some(msg) = take(cx, &mut tenancy, &mut step) else {
             match step {
-                Step::Told | Step::Asked => {} // It was stale, or late.
+                Step::Told | Step::Asked | Step::Stale => {}
+                Step::Timer => {
+                    if let Err(end) = Box::pin(timed(state, cx)).await {
+                        return end;
+                    }
+                }
                 Step::Traced => {
                     if let Err(end) = Box::pin(traced(state, cx)).await {
                         return end;
@@ -251,8 +256,12 @@ enum Step {
     Asked,
     /// A call that was made in a span; `Context::take_traced` has it.
     Traced,
+    /// `Context::collect_timer` has it.
+    Timer,
     /// `Context::take_signal` has it.
     Signal,
+    /// For nobody any more: a call whose caller gave up, something of a predecessor's.
+    Stale,
     /// `Tenancy::why` says why not.
     Nothing,
 }
@@ -265,24 +274,30 @@ fn take<A: Actor>(cx: &mut Context<A>, tenancy: &mut Tenancy<'_, A::Msg, Sys<A>>
         *step = Step::Nothing;
         return None;
     };
-    match entry.plain() {
-        // A way of its own for tells: put together from two places, a message is copied (see `Tenancy::next`).
-        Ok(msg) => {
-            // `kind` and `keep` run the actor's own code. When that panics the message is dropped with what it holds;
-            // `note` does not, and is not to keep the message in memory for the case.
-            let kind = A::kind(&msg);
-            let msg = ManuallyDrop::new(msg);
-            cx.note(kind);
-            let msg = ManuallyDrop::into_inner(msg);
-            cx.keep(&msg);
-            Some(msg)
-        }
-        Err(entry) => {
-            let msg = sift(entry.entry(), cx, step)?;
-            cx.begin(&msg);
-            Some(msg)
+    if !entry.is_plain() {
+        *step = sift(entry.note(), cx);
+        match step {
+            Step::Told | Step::Asked => {}
+            Step::Traced => {
+                cx.hold_traced(entry.message().ok());
+                return None;
+            }
+            Step::Timer | Step::Signal | Step::Stale | Step::Nothing => {
+                drop(entry.message());
+                return None;
+            }
         }
     }
+    // From here on there is one way: put together from two places, a message is copied (see `Tenancy::next`).
+    let Ok(msg) = entry.message() else { return None };
+    // `kind` and `keep` run the actor's own code. When that panics the message is dropped with what it holds; `note` does
+    // not, and is not to keep the message in memory for the case.
+    let kind = A::kind(&msg);
+    let msg = ManuallyDrop::new(msg);
+    cx.note(kind);
+    let msg = ManuallyDrop::into_inner(msg);
+    cx.keep(&msg);
+    Some(msg)
 }
 
 /// Handles a call in the span in which that was made: at each poll, and at its first steps, which a handler that is no async
@@ -353,38 +368,35 @@ fn overtaken<A: Actor>(
     obey(cell, state, cx, tenancy).map(End::with_hook)
 }
 
-/// What an entry that is no tell has for the actor. What is stale or late has nothing.
-fn sift<A: Actor>(entry: Entry<A::Msg>, cx: &mut Context<A>, step: &mut Step) -> Option<A::Msg> {
-    *step = Step::Asked;
-    let msg = entry.message;
-    match Special::read(entry.note) {
-        Special::Call(tag) if Tag::from_bits(tag).is_late() => None,
+/// What an entry that is no tell has for the actor.
+fn sift<A: Actor>(note: Note, cx: &mut Context<A>) -> Step {
+    match Special::read(note) {
+        Special::Tell => Step::Told,
+        Special::Call(tag) if Tag::from_bits(tag).is_late() => Step::Stale,
         Special::Call(tag) => {
             cx.face().call_in_hand.store(tag, Ordering::Release);
-            if Tag::is_traced(tag) {
-                *step = Step::Traced;
-                cx.hold_traced(msg);
-                return None;
-            }
-            msg
+            if Tag::is_traced(tag) { Step::Traced } else { Step::Asked }
         }
-        Special::Tell => msg,
         Special::Retry => {
             cx.retrying = true;
-            msg
+            Step::Asked
         }
         Special::Own(incarnation) | Special::Timer(incarnation) | Special::Signal(incarnation)
             if incarnation != cx.incarnation =>
         {
-            None // A predecessor's.
+            Step::Stale // A predecessor's.
         }
-        Special::Own(_) => msg,
-        Special::Timer(_) => cx.collect_timer(),
-        Special::Signal(_) => {
-            *step = Step::Signal;
-            None
-        }
+        Special::Own(_) => Step::Asked,
+        Special::Timer(_) => Step::Timer,
+        Special::Signal(_) => Step::Signal,
     }
+}
+
+async fn timed<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<End>> {
+    let Some(msg) = cx.collect_timer() else { return Ok(()) }; // Cancelled.
+    cx.begin(&msg);
+    state.handle(cx, msg).await.map_err(End::with_hook)?;
+    cx.done()
 }
 
 async fn signalled<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<End>> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::runtime::RuntimeFlavor;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
@@ -120,8 +121,8 @@ impl<M> std::error::Error for TellError<M> {}
 /// - [`now`](Tell::now), or not at all;
 /// - [`blocking`](Tell::blocking) the thread, for code that is not async.
 ///
-/// Awaited where there was room, it is ready at once, with one exception: a sender that is 256 messages ahead of an actor that
-/// does not get on gives way to the other tasks of its thread, once for each further 256. Its message is sent by then.
+/// Awaited where there was room, it is ready at once, with one exception: on a current-thread runtime a sender that is 256
+/// messages ahead of an actor that does not get on gives way to it, once for each further 256. Its message is sent by then.
 ///
 /// **Cancel-safe**: dropped while it waits, it gives up its place, and the message with it.
 /// **Cost**: with room, no more than the push itself; there is nothing left to hold then.
@@ -171,7 +172,7 @@ impl<'a, A: Actor> Tell<'a, A> {
             Some(room) => {
                 let is_ahead = room.put(ManuallyDrop::into_inner(msg), Special::tagged(tag).note());
                 if is_ahead {
-                    return Tell::left(cell, None);
+                    return Tell::ahead(cell);
                 }
                 Tell { left: ManuallyDrop::new(None) }
             }
@@ -197,8 +198,17 @@ impl<'a, A: Actor> Tell<'a, A> {
         }
     }
 
+    /// It is sent. Where there is one thread only, the actor has its turn now.
     #[cold]
     #[inline(never)]
+    fn ahead(cell: &'a Arc<Cell<A>>) -> Self {
+        match cell.face.node.runtime().runtime_flavor() {
+            RuntimeFlavor::CurrentThread => Tell::left(cell, None),
+            _ => Tell { left: ManuallyDrop::new(None) },
+        }
+    }
+
+    #[cold]
     fn left(cell: &'a Arc<Cell<A>>, refused: Option<Refused<Entry<A::Msg>>>) -> Self {
         let left = Left { cell, refused, gave_way: false, limit: None, wait: None };
         Tell { left: ManuallyDrop::new(Some(Box::new(left))) }

@@ -45,7 +45,7 @@ impl<M> Packed<M> {
     }
 
     #[inline(always)]
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.note == 0
     }
 
@@ -54,21 +54,23 @@ impl<M> Packed<M> {
         self.note & BARE == 0
     }
 
-    /// The message, if there is nothing special about it.
     #[inline(always)]
-    pub(crate) fn plain(self) -> Result<M, Self> {
-        if !self.is_plain() {
+    pub(crate) fn note(&self) -> Note {
+        Note(self.note & !BARE)
+    }
+
+    /// The message, if there is one. No `Option`: that of a type with niches is read by its tag and copied in pieces.
+    #[inline(always)]
+    pub(crate) fn message(self) -> Result<M, Self> {
+        if !self.weighs() {
             return Err(self);
         }
         // SAFETY: initialised: see the field.
         Ok(unsafe { self.message.assume_init() })
     }
 
-    pub(crate) fn entry(self) -> Entry<M> {
-        let note = Note(self.note & !BARE);
-        // SAFETY: initialised: see the field.
-        let message = self.weighs().then(|| unsafe { self.message.assume_init() });
-        Entry { message, note }
+    pub(super) fn entry(self) -> Entry<M> {
+        Entry { note: self.note(), message: self.message().ok() }
     }
 }
 

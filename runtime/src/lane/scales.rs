@@ -34,7 +34,7 @@ impl Scales {
 
     /// The first entry's, which has left.
     pub(super) fn pop(&mut self) -> usize {
-        self.weights.pop().and_then(|weight| weight.plain().ok()).unwrap_or(0)
+        self.weights.pop().and_then(|weight| weight.message().ok()).unwrap_or(0)
     }
 
     /// How many of the oldest entries that take room have to go until what they free is `enough`. None: it never is.

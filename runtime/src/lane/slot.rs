@@ -677,8 +677,18 @@ impl<T: Send, F: Send> Await<T, F> {
 }
 
 impl<T, F> Drop for Await<T, F> {
+    /// Inlined: most have had their answer.
+    #[inline(always)]
     fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
+        if let Some(slot) = self.slot.take() {
+            Self::forsake(slot);
+        }
+    }
+}
+
+impl<T, F> Await<T, F> {
+    #[cold]
+    fn forsake(slot: Handle) {
         match slot.abandon(GONE) {
             Ok(()) => {}
             Err(end) => {

@@ -28,6 +28,7 @@ use crate::guarded::{self, guarded};
 use crate::lane::slot::Tag;
 use crate::lane::{END, Entry, Next, Note, Tenancy};
 use crate::mailbox::CrashPolicy;
+use crate::node::Node;
 use crate::recorder::{DOWN, EXITED};
 use crate::signal::Signal;
 use crate::{life, links, panics, scope};
@@ -189,7 +190,7 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
     loop {
         if budget == 0 {
             budget = BUDGET;
-            tokio::task::yield_now().await;
+            give_way(&cell.face.node).await;
         }
         budget -= 1;
         if !tenancy.is_calm()
@@ -318,6 +319,23 @@ async fn traced<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<
 fn answered<A: Actor>(cx: &mut Context<A>) {
     cx.face().call_in_hand.store(0, Ordering::Relaxed);
     scope::settle(Failure::default);
+}
+
+/// Lets the neighbours have their turn.
+async fn give_way(node: &Node) {
+    if !node.has_one_thread() {
+        return tokio::task::yield_now().await;
+    }
+    // tokio would let it wait there until nobody else wants to run, and those who tell this actor more always want to.
+    let mut gave_way = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut gave_way, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Waits until anything wakes the task.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
@@ -285,6 +285,11 @@ impl Node {
 
     pub(crate) fn runtime(&self) -> &Handle {
         &self.0.runtime
+    }
+
+    /// All actors have their turns on one thread.
+    pub(crate) fn has_one_thread(&self) -> bool {
+        self.0.runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
     }
 
     pub(crate) fn registry(&self) -> &Registry {

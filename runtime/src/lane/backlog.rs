@@ -72,6 +72,10 @@ impl<M> Backlog<M> {
         self.drop_empty();
     }
 
+    pub(super) fn full_blocks(&self) -> usize {
+        self.full.as_ref().map_or(0, |full| full.len())
+    }
+
     pub(super) fn is_split(&self) -> bool {
         self.full.is_some()
     }

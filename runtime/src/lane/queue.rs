@@ -26,6 +26,9 @@ use super::scales::{Scales, fits};
 use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 use crate::mailbox::{Overflow, Unit};
 
+/// With so many full blocks in the queue its consumer is behind its senders.
+const BEHIND: usize = 4;
+
 /// System messages wait.
 pub(crate) const SYS: u64 = 1;
 /// The incarnation is to end at once: kill, or an exit signal that is not trapped.
@@ -64,8 +67,6 @@ pub(super) struct Queue<M, S> {
     pub(super) returned: u64,
     /// How many entries went over to the hand so far.
     pub(super) taken: u32,
-    /// How many when a sender last looked, with a whole block behind it.
-    taken_at_split: u32,
     pub(super) overflow: Overflow,
     cold: Option<Box<Cold<S>>>,
     /// Of a lane bounded in bytes.
@@ -165,11 +166,10 @@ impl<M, S> Queue<M, S> {
         self.mode.waits_for_entries() && self.rings()
     }
 
-    /// There is one block more. True: since the last one, the consumer has taken nothing.
+    /// There is one block more.
     #[cold]
-    fn split(&mut self) -> bool {
+    fn split(&mut self) {
         self.mode.set(SPLIT);
-        std::mem::replace(&mut self.taken_at_split, self.taken) == self.taken
     }
 
     /// Passes free room on to those who wait, in their order: to nobody before the first.
@@ -225,7 +225,6 @@ impl<M, S> Lane<M, S> {
                 used: 0,
                 returned: 0,
                 taken: 0,
-                taken_at_split: 0,
                 overflow,
                 cold: None,
                 scales,
@@ -287,10 +286,9 @@ impl<M, S> Lane<M, S> {
         Some(Room(queue))
     }
 
-    /// A sender that was ahead goes on: what the consumer took meanwhile it did not take beside it.
-    pub(crate) fn resume(&self) {
-        let mut queue = self.queue.lock();
-        queue.taken_at_split = queue.taken;
+    /// The consumer has several blocks to go.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.queue.lock().entries.full_blocks() >= BEHIND
     }
 
     /// Queues the entry by the rules of the bound.
@@ -602,13 +600,16 @@ impl<M, S> Lane<M, S> {
 pub(crate) struct Room<'a, M, S>(BelledGuard<'a, Queue<M, S>>);
 
 impl<M, S> Room<'_, M, S> {
-    /// True: the sender is a whole block ahead of a consumer that stands still. See `resume`.
+    /// True: one block more is full, so it is worth asking `is_behind`.
     #[inline(always)]
     pub(crate) fn put(mut self, message: M, note: Note) -> bool {
-        let is_ahead = self.0.entries.push(Packed::noted(message, note)) && self.0.split();
+        let split = self.0.entries.push(Packed::noted(message, note));
+        if split {
+            self.0.split();
+        }
         let rings = self.0.mode.waits_for_entries() && self.0.rings();
         self.0.release(rings);
-        is_ahead
+        split
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::measure::Unit;
 use crate::noise::Floor;
-use crate::stats::Spread;
+use crate::stats::{Spread, is_clear_of};
 
 /// A noise floor counts this often against an absolute bound: on a slow machine a bound of time alone says nothing.
 const FLOORS: f64 = 3.0;
@@ -82,6 +82,8 @@ pub struct Judged {
     /// The ratio, or the absolute number; nothing if a column is missing.
     pub got: Option<Spread>,
     pub verdict: Verdict,
+    /// Few rounds say otherwise.
+    pub is_clear: bool,
 }
 
 /// One subject's number of one reading, round by round; `None` where a round failed.
@@ -118,5 +120,6 @@ pub fn judge(
         None if may_be_open => Verdict::Open,
         _ => Verdict::Missed,
     };
-    Judged { flavour: "", measure: "", words, at_most, unit, got, verdict }
+    let is_clear = is_clear_of(&numbers, at_most);
+    Judged { flavour: "", measure: "", words, at_most, unit, got, verdict, is_clear }
 }

@@ -13,6 +13,9 @@ use crate::{json, machine, table};
 /// A quick run does this part of a sample's operations.
 const QUICK_PART: usize = 5;
 
+/// A verdict that is not clear gets more rounds, to either side: at most so many times as many.
+const PATIENCE: usize = 5;
+
 /// More than one runnable thread before we begin: somebody else uses the machine.
 const BUSY: f64 = 1.0;
 
@@ -93,17 +96,25 @@ fn run_on(options: &Options, measure: &Measure, flavour: Flavour, noise: &mut No
             drop((column.sample)(plan));
         }
     }
-    for round in 0..rounds {
-        progress(&format!("{} {}: round {} of {rounds}", measure.name, flavour.name(), round + 1));
+    let most = if options.quick || measure.rounds_at_most.is_some() { rounds } else { rounds * PATIENCE };
+    let mut round = 0;
+    loop {
+        let more = if round < rounds { "" } else { ", for a clear verdict" };
+        progress(&format!("{} {}: round {} of {rounds}{more}", measure.name, flavour.name(), round + 1));
         for turn in 0..columns.len() {
             let place = (round + turn) % columns.len();
             columns[place].take(&measure.columns[place], plan);
+        }
+        round += 1;
+        let is_clear = || judge(measure, flavour, &columns, noise).iter().all(|judged| judged.is_clear);
+        if round >= most || (round >= rounds && is_clear()) {
+            break;
         }
     }
     progress("");
     noise.sample(&options.json)?;
     let judged = judge(measure, flavour, &columns, noise);
-    Ok(Outcome { flavour, rounds, columns, judged })
+    Ok(Outcome { flavour, rounds: round, columns, judged })
 }
 
 /// One line that is written over, where there is somebody to see it.

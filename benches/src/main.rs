@@ -13,7 +13,8 @@
 //! ```
 //!
 //! **Promises**: peers run interleaved with us, on the same runtime flavour, used as their own documentation uses
-//! them; what is printed is the median over the rounds with its quartiles.
+//! them; what is printed is the median over the rounds with its quartiles. A verdict that is not clear, be it good or bad,
+//! gets more rounds.
 //! **Does not promise**: that numbers of two runs compare. The ratios do.
 //! **To add a measure**: a function that returns a [`measure::Measure`], in a file below `measures/`, and its line in
 //! `measures::all`.

@@ -6,7 +6,8 @@ use crate::Failure;
 
 const USAGE: &str = "usage: bench [filter…] [--rounds N] [--json DIR] [--list] [--quick] [--check]
   filter    run the measures whose name contains one of these words
-  --rounds  rounds that count, after one that does not (9 if not given)
+  --rounds  rounds that count, after one that does not (9 if not given); up to five times as many where
+            a verdict is not clear
   --json    where the *.json go (target/bench if not given)
   --list    print the measures and end
   --quick   3 small rounds: shows that everything runs; its numbers mean nothing

@@ -32,6 +32,14 @@ pub fn quantile(sorted: &[f64], at: f64) -> Option<f64> {
     Some(below + (above - below) * place.fract())
 }
 
+/// Whether chance alone would hardly (5 %) put so many of the numbers on one side of `bound`, were it their median: the sign
+/// test.
+pub fn is_clear_of(numbers: &[f64], bound: f64) -> bool {
+    let count = numbers.len() as f64;
+    let above = numbers.iter().filter(|number| **number > bound).count() as f64;
+    above.min(count - above) <= (count - 1.96 * count.sqrt()) / 2.0
+}
+
 /// Median and 99th percentile of single latencies: the readings `p50` and `p99`.
 pub fn p50_p99(mut latencies: Vec<f64>) -> Vec<f64> {
     latencies.sort_by(f64::total_cmp);

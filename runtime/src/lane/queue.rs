@@ -161,15 +161,9 @@ impl<M, S> Queue<M, S> {
     #[must_use]
     pub(super) fn append(&mut self, entry: Packed<M>) -> bool {
         if self.entries.push(entry) {
-            self.split();
+            self.mode.set(SPLIT);
         }
         self.mode.waits_for_entries() && self.rings()
-    }
-
-    /// There is one block more.
-    #[cold]
-    fn split(&mut self) {
-        self.mode.set(SPLIT);
     }
 
     /// Passes free room on to those who wait, in their order: to nobody before the first.
@@ -605,7 +599,7 @@ impl<M, S> Room<'_, M, S> {
     pub(crate) fn put(mut self, message: M, note: Note) -> bool {
         let split = self.0.entries.push(Packed::noted(message, note));
         if split {
-            self.0.split();
+            self.0.mode.set(SPLIT);
         }
         let rings = self.0.mode.waits_for_entries() && self.0.rings();
         self.0.release(rings);

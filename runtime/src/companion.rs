@@ -7,7 +7,7 @@
 //!
 //! **Promises**: the stop hook and the drop of the state are over before anybody hears of the end; a panic in either
 //! costs this actor alone.
-//! **Bounds**: 256 messages in a row, then the neighbours on the worker have their turn.
+//! **Bounds**: 511 messages in a row at most, then the neighbours on the worker have their turn.
 
 use std::future::poll_fn;
 use std::mem::ManuallyDrop;
@@ -33,7 +33,8 @@ use crate::recorder::{DOWN, EXITED};
 use crate::signal::Signal;
 use crate::{life, links, panics, scope};
 
-/// Messages handled in a row before other tasks of the worker get their turn.
+/// What a handler asks for itself, messages to go on with and timers, in a row before other tasks of the worker get their
+/// turn. For what others send see `Next::Turn`.
 const BUDGET: u32 = 256;
 
 /// Who an incarnation is linked with before it runs.
@@ -187,22 +188,22 @@ fn drop_state<A: Actor>(state: A, exit: &Exit) {
 async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> Box<End> {
     let mut tenancy = cell.lane.enter(cx.incarnation);
     let mut budget = BUDGET;
+    let mut is_calm = tenancy.is_calm();
     loop {
-        if budget == 0 {
-            budget = BUDGET;
-            give_way(&cell.face.node).await;
-        }
-        budget -= 1;
-        if !tenancy.is_calm()
-            && let Some(end) = overtaken(cell, state, cx, &mut tenancy)
-        {
+        if !is_calm && let Some(end) = overtaken(cell, state, cx, &mut tenancy) {
             return end;
         }
         if cx.is_called() {
-            match Box::pin(heed(state, cx)).await {
-                Ok(()) => continue,
-                Err(end) => return end,
+            if let Err(end) = Box::pin(heed(state, cx)).await {
+                return end;
             }
+            is_calm = tenancy.is_calm();
+            budget -= 1;
+            if budget == 0 {
+                budget = BUDGET;
+                give_way(&cell.face.node).await;
+            }
+            continue;
         }
         let mut step = Step::Told;
         let Some(msg) = take(cx, &mut tenancy, &mut step) else {
@@ -224,24 +225,26 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
                     }
                 }
                 Step::Nothing => match tenancy.why() {
-                    Next::Parked => {
-                        budget = BUDGET;
-                        park(cx).await;
-                    }
+                    Next::Parked => park(cx).await,
+                    Next::Turn => give_way(&cell.face.node).await,
                     Next::Entries | Next::Sys => {}
                     Next::Drained => return End::with_hook(cell.face.drain_reason()),
                     // Closed under a running incarnation, which was killed before; otherwise given up.
                     Next::Gone => return guarded::end_signal(cell, true).map_or_else(End::fenced, Box::new),
                 },
             }
+            is_calm = tenancy.is_calm();
             continue;
         };
         if let Err(exit) = state.handle(cx, msg).await {
             return End::with_hook(exit);
         }
-        if let Err(end) = cx.done() {
-            return end;
+        // Once for both: whether it was given up meanwhile, and whether anything overtakes the next message.
+        is_calm = tenancy.is_calm();
+        if !is_calm && !cell.lane.belongs_to(cx.incarnation) {
+            return End::fenced();
         }
+        cx.through();
         if step == Step::Asked {
             answered(cx);
         }

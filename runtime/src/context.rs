@@ -358,19 +358,25 @@ impl<A: Actor> Context<A> {
     #[inline(always)]
     pub(crate) fn note(&mut self, kind: u8) {
         self.cell.face.in_hand.store(u16::from(kind) + 1, Ordering::Relaxed);
-        self.recorder.get_or_insert_with(Recorder::boxed).note(kind, watch::now_ms());
+        self.recorder.get_or_insert_with(Recorder::boxed).note(kind, watch::clock());
         if self.tracing {
             self.trace_message(kind);
         }
     }
 
     /// The handler is through, unless the incarnation was given up meanwhile.
-    #[inline]
     pub(crate) fn done(&mut self) -> Result<(), Box<End>> {
-        let face = &self.cell.face;
         if !self.cell.lane.belongs_to(self.incarnation) {
             return Err(End::fenced());
         }
+        self.through();
+        Ok(())
+    }
+
+    /// The handler is through.
+    #[inline(always)]
+    pub(crate) fn through(&mut self) {
+        let face = &self.cell.face;
         face.in_hand.store(0, Ordering::Relaxed);
         // This task alone writes it: no read-modify-write is needed.
         face.handled.store(face.handled.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -378,7 +384,6 @@ impl<A: Actor> Context<A> {
             self.retrying = false;
             self.take_kept();
         }
-        Ok(())
     }
 
     pub(crate) fn take_kept(&mut self) -> Option<A::Msg> {

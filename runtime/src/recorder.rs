@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::watch::{UNKEPT, read_clock};
+
 const KINDS: usize = 64;
 const MARKS: usize = 16;
 
@@ -32,9 +34,12 @@ pub struct Recorded {
     pub at: Option<Duration>,
 }
 
+/// Before the first message. No clock shows it for 49 days.
+const NEVER: u32 = UNKEPT - 1;
+
 impl Recorder {
     fn new() -> Self {
-        Recorder { kinds: [0; KINDS], count: 0, now_ms: u32::MAX, marked: 0, marks: [(0, 0); MARKS] }
+        Recorder { kinds: [0; KINDS], count: 0, now_ms: NEVER, marked: 0, marks: [(0, 0); MARKS] }
     }
 
     #[cold]
@@ -42,17 +47,22 @@ impl Recorder {
         Box::new(Recorder::new())
     }
 
+    /// `clock` shows the coarse clock, or [`UNKEPT`].
     #[inline(always)]
-    pub(crate) fn note(&mut self, kind: u8, now_ms: u32) {
-        if now_ms != self.now_ms {
-            self.mark(now_ms);
+    pub(crate) fn note(&mut self, kind: u8, clock: u32) {
+        if clock != self.now_ms {
+            self.mark(clock);
         }
         self.kinds[self.count as usize % KINDS] = kind;
         self.count += 1;
     }
 
     #[cold]
-    fn mark(&mut self, now_ms: u32) {
+    fn mark(&mut self, clock: u32) {
+        let now_ms = if clock == UNKEPT { read_clock() } else { clock };
+        if now_ms == self.now_ms {
+            return;
+        }
         self.now_ms = now_ms;
         self.marks[self.marked as usize % MARKS] = (self.count as u32, now_ms);
         self.marked = self.marked.wrapping_add(1);

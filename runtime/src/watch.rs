@@ -71,9 +71,15 @@ struct Nodes {
 static NODES: Mutex<Nodes> = Mutex::new(Nodes { all: Vec::new(), thread: None });
 static BEATS: Mutex<Vec<&'static Beat>> = Mutex::new(Vec::new());
 static PACE: AtomicU8 = AtomicU8::new(PARKED);
-static NOW_MS: AtomicU32 = AtomicU32::new(0);
+/// What the clock shows, while the thread keeps it; else `UNKEPT`. Written by the thread alone.
+static CLOCK: AtomicU32 = AtomicU32::new(UNKEPT);
+/// When it was last read.
+static READ_MS: AtomicU32 = AtomicU32::new(0);
 /// Messages that found the clock at the same millisecond as the one before.
 static SAME_MS: AtomicU32 = AtomicU32::new(0);
+
+/// No time that a clock shows.
+pub(crate) const UNKEPT: u32 = u32::MAX;
 
 /// The thread keeps the clock.
 const TICKING: u8 = 0;
@@ -90,18 +96,14 @@ fn beats() -> MutexGuard<'static, Vec<&'static Beat>> {
     BEATS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Milliseconds of the coarse clock, at most a tick old. It starts with the first node.
+/// Milliseconds of the coarse clock, at most a tick old, or `UNKEPT`: then `read_clock`. It starts with the first node.
 #[inline(always)]
-pub(crate) fn now_ms() -> u32 {
-    if PACE.load(Ordering::Relaxed) != TICKING {
-        return read_clock();
-    }
-    NOW_MS.load(Ordering::Relaxed)
+pub(crate) fn clock() -> u32 {
+    CLOCK.load(Ordering::Relaxed)
 }
 
-#[cold]
-fn read_clock() -> u32 {
-    let before = NOW_MS.load(Ordering::Relaxed);
+pub(crate) fn read_clock() -> u32 {
+    let before = READ_MS.load(Ordering::Relaxed);
     let now = refresh();
     if now != before {
         SAME_MS.store(0, Ordering::Relaxed);
@@ -115,7 +117,7 @@ fn read_clock() -> u32 {
 fn refresh() -> u32 {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     let now = EPOCH.get_or_init(Instant::now).elapsed().as_millis() as u32;
-    NOW_MS.store(now, Ordering::Relaxed);
+    READ_MS.store(now, Ordering::Relaxed);
     now
 }
 
@@ -244,13 +246,14 @@ fn run() {
             let mut nodes = nodes();
             if nodes.all.is_empty() {
                 nodes.thread = None;
+                CLOCK.store(UNKEPT, Ordering::Relaxed);
                 PACE.store(PARKED, Ordering::Release);
                 return;
             }
         }
         if PACE.load(Ordering::Relaxed) == TICKING {
             std::thread::sleep(TICK);
-            refresh();
+            CLOCK.store(refresh(), Ordering::Relaxed);
             let (_, polls) = look(&mut seen);
             calm = if polls > u64::from(MUCH) { 0 } else { calm + 1 };
             if calm >= CALM {
@@ -258,6 +261,7 @@ fn run() {
                 calm = 0;
             }
         } else {
+            CLOCK.store(UNKEPT, Ordering::Relaxed);
             std::thread::park_timeout(LOOK);
             if look(&mut seen).0 == Look::Quiet {
                 park(&mut seen);

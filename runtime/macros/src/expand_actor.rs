@@ -139,18 +139,25 @@ fn handle(actor: &ActorImpl) -> TokenStream {
     if let Some(never) = expand_msg::never(actor) {
         arms.push(quote!(Self::Msg::#never(never, _) => match never {},));
     }
+    let outcome = quote!(match #msg { #(#arms)* });
+    // Where nothing waits there is nothing to be kept for later, and the message goes on from where it is.
+    let future = if actor.messages.iter().any(|message| message.method.is_async) {
+        quote!(async move { #outcome })
+    } else {
+        quote!(::core::future::ready(#outcome))
+    };
     quote! {
         // An `async fn` would hold the message twice.
         #[allow(clippy::manual_async_fn)]
+        // Of an actor without messages.
+        #[allow(unreachable_code)]
         #[inline(always)]
         fn handle(
             &mut self,
             #cx: &mut #krate::Context<Self>,
             #msg: Self::Msg,
         ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #krate::Exit>> + ::core::marker::Send {
-            async move {
-                match #msg { #(#arms)* }
-            }
+            #future
         }
     }
 }

@@ -162,7 +162,7 @@ fn serve(lane: &Queue, incarnation: u32, got: &mut Vec<u32>, enough: impl Fn(&[u
             Next::Sys => obey(lane, incarnation, &mut tenancy, got),
             Next::Drained => return Left::Drained,
             Next::Gone => return Left::Gone,
-            Next::Entries => {}
+            Next::Entries | Next::Turn => {}
         }
     }
     Left::Enough

@@ -9,6 +9,9 @@ use super::mode::{DETACHED, DRAINING, ONE_BY_ONE, PARKED, SPLIT, SUSPENDED, SWOL
 use super::queue::{Lane, Queue, calm, wake_all};
 use super::sync::Ordering;
 
+/// A consumer gives way after so many entries: at the end of the block that it has in hand then.
+const IN_A_ROW: usize = 256;
+
 /// What the consumer finds when there is no entry for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Next {
@@ -20,6 +23,8 @@ pub(crate) enum Next {
     Sys,
     /// A graceful stop is under way and the queue is empty.
     Drained,
+    /// It has taken 256 in a row: its neighbours have their turn.
+    Turn,
     /// The incarnation is over: fenced, superseded or closed.
     Gone,
 }
@@ -32,6 +37,8 @@ pub(crate) struct Tenancy<'a, M, S> {
     owner: Owner,
     /// Entries in hand.
     left: usize,
+    /// Entries taken since it last waited or gave way.
+    in_a_row: usize,
     /// What the last look in the queue has found.
     why: Next,
     /// Room is given back in chunks of this many, so that senders are not woken one by one.
@@ -60,6 +67,7 @@ impl<M, S> Lane<M, S> {
             calm: calm(incarnation),
             owner,
             left,
+            in_a_row: left,
             why: Next::Entries,
             chunk,
             suspended: None,
@@ -93,10 +101,12 @@ impl<M, S> Tenancy<'_, M, S> {
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Packed<M>> {
         if self.left == 0 {
-            self.why = self.refill();
+            self.why = if self.in_a_row >= IN_A_ROW { Next::Turn } else { self.refill() };
             if self.left == 0 {
+                self.in_a_row = 0;
                 return None;
             }
+            self.in_a_row += self.left;
         }
         let hand = &self.lane.hand;
         // Counted while the hand is ours: a fence then waits for the count, and the successor goes on from it.

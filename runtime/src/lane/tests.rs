@@ -62,7 +62,13 @@ fn room(lane: &Queue) -> usize {
 
 /// The next entry, or why there is none.
 fn next(tenancy: &mut Tenancy<'_, u32, &'static str>) -> Result<u32, Next> {
-    tenancy.next().map(|packed| number(packed.entry())).ok_or_else(|| tenancy.why())
+    loop {
+        match tenancy.next() {
+            Some(packed) => return Ok(number(packed.entry())),
+            None if tenancy.why() == Next::Turn => {} // It goes on at once.
+            None => return Err(tenancy.why()),
+        }
+    }
 }
 
 fn take_all(tenancy: &mut Tenancy<'_, u32, &'static str>) -> Vec<u32> {
@@ -83,6 +89,25 @@ fn entries_come_out_in_order_and_a_parked_consumer_is_woken_once() {
     push_all(&lane, 5..8);
     assert_eq!(bell.rung(), 1, "one wake-up for the edge");
     assert_eq!(take_all(&mut tenancy), [5, 6, 7]);
+}
+
+#[test]
+fn a_consumer_gives_way_after_256_entries_at_the_end_of_a_block() {
+    let lane = Queue::new(UNBOUNDED, Overflow::Wait);
+    let first = attach(&lane);
+    let mut tenancy = lane.enter(first);
+    let mut rows = Vec::new();
+    for burst in [255, 255, 600, 3] {
+        push_all(&lane, 0..burst);
+        loop {
+            rows.push(std::iter::from_fn(|| tenancy.next()).count());
+            if tenancy.why() == Next::Parked {
+                break;
+            }
+            assert_eq!(tenancy.why(), Next::Turn);
+        }
+    }
+    assert_eq!(rows, [255, 255, 256, 256, 88, 3], "a wait begins the count anew");
 }
 
 #[test]

@@ -71,7 +71,7 @@ struct Nodes {
 static NODES: Mutex<Nodes> = Mutex::new(Nodes { all: Vec::new(), thread: None });
 static BEATS: Mutex<Vec<&'static Beat>> = Mutex::new(Vec::new());
 static PACE: AtomicU8 = AtomicU8::new(PARKED);
-/// What the clock shows, while the thread keeps it; else `UNKEPT`. Written by the thread alone.
+/// What the clock shows, while the thread keeps it; else `UNKEPT`.
 static CLOCK: AtomicU32 = AtomicU32::new(UNKEPT);
 /// When it was last read.
 static READ_MS: AtomicU32 = AtomicU32::new(0);
@@ -108,7 +108,9 @@ pub(crate) fn read_clock() -> u32 {
     if now != before {
         SAME_MS.store(0, Ordering::Relaxed);
     } else if SAME_MS.fetch_add(1, Ordering::Relaxed) == MUCH {
-        PACE.store(TICKING, Ordering::Relaxed);
+        // In this order: a clock that shows something is kept from then on, whatever the thread makes of its pace meanwhile.
+        CLOCK.store(now, Ordering::Relaxed);
+        PACE.store(TICKING, Ordering::Release);
         unpark();
     }
     now
@@ -257,7 +259,7 @@ fn run() {
             let (_, polls) = look(&mut seen);
             calm = if polls > u64::from(MUCH) { 0 } else { calm + 1 };
             if calm >= CALM {
-                PACE.store(LOOKING, Ordering::Relaxed);
+                PACE.store(LOOKING, Ordering::Relaxed); // From the next turn on it does not keep the clock.
                 calm = 0;
             }
         } else {

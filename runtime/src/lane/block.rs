@@ -12,7 +12,7 @@
 
 use std::alloc::{self, Layout};
 use std::marker::PhantomData;
-use std::mem::{MaybeUninit, size_of};
+use std::mem::{MaybeUninit, align_of, size_of};
 use std::ptr::{self, NonNull};
 
 use super::entry::{Entry, Note};
@@ -88,19 +88,30 @@ struct Places<M> {
 unsafe impl<M: Send> Send for Places<M> {}
 
 impl<M> Places<M> {
-    /// Of a block, and where its notes begin. None: there is nothing to allocate.
-    fn layout(capacity: u32, noted: bool) -> Option<(Layout, usize)> {
-        let capacity = capacity as usize;
-        let messages = Layout::array::<M>(capacity).expect("256 messages fit the address space");
-        let notes = Layout::array::<u64>(if noted { capacity } else { 0 }).expect("256 words fit the address space");
-        let (all, at) = messages.extend(notes).expect("256 messages and words fit the address space");
-        (all.size() > 0).then_some((all, at))
+    /// Where the notes begin.
+    #[inline(always)]
+    fn notes_at(capacity: u32) -> usize {
+        (capacity as usize * size_of::<M>()).next_multiple_of(size_of::<u64>())
+    }
+
+    /// None: there is nothing to allocate.
+    #[inline]
+    fn layout(capacity: u32, noted: bool) -> Option<Layout> {
+        const { assert!(size_of::<M>() < isize::MAX as usize / 2 / BLOCK, "a block fits the address space") };
+        let (size, align) = if noted {
+            let notes = capacity as usize * size_of::<u64>();
+            (Self::notes_at(capacity) + notes, align_of::<M>().max(align_of::<u64>()))
+        } else {
+            (capacity as usize * size_of::<M>(), align_of::<M>())
+        };
+        let layout = Layout::from_size_align(size, align).expect("a block fits the address space");
+        (size > 0).then_some(layout)
     }
 
     fn new(capacity: u32, noted: bool) -> Self {
         let messages = match Self::layout(capacity, noted) {
             None => NonNull::dangling(),
-            Some((layout, _)) => {
+            Some(layout) => {
                 // SAFETY: the layout's size is not zero.
                 let memory = unsafe { alloc::alloc(layout) };
                 NonNull::new(memory.cast()).unwrap_or_else(|| alloc::handle_alloc_error(layout))
@@ -121,16 +132,17 @@ impl<M> Places<M> {
     #[inline(always)]
     fn note(&self, place: u32) -> *mut u64 {
         debug_assert!(place < self.capacity && self.noted);
-        let at = (self.capacity as usize * size_of::<M>()).next_multiple_of(size_of::<u64>());
         // SAFETY: in bounds: the layout of a noted block has as many words from there on.
-        unsafe { self.messages.as_ptr().cast::<u8>().add(at).cast::<u64>().add(place as usize) }
+        unsafe {
+            self.messages.as_ptr().cast::<u8>().add(Self::notes_at(self.capacity)).cast::<u64>().add(place as usize)
+        }
     }
 
     /// Gives back what is behind the first `capacity` places, in none of which there is anything.
     fn cut(&mut self, capacity: u32) {
         let before = Self::layout(self.capacity, self.noted);
         let after = Self::layout(capacity, self.noted);
-        if let Some(((before, _), (after, _))) = before.zip(after) {
+        if let Some((before, after)) = before.zip(after) {
             // SAFETY: allocated with `before`, whose alignment is that of `after`, whose size is not zero.
             let memory = unsafe { alloc::realloc(self.messages.as_ptr().cast(), before, after.size()) };
             self.messages = NonNull::new(memory.cast()).unwrap_or_else(|| alloc::handle_alloc_error(after));
@@ -141,7 +153,7 @@ impl<M> Places<M> {
 
 impl<M> Drop for Places<M> {
     fn drop(&mut self) {
-        if let Some((layout, _)) = Self::layout(self.capacity, self.noted) {
+        if let Some(layout) = Self::layout(self.capacity, self.noted) {
             // SAFETY: allocated with this layout.
             unsafe { alloc::dealloc(self.messages.as_ptr().cast(), layout) }
         }

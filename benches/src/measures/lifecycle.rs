@@ -5,12 +5,13 @@ use super::{ASKED, with_beam};
 use crate::bound::Bound;
 use crate::measure::{Measure, Unit};
 use crate::noise::Floor;
+use crate::peer::Peer;
 use crate::peers::actix;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;
 use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
 use crate::peers::ractor::Ractor;
-use crate::peers::tokio::Tokio;
+use crate::peers::tokio::{Tokio, TokioBounded};
 use crate::shapes;
 
 const LATENCY: &[&str] = &["p50", "p99"];
@@ -39,12 +40,14 @@ fn spawn(beam: &Beam) -> Measure {
     let mut measure = Measure::new("spawn", "spawn to first message handled, per actor", 2_000)
         .bound(Bound::ratio("proscenium", "ractor", 1.15))
         .bound(Bound::ratio("light", "tokio", 1.0))
-        .note(ASKED);
+        .note(ASKED)
+        .note("a mailbox of `proscenium` and `light` has a bound of 1,024, and so has the channel of `tokio`");
     measure = column::<Proscenium>(measure, shapes::spawn::<Proscenium>);
     measure = column::<WithRactor>(measure, shapes::spawn::<WithRactor>);
     measure = column::<Light>(measure, shapes::spawn::<Light>);
     measure = column::<Ractor>(measure, shapes::spawn::<Ractor>);
-    measure = column::<Tokio>(measure, shapes::spawn::<Tokio>);
+    measure = column::<TokioBounded>(measure, shapes::spawn::<TokioBounded>);
+    measure = measure.column("tokio unbounded", Tokio::VERSION, shapes::spawn::<Tokio>);
     measure = column::<Kameo>(measure, shapes::spawn::<Kameo>);
     measure = measure.column(actix::NAME, actix::VERSION, actix::spawn);
     with_beam(measure, beam, "spawn")

@@ -10,7 +10,7 @@ use super::queue::{Lane, Queue, calm, wake_all};
 use super::sync::Ordering;
 
 /// A consumer gives way after so many entries: at the end of the block that it has in hand then.
-const IN_A_ROW: usize = 256;
+const IN_A_ROW: u32 = 256;
 
 /// What the consumer finds when there is no entry for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,15 +36,15 @@ pub(crate) struct Tenancy<'a, M, S> {
     calm: u64,
     owner: Owner,
     /// Entries in hand.
-    left: usize,
+    left: u32,
     /// Entries taken since it last waited or gave way.
-    in_a_row: usize,
+    in_a_row: u32,
     /// What the last look in the queue has found.
     why: Next,
     /// Room is given back in chunks of this many, so that senders are not woken one by one.
     chunk: u64,
     /// While suspended, `left` is put away here.
-    suspended: Option<usize>,
+    suspended: Option<u32>,
 }
 
 impl<M, S> Lane<M, S> {
@@ -54,8 +54,8 @@ impl<M, S> Lane<M, S> {
         let is_ours = queue.incarnation == incarnation && !queue.mode.is(DETACHED);
         // Under the queue's lock, so that a fence comes before or after it.
         let owner = if is_ours { self.hand.batch.give(incarnation) } else { Owner::NOBODY };
-        let left = self.hand.batch.by_owner(owner).map_or(0, |batch| batch.len());
-        if left >= BLOCK {
+        let left = self.hand.batch.by_owner(owner).map_or(0, |batch| batch.len() as u32);
+        if left >= BLOCK as u32 {
             queue.mode.set(SWOLLEN); // A predecessor's burst.
         }
         let counts = queue.is_bounded() && !queue.mode.is(ONE_BY_ONE);
@@ -159,7 +159,7 @@ impl<M, S> Tenancy<'_, M, S> {
         batch.rewind();
         std::mem::swap(queue.entries.last(), &mut *batch);
         queue.taken = queue.taken.wrapping_add(waits as u32);
-        self.left = waits;
+        self.left = waits as u32;
         Next::Entries
     }
 
@@ -167,9 +167,9 @@ impl<M, S> Tenancy<'_, M, S> {
         let Some(mut batch) = self.lane.hand.batch.by_owner(self.owner) else { return Next::Gone };
         batch.rewind();
         queue.entries.swap_block(&mut batch);
-        self.left = batch.len();
-        queue.taken = queue.taken.wrapping_add(self.left as u32);
-        if self.left >= BLOCK {
+        self.left = batch.len() as u32;
+        queue.taken = queue.taken.wrapping_add(self.left);
+        if self.left >= BLOCK as u32 {
             queue.mode.set(SWOLLEN);
         }
         if !queue.entries.is_split() {

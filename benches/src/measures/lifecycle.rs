@@ -11,7 +11,7 @@ use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;
 use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
 use crate::peers::ractor::Ractor;
-use crate::peers::tokio::{Tokio, TokioBounded};
+use crate::peers::tokio::Tokio;
 use crate::shapes;
 
 const LATENCY: &[&str] = &["p50", "p99"];
@@ -39,15 +39,14 @@ fn restart(beam: &Beam) -> Measure {
 fn spawn(beam: &Beam) -> Measure {
     let mut measure = Measure::new("spawn", "spawn to first message handled, per actor", 2_000)
         .bound(Bound::ratio("proscenium", "ractor", 1.15))
+        .bound(Bound::ratio(WithRactor::NAME, "ractor", 1.15))
         .bound(Bound::ratio("light", "tokio", 1.0))
-        .note(ASKED)
-        .note("a mailbox of `proscenium` and `light` has a bound of 1,024, and so has the channel of `tokio`");
+        .note(ASKED);
     measure = column::<Proscenium>(measure, shapes::spawn::<Proscenium>);
     measure = column::<WithRactor>(measure, shapes::spawn::<WithRactor>);
     measure = column::<Light>(measure, shapes::spawn::<Light>);
     measure = column::<Ractor>(measure, shapes::spawn::<Ractor>);
-    measure = column::<TokioBounded>(measure, shapes::spawn::<TokioBounded>);
-    measure = measure.column("tokio unbounded", Tokio::VERSION, shapes::spawn::<Tokio>);
+    measure = column::<Tokio>(measure, shapes::spawn::<Tokio>);
     measure = column::<Kameo>(measure, shapes::spawn::<Kameo>);
     measure = measure.column(actix::NAME, actix::VERSION, actix::spawn);
     with_beam(measure, beam, "spawn")

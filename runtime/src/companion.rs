@@ -197,12 +197,12 @@ async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> 
             if let Err(end) = Box::pin(heed(state, cx)).await {
                 return end;
             }
-            is_calm = tenancy.is_calm();
             budget -= 1;
             if budget == 0 {
                 budget = BUDGET;
                 give_way(&cell.face.node).await;
             }
+            is_calm = tenancy.is_calm();
             continue;
         }
         let mut step = Step::Told;

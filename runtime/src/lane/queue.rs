@@ -160,10 +160,18 @@ impl<M, S> Queue<M, S> {
     #[inline(always)]
     #[must_use]
     pub(super) fn append(&mut self, entry: Packed<M>) -> bool {
-        if self.entries.push(entry) {
+        self.append_and_see(entry).0
+    }
+
+    /// As `append`, and whether one block more is full.
+    #[inline(always)]
+    #[must_use]
+    fn append_and_see(&mut self, entry: Packed<M>) -> (bool, bool) {
+        let split = self.entries.push(entry);
+        if split {
             self.mode.set(SPLIT);
         }
-        self.mode.waits_for_entries() && self.rings()
+        (self.mode.waits_for_entries() && self.rings(), split)
     }
 
     /// Passes free room on to those who wait, in their order: to nobody before the first.
@@ -597,11 +605,7 @@ impl<M, S> Room<'_, M, S> {
     /// True: one block more is full, so it is worth asking `is_behind`.
     #[inline(always)]
     pub(crate) fn put(mut self, message: M, note: Note) -> bool {
-        let split = self.0.entries.push(Packed::noted(message, note));
-        if split {
-            self.0.mode.set(SPLIT);
-        }
-        let rings = self.0.mode.waits_for_entries() && self.0.rings();
+        let (rings, split) = self.0.append_and_see(Packed::noted(message, note));
         self.0.release(rings);
         split
     }

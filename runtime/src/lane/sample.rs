@@ -27,3 +27,18 @@ impl Dice {
         ((z ^ (z >> 31)) % sides as u64) as usize
     }
 }
+
+/// Plays the scripts of so many seeds, or of `SEED=<number>` alone, and prints the seed of one that fails.
+#[cfg(not(proscenium_loom))]
+pub(super) fn play_all(count: u64, play: impl Fn(u64) + std::panic::RefUnwindSafe) {
+    let seeds = match std::env::var("SEED") {
+        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
+        Err(_) => (0..count).collect(),
+    };
+    for seed in seeds {
+        if let Err(why) = std::panic::catch_unwind(|| play(seed)) {
+            eprintln!("SEED={seed}");
+            std::panic::resume_unwind(why);
+        }
+    }
+}

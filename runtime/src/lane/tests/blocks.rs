@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use super::super::backlog::{Backlog, KEPT};
 use super::super::block::{BLOCK, Block, Packed};
 use super::super::entry::Note;
-use super::super::sample::Dice;
+use super::super::sample::{Dice, play_all};
 use super::*;
 
 /// A message; `token` is counted.
@@ -154,23 +154,13 @@ fn play<M: Message>(seed: u64) {
 /// begin; `get` that leaves its place to be dropped again.
 #[test]
 fn what_goes_in_comes_out_in_order_and_is_dropped_once() {
-    let seeds = match std::env::var("SEED") {
-        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        Err(_) => (0..150).collect(),
-    };
-    for seed in seeds {
-        let played = std::panic::catch_unwind(|| {
-            play::<()>(seed);
-            play::<u8>(seed);
-            play::<[u16; 7]>(seed);
-            play::<u128>(seed);
-            play::<Option<(String, Arc<()>)>>(seed);
-        });
-        if let Err(why) = played {
-            eprintln!("SEED={seed}");
-            std::panic::resume_unwind(why);
-        }
-    }
+    play_all(150, |seed| {
+        play::<()>(seed);
+        play::<u8>(seed);
+        play::<[u16; 7]>(seed);
+        play::<u128>(seed);
+        play::<Option<(String, Arc<()>)>>(seed);
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::super::sample::Dice;
+use super::super::sample::{Dice, play_all};
 use super::*;
 
 struct Item {
@@ -263,15 +263,5 @@ fn play(seed: u64) {
 /// grants nothing.
 #[test]
 fn the_account_is_right_whatever_happens() {
-    let seeds = match std::env::var("SEED") {
-        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        Err(_) => (0..4_000).collect(),
-    };
-    for seed in seeds {
-        let played = std::panic::catch_unwind(|| play(seed));
-        if let Err(why) = played {
-            eprintln!("SEED={seed}");
-            std::panic::resume_unwind(why);
-        }
-    }
+    play_all(4_000, play);
 }

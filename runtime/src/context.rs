@@ -38,7 +38,7 @@ pub struct Context<A: Actor> {
     tracing: bool,
     /// The message in hand has crashed its handler once before.
     pub(crate) retrying: bool,
-    pub(crate) recorder: Option<Box<Recorder>>,
+    pub(crate) recorder: Recorder,
     extra: Option<Box<Extra<A>>>,
 }
 
@@ -61,7 +61,7 @@ struct Extra<A: Actor> {
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(cell: Arc<Cell<A>>, incarnation: u32) -> Self {
-        Context { cell, incarnation, tracing: false, retrying: false, recorder: None, extra: None }
+        Context { cell, incarnation, tracing: false, retrying: false, recorder: Recorder::default(), extra: None }
     }
 
     /// The extra part, for a change that the companion is to see after this handler.
@@ -358,7 +358,7 @@ impl<A: Actor> Context<A> {
     #[inline(always)]
     pub(crate) fn note(&mut self, kind: u8) {
         self.cell.face.in_hand.store(u16::from(kind) + 1, Ordering::Relaxed);
-        self.recorder.get_or_insert_with(Recorder::boxed).note(kind, watch::clock());
+        self.recorder.note(kind, watch::clock());
         if self.tracing {
             self.trace_message(kind);
         }
@@ -402,6 +402,6 @@ impl<A: Actor> Context<A> {
     }
 
     pub(crate) fn history(&self) -> Vec<Recorded> {
-        self.recorder.as_ref().map(|recorder| self.cell.history(recorder)).unwrap_or_default()
+        self.cell.history(&self.recorder)
     }
 }

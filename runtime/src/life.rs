@@ -41,7 +41,7 @@ impl<A: Actor> Life<A> {
     pub(crate) fn end(mut self, exit: &Exit, mut cx: Context<A>, shown: Option<String>) {
         self.over = true;
         let kept = cx.take_kept();
-        let recorder = cx.recorder.take();
+        let recorder = std::mem::take(&mut cx.recorder);
         let retried = cx.retrying;
         // Attached futures are user code, and end with the incarnation.
         cx.ends_with(exit);
@@ -80,7 +80,7 @@ impl<A: Actor> Life<A> {
 /// What the incarnation had in hand.
 struct Hand<A: Actor> {
     kept: Option<A::Msg>,
-    recorder: Option<Box<Recorder>>,
+    recorder: Recorder,
     retried: bool,
     shown: Option<String>,
 }
@@ -88,7 +88,7 @@ struct Hand<A: Actor> {
 impl<A: Actor> Hand<A> {
     /// Of a task that is gone or stuck: what it had in hand is out of reach.
     fn out_of_reach() -> Self {
-        Hand { kept: None, recorder: None, retried: false, shown: None }
+        Hand { kept: None, recorder: Recorder::default(), retried: false, shown: None }
     }
 }
 
@@ -118,7 +118,7 @@ fn report<A: Actor>(cell: &Arc<Cell<A>>, incarnation: u32, exit: &Exit, hand: &H
         state: hand.shown.clone(),
         handled: face.handled.load(Ordering::Relaxed),
         queued: cell.lane.len(),
-        history: hand.recorder.as_ref().map(|recorder| cell.history(recorder)).unwrap_or_default(),
+        history: cell.history(&hand.recorder),
         at: face.node.now(),
     });
 }

@@ -70,13 +70,28 @@ struct Nodes {
 // Threads belong to the process, and so do their beats and who looks at them; all that is a node's stays with the node.
 static NODES: Mutex<Nodes> = Mutex::new(Nodes { all: Vec::new(), thread: None });
 static BEATS: Mutex<Vec<&'static Beat>> = Mutex::new(Vec::new());
-static PACE: AtomicU8 = AtomicU8::new(PARKED);
-/// What the clock shows, while the thread keeps it; else `UNKEPT`.
-static CLOCK: AtomicU32 = AtomicU32::new(UNKEPT);
-/// When it was last read.
-static READ_MS: AtomicU32 = AtomicU32::new(0);
-/// Messages that found the clock at the same millisecond as the one before.
-static SAME_MS: AtomicU32 = AtomicU32::new(0);
+static PULSE: Pulse = Pulse {
+    pace: AtomicU8::new(PARKED),
+    clock: AtomicU32::new(UNKEPT),
+    read_ms: AtomicU32::new(0),
+    same_ms: AtomicU32::new(0),
+    epoch: OnceLock::new(),
+};
+
+/// What a message looks at. Together, because the first message after a sleep finds nothing in the processor's cache.
+#[repr(align(64))]
+struct Pulse {
+    pace: AtomicU8,
+    /// What the clock shows, while the thread keeps it; else `UNKEPT`.
+    clock: AtomicU32,
+    /// When it was last read.
+    read_ms: AtomicU32,
+    /// Messages that found the clock at the same millisecond as the one before, or nearly so many: they count without a
+    /// lock.
+    same_ms: AtomicU32,
+    /// The clock's zero.
+    epoch: OnceLock<Instant>,
+}
 
 /// No time that a clock shows.
 pub(crate) const UNKEPT: u32 = u32::MAX;
@@ -99,41 +114,40 @@ fn beats() -> MutexGuard<'static, Vec<&'static Beat>> {
 /// Milliseconds of the coarse clock, at most a tick old, or `UNKEPT`: then `read_clock`. It starts with the first node.
 #[inline(always)]
 pub(crate) fn clock() -> u32 {
-    CLOCK.load(Ordering::Relaxed)
+    PULSE.clock.load(Ordering::Relaxed)
 }
 
 pub(crate) fn read_clock() -> u32 {
-    let before = READ_MS.load(Ordering::Relaxed);
+    let before = PULSE.read_ms.load(Ordering::Relaxed);
     let now = refresh();
-    if now != before {
-        SAME_MS.store(0, Ordering::Relaxed);
-    } else if SAME_MS.fetch_add(1, Ordering::Relaxed) == MUCH {
+    let same = if now == before { PULSE.same_ms.load(Ordering::Relaxed).wrapping_add(1) } else { 0 };
+    PULSE.same_ms.store(same, Ordering::Relaxed);
+    if same > MUCH {
         // In this order: a clock that shows something is kept from then on, whatever the thread makes of its pace meanwhile.
-        CLOCK.store(now, Ordering::Relaxed);
-        PACE.store(TICKING, Ordering::Release);
+        PULSE.clock.store(now, Ordering::Relaxed);
+        PULSE.pace.store(TICKING, Ordering::Release);
         unpark();
     }
     now
 }
 
 fn refresh() -> u32 {
-    static EPOCH: OnceLock<Instant> = OnceLock::new();
-    let now = EPOCH.get_or_init(Instant::now).elapsed().as_millis() as u32;
-    READ_MS.store(now, Ordering::Relaxed);
+    let now = PULSE.epoch.get_or_init(Instant::now).elapsed().as_millis() as u32;
+    PULSE.read_ms.store(now, Ordering::Relaxed);
     now
 }
 
 /// A poll begins somewhere.
 #[inline(always)]
 pub(crate) fn rouse() {
-    if PACE.load(Ordering::Relaxed) == PARKED {
+    if PULSE.pace.load(Ordering::Relaxed) == PARKED {
         wake();
     }
 }
 
 #[cold]
 fn wake() {
-    if PACE.compare_exchange(PARKED, LOOKING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+    if PULSE.pace.compare_exchange(PARKED, LOOKING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
         unpark();
     }
 }
@@ -152,7 +166,7 @@ impl Watch {
         if nodes.thread.is_none() {
             let handle = std::thread::Builder::new().name("proscenium-watch".into()).spawn(run)?;
             nodes.thread = Some(handle.thread().clone());
-            PACE.store(LOOKING, Ordering::Release);
+            PULSE.pace.store(LOOKING, Ordering::Release);
         }
         nodes.all.push((node, Arc::new(report)));
         Ok(Watch { node, started_ms })
@@ -165,7 +179,7 @@ impl Watch {
         let (gone, left) = std::mem::take(&mut nodes.all).into_iter().partition(|(node, _)| *node == self.node);
         nodes.all = left;
         if nodes.all.is_empty() && before > 0 {
-            PACE.store(LOOKING, Ordering::Release);
+            PULSE.pace.store(LOOKING, Ordering::Release);
             if let Some(thread) = &nodes.thread {
                 thread.unpark();
             }
@@ -248,22 +262,22 @@ fn run() {
             let mut nodes = nodes();
             if nodes.all.is_empty() {
                 nodes.thread = None;
-                CLOCK.store(UNKEPT, Ordering::Relaxed);
-                PACE.store(PARKED, Ordering::Release);
+                PULSE.clock.store(UNKEPT, Ordering::Relaxed);
+                PULSE.pace.store(PARKED, Ordering::Release);
                 return;
             }
         }
-        if PACE.load(Ordering::Relaxed) == TICKING {
+        if PULSE.pace.load(Ordering::Relaxed) == TICKING {
             std::thread::sleep(TICK);
-            CLOCK.store(refresh(), Ordering::Relaxed);
+            PULSE.clock.store(refresh(), Ordering::Relaxed);
             let (_, polls) = look(&mut seen);
             calm = if polls > u64::from(MUCH) { 0 } else { calm + 1 };
             if calm >= CALM {
-                PACE.store(LOOKING, Ordering::Relaxed); // From the next turn on it does not keep the clock.
+                PULSE.pace.store(LOOKING, Ordering::Relaxed); // From the next turn on it does not keep the clock.
                 calm = 0;
             }
         } else {
-            CLOCK.store(UNKEPT, Ordering::Relaxed);
+            PULSE.clock.store(UNKEPT, Ordering::Relaxed);
             std::thread::park_timeout(LOOK);
             if look(&mut seen).0 == Look::Quiet {
                 park(&mut seen);
@@ -286,15 +300,15 @@ fn look(seen: &mut Vec<Seen>) -> (Look, u64) {
 /// (A fence in every poll would do the same at 6 ns a poll.)
 fn park(seen: &mut Vec<Seen>) {
     // Not over a faster pace that a message has just asked for.
-    if PACE.compare_exchange(LOOKING, PARKED, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+    if PULSE.pace.compare_exchange(LOOKING, PARKED, Ordering::SeqCst, Ordering::Relaxed).is_err() {
         return;
     }
     std::thread::sleep(TICK);
     if look(seen).0 != Look::Quiet {
-        let _ = PACE.compare_exchange(PARKED, LOOKING, Ordering::SeqCst, Ordering::Relaxed);
+        let _ = PULSE.pace.compare_exchange(PARKED, LOOKING, Ordering::SeqCst, Ordering::Relaxed);
         return;
     }
-    while PACE.load(Ordering::Acquire) == PARKED {
+    while PULSE.pace.load(Ordering::Acquire) == PARKED {
         std::thread::park();
     }
 }

@@ -7,7 +7,7 @@ use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::actor_ref::Ref;
 use crate::cell::{AnyCell, Cell, End};
-use crate::companion;
+use crate::companion::Seat;
 use crate::exit::Exit;
 use crate::mailbox::Mailbox;
 use crate::names::{IntoName, NameError};
@@ -83,7 +83,7 @@ impl<A: Actor> ActorCell<A> {
     }
 
     fn new(node: &Node, mailbox: Mailbox, owner: impl Owner, light: bool) -> Result<Self, crate::SpawnError> {
-        let cell = crate::spawn::cell::<A>(node, mailbox, light)?;
+        let cell = crate::spawn::cell::<A>(node.clone(), mailbox, light, 0)?;
         cell.face.cold(|cold| cold.owner = Some(Arc::new(owner)));
         Ok(ActorCell { cell })
     }
@@ -103,7 +103,7 @@ impl<A: Actor> ActorCell<A> {
     /// # Errors
     /// What `init` ended with; [`Exit::Ignore`] when it does not want to run. The cell stays, with its queue.
     pub async fn start(&self, actor: A) -> Result<(), Exit> {
-        companion::start(&self.cell, actor, None).await
+        Seat::take(&self.cell, actor)?.start(&self.cell, None).await
     }
 
     /// The actor's ref. It is good from now on and over every restart.

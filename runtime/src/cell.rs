@@ -113,12 +113,13 @@ impl End {
 }
 
 impl Face {
-    pub(crate) fn new(id: ActorId, node: Node, light: bool) -> Self {
+    #[inline(always)]
+    pub(crate) fn new(id: ActorId, serial: u64, node: Node, light: bool, incarnation: u32) -> Self {
         Face {
             id,
-            serial: node.serial(),
+            serial,
             node,
-            incarnation: AtomicU32::new(0),
+            incarnation: AtomicU32::new(incarnation),
             in_hand: AtomicU16::new(0),
             call_in_hand: AtomicU64::new(0),
             trap_exit: AtomicBool::new(false),
@@ -256,13 +257,13 @@ impl<A: Actor> AsRef<Lane<A::Msg, Sys<A>>> for Cell<A> {
 }
 
 impl<A: Actor> Cell<A> {
-    pub(crate) fn new(id: ActorId, node: Node, mailbox: Mailbox, light: bool) -> Self {
-        let (places, overflow) = (mailbox.places(), mailbox.at_the_bound());
-        let lane = match mailbox.unit() {
-            Unit::Messages => Lane::new(places, overflow),
-            Unit::Bytes => Lane::in_bytes(places, overflow),
-        };
-        Cell { lane, face: Face::new(id, node, light) }
+    /// With this incarnation in it, as nobody else has the cell yet; 0: with none.
+    #[inline(always)]
+    pub(crate) fn new(id: ActorId, serial: u64, node: Node, mailbox: Mailbox, light: bool, incarnation: u32) -> Self {
+        Cell {
+            lane: Lane::with(mailbox.places(), mailbox.unit(), mailbox.at_the_bound(), incarnation),
+            face: Face::new(id, serial, node, light, incarnation),
+        }
     }
 
     /// How much room a message takes. User code runs here, on the sender's side: before the lane is locked, and before

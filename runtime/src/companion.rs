@@ -14,7 +14,7 @@ use std::mem::ManuallyDrop;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use tracing::{Instrument, Span};
 
@@ -39,44 +39,6 @@ const BUDGET: u32 = 256;
 
 /// Who an incarnation is linked with before it runs.
 pub(crate) type Parent = Option<(Arc<dyn AnyCell>, u32)>;
-
-/// Starts an incarnation: `init` runs here, then a task of its own takes over.
-pub(crate) async fn start<A: Actor>(cell: &Arc<Cell<A>>, state: A, parent: Parent) -> Result<(), Exit> {
-    if starts_at_once::<A>(&parent) {
-        return start_at_once(cell, state);
-    }
-    let mut seat = Seat::take(cell, state)?;
-    let parent = Parented::link(cell, parent);
-    let Seat { state, cx, .. } = &mut seat;
-    let incarnation = cx.incarnation;
-    let started = guarded(cell, incarnation, true, pin!(Some(state.init(cx)))).await;
-    let end = match started {
-        Ok(Ok(())) => {
-            parent.keep();
-            return seat.launch(cell);
-        }
-        Ok(Err(exit)) => End { exit, hook: false },
-        Err(end) => *end,
-    };
-    drop(parent); // It has the reason as the error of the start.
-    scope::settle(|| Failure::Exited(end.exit.clone()));
-    let Seat { state, cx, mut life } = seat;
-    let shown = if end.exit.is_crash() { panics::contain(|| state.format_status()).flatten() } else { None };
-    drop_state(state, &end.exit);
-    life.fail();
-    life.end(&end.exit, cx, shown);
-    Err(end.exit)
-}
-
-/// Whether a start has nothing to wait for: no `init`, and no parent whose exit would be its end.
-pub(crate) fn starts_at_once<A: Actor>(parent: &Parent) -> bool {
-    !A::INIT && parent.is_none()
-}
-
-/// Starts an incarnation that starts at once.
-pub(crate) fn start_at_once<A: Actor>(cell: &Arc<Cell<A>>, state: A) -> Result<(), Exit> {
-    Seat::take(cell, state)?.launch(cell)
-}
 
 /// The link with a parent, taken away again when the start comes to nothing: that is no exit signal.
 struct Parented<'a, A: Actor> {
@@ -107,27 +69,62 @@ impl<A: Actor> Drop for Parented<'_, A> {
     }
 }
 
-/// What an incarnation's task holds. Dropped in this order: the state is gone before anybody hears of the end.
-struct Seat<A: Actor> {
+/// An incarnation that has begun: what its task will hold. Dropped half way, by a starter that was cancelled, it ends the
+/// incarnation; in this order, so that the state is gone before anybody hears of the end.
+pub(crate) struct Seat<A: Actor> {
     state: A,
     cx: Context<A>,
     life: life::Life<A>,
 }
 
 impl<A: Actor> Seat<A> {
-    /// Begins an incarnation. Dropped half way, by a starter that was cancelled, the seat ends it.
-    fn take(cell: &Arc<Cell<A>>, state: A) -> Result<Self, Exit> {
+    /// Of an incarnation that has the cell's lane already.
+    #[inline(always)]
+    pub(crate) fn new(cell: &Arc<Cell<A>>, state: A, incarnation: u32) -> Self {
+        let life = life::Life::new(cell.clone(), incarnation);
+        Seat { state, cx: Context::new(cell.clone(), incarnation), life }
+    }
+
+    /// Begins the next incarnation.
+    pub(crate) fn take(cell: &Arc<Cell<A>>, state: A) -> Result<Self, Exit> {
         // What the last incarnation was asked to do is not this one's; questions to the actor are.
         let Some(incarnation) = cell.lane.attach(|request| matches!(request, Sys::Typed(_) | Sys::Any(_))) else {
             return Err(cell.face.gone().unwrap_or(Exit::NoProc));
         };
         cell.face.begin(incarnation);
-        let life = life::Life::new(cell.clone(), incarnation);
-        Ok(Seat { state, cx: Context::new(cell.clone(), incarnation), life })
+        Ok(Seat::new(cell, state, incarnation))
+    }
+
+    /// `init` runs here, then a task of its own takes over.
+    pub(crate) async fn start(mut self, cell: &Arc<Cell<A>>, parent: Parent) -> Result<(), Exit> {
+        if !A::INIT && parent.is_none() {
+            return self.launch(cell);
+        }
+        let parent = Parented::link(cell, parent);
+        let Seat { state, cx, .. } = &mut self;
+        let incarnation = cx.incarnation;
+        let started = guarded(cell, incarnation, true, pin!(Some(state.init(cx)))).await;
+        let end = match started {
+            Ok(Ok(())) => {
+                parent.keep();
+                return self.launch(cell);
+            }
+            Ok(Err(exit)) => End { exit, hook: false },
+            Err(end) => *end,
+        };
+        drop(parent); // It has the reason as the error of the start.
+        scope::settle(|| Failure::Exited(end.exit.clone()));
+        let Seat { state, cx, mut life } = self;
+        let shown = if end.exit.is_crash() { panics::contain(|| state.format_status()).flatten() } else { None };
+        drop_state(state, &end.exit);
+        life.fail();
+        life.end(&end.exit, cx, shown);
+        Err(end.exit)
     }
 
     /// The companion takes over.
-    fn launch(self, cell: &Cell<A>) -> Result<(), Exit> {
+    #[inline(always)]
+    pub(crate) fn launch(self, cell: &Cell<A>) -> Result<(), Exit> {
         let companion = run(self);
         if A::THREAD {
             return crate::thread::run(&cell.face, companion).map_err(Exit::from);
@@ -143,7 +140,7 @@ fn run<A: Actor>(mut seat: Seat<A>) -> impl Future<Output = ()> + Send + 'static
         let mut end = {
             let Seat { state, cx, life } = &mut seat;
             let incarnation = cx.incarnation;
-            let served = guarded(life.cell(), incarnation, true, pin!(Some(serve(life.cell(), state, cx)))).await;
+            let served = guarded::seated(life.cell(), incarnation, pin!(Some(serve(life.cell(), state, cx)))).await;
             served.unwrap_or_else(|end| end)
         };
         let face = seat.cx.face();
@@ -185,70 +182,79 @@ fn drop_state<A: Actor>(state: A, exit: &Exit) {
 }
 
 /// Handles messages until the incarnation is to end; says why. Boxed, because it goes through many hands.
-async fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> Box<End> {
-    let mut tenancy = cell.lane.enter(cx.incarnation);
-    let mut budget = BUDGET;
-    let mut is_calm = tenancy.is_calm();
-    loop {
-        if !is_calm && let Some(end) = overtaken(cell, state, cx, &mut tenancy) {
-            return end;
-        }
-        if cx.is_called() {
-            if let Err(end) = Box::pin(heed(state, cx)).await {
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice, in every idle actor")]
+fn serve<A: Actor>(cell: &Cell<A>, state: &mut A, cx: &mut Context<A>) -> impl Future<Output = Box<End>> + Send {
+    async move {
+        let task = waker().await;
+        let mut tenancy = cell.lane.enter(cx.incarnation, Some(task));
+        let mut budget = BUDGET;
+        let mut is_calm = tenancy.is_calm();
+        loop {
+            if !is_calm && let Some(end) = overtaken(cell, state, cx, &mut tenancy) {
                 return end;
             }
-            budget -= 1;
-            if budget == 0 {
-                budget = BUDGET;
-                give_way(&cell.face.node).await;
+            if cx.is_called() {
+                if let Err(end) = Box::pin(heed(state, cx)).await {
+                    return end;
+                }
+                budget -= 1;
+                if budget == 0 {
+                    budget = BUDGET;
+                    give_way(&cell.face.node).await;
+                }
+                is_calm = tenancy.is_calm();
+                continue;
             }
-            is_calm = tenancy.is_calm();
-            continue;
-        }
-        let mut step = Step::Told;
-        let Some(msg) = take(cx, &mut tenancy, &mut step) else {
-            match step {
-                Step::Told | Step::Asked | Step::Stale => {}
-                Step::Timer => {
-                    if let Err(end) = Box::pin(timed(state, cx)).await {
-                        return end;
+            let mut step = Step::Told;
+            let Some(msg) = take(cx, &mut tenancy, &mut step) else {
+                match step {
+                    Step::Told | Step::Asked | Step::Stale => {}
+                    Step::Timer => {
+                        if let Err(end) = Box::pin(timed(state, cx)).await {
+                            return end;
+                        }
                     }
-                }
-                Step::Traced => {
-                    if let Err(end) = Box::pin(traced(state, cx)).await {
-                        return end;
+                    Step::Traced => {
+                        if let Err(end) = Box::pin(traced(state, cx)).await {
+                            return end;
+                        }
                     }
-                }
-                Step::Signal => {
-                    if let Err(end) = Box::pin(signalled(state, cx)).await {
-                        return end;
+                    Step::Signal => {
+                        if let Err(end) = Box::pin(signalled(state, cx)).await {
+                            return end;
+                        }
                     }
+                    Step::Nothing => match tenancy.why() {
+                        Next::Parked => park(cx).await,
+                        Next::Turn => give_way(&cell.face.node).await,
+                        Next::Entries | Next::Sys => {}
+                        Next::Drained => return End::with_hook(cell.face.drain_reason()),
+                        // Closed under a running incarnation, which was killed before; otherwise given up.
+                        Next::Gone => return guarded::end_signal(cell, true).map_or_else(End::fenced, Box::new),
+                    },
                 }
-                Step::Nothing => match tenancy.why() {
-                    Next::Parked => park(cx).await,
-                    Next::Turn => give_way(&cell.face.node).await,
-                    Next::Entries | Next::Sys => {}
-                    Next::Drained => return End::with_hook(cell.face.drain_reason()),
-                    // Closed under a running incarnation, which was killed before; otherwise given up.
-                    Next::Gone => return guarded::end_signal(cell, true).map_or_else(End::fenced, Box::new),
-                },
+                is_calm = tenancy.is_calm();
+                continue;
+            };
+            if let Err(exit) = state.handle(cx, msg).await {
+                return End::with_hook(exit);
             }
+            // Once for both: whether it was given up meanwhile, and whether anything overtakes the next message.
             is_calm = tenancy.is_calm();
-            continue;
-        };
-        if let Err(exit) = state.handle(cx, msg).await {
-            return End::with_hook(exit);
-        }
-        // Once for both: whether it was given up meanwhile, and whether anything overtakes the next message.
-        is_calm = tenancy.is_calm();
-        if !is_calm && !cell.lane.belongs_to(cx.incarnation) {
-            return End::fenced();
-        }
-        cx.through();
-        if step == Step::Asked {
-            answered(cx);
+            if !is_calm && !cell.lane.belongs_to(cx.incarnation) {
+                return End::fenced();
+            }
+            cx.through();
+            if step == Step::Asked {
+                answered(cx);
+            }
         }
     }
+}
+
+/// What wakes the task that this runs on.
+fn waker() -> impl Future<Output = Waker> {
+    poll_fn(|task| Poll::Ready(task.waker().clone()))
 }
 
 /// What a look for the next message has found.

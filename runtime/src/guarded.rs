@@ -29,12 +29,21 @@ pub(crate) fn guarded<'a, A: Actor, F: Future>(
     Guarded { cell, incarnation, heeds_exit, future, me: None }
 }
 
+/// The same for code that enters the lane itself, which is when its task is set, and that heeds exits.
+pub(crate) fn seated<'a, A: Actor, F: Future>(
+    cell: &'a Arc<Cell<A>>,
+    incarnation: u32,
+    future: Pin<&'a mut Option<F>>,
+) -> Guarded<'a, A, F> {
+    Guarded { cell, incarnation, heeds_exit: true, future, me: Some(cell.clone()) }
+}
+
 pub(crate) struct Guarded<'a, A: Actor, F> {
     cell: &'a Arc<Cell<A>>,
     incarnation: u32,
     heeds_exit: bool,
     future: Pin<&'a mut Option<F>>,
-    /// None before the first poll.
+    /// None before the first poll, which sets the lane's task.
     me: Option<Arc<dyn AnyCell>>,
 }
 

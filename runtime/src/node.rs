@@ -314,10 +314,6 @@ impl Node {
         self.0.started + now.since_start()
     }
 
-    pub(crate) fn serial(&self) -> u64 {
-        self.0.started_actors.load(Ordering::Relaxed)
-    }
-
     /// An actor is about to start; how many were before it. `None`: the node is stopping.
     pub(crate) fn one_more(&self) -> Option<u64> {
         let before = self.0.started_actors.fetch_add(1, Ordering::SeqCst);

@@ -36,10 +36,10 @@ impl Registry {
         self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a cell that knows its id from the start. `make` runs under the lock of a shard: it only allocates.
+    /// The id of a new cell, which is still being made.
     ///
     /// `turn` grows from actor to actor, and spreads them over the shards.
-    pub(crate) fn enter<C: AnyCell + 'static>(&self, turn: u64, make: impl FnOnce(ActorId) -> Arc<C>) -> Arc<C> {
+    pub(crate) fn enter(&self, turn: u64, cell: Weak<dyn AnyCell>) -> ActorId {
         let number = turn as usize % SHARDS;
         let mut shard = self.shard(number);
         let at = shard.free.pop().unwrap_or_else(|| {
@@ -48,10 +48,8 @@ impl Registry {
             (shard.places.len() - 1) as u32
         });
         let place = &mut shard.places[at as usize];
-        let cell = make(ActorId::new(self.node, at * SHARDS as u32 + number as u32, place.generation));
-        let weak: Weak<C> = Arc::downgrade(&cell);
-        place.cell = Some(weak);
-        cell
+        place.cell = Some(cell);
+        ActorId::new(self.node, at * SHARDS as u32 + number as u32, place.generation)
     }
 
     pub(crate) fn leave(&self, id: ActorId) {

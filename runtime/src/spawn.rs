@@ -1,22 +1,25 @@
 //! Starting an actor.
 //!
 //! **Cost**: of an actor that has no `init`, as `#[actor]` and `actor_fn` know, two allocations, the cell and the task, and
-//! no wait. An `init` or a parent takes one more, and a poll in the new actor's scope.
+//! no wait. A name takes two more. An `init` or a parent takes two more, too, and a poll in the new actor's scope.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use crate::actor::Actor;
 use crate::actor_ref::Ref;
 use crate::cell::{AnyCell, Cell};
+use crate::companion::{Parent, Seat};
 use crate::exit::Exit;
 use crate::mailbox::Mailbox;
 use crate::names::{IntoName, Name, NameError};
 use crate::node::Node;
-use crate::{companion, life};
+
+/// The incarnation that a spawn starts.
+const FIRST: u32 = 1;
 
 /// Why no actor was started. Nothing of it is left: no name, no task.
 #[derive(Clone, Debug)]
@@ -58,18 +61,24 @@ pub struct Spawn<A: Actor> {
     actor: A,
     light: bool,
     mailbox: Mailbox,
+    also: Option<Box<Also>>,
+}
+
+/// What few starts ask for. Boxed, because a start goes through several hands.
+#[derive(Default)]
+struct Also {
     name: Option<Name>,
-    linked: companion::Parent,
+    linked: Parent,
 }
 
 impl<A: Actor> Spawn<A> {
     pub(crate) fn new(node: Node, actor: A, light: bool) -> Self {
-        Spawn { node, actor, light, mailbox: A::MAILBOX, name: None, linked: None }
+        Spawn { node, actor, light, mailbox: A::MAILBOX, also: None }
     }
 
     /// Registers the actor under a name before `init` runs.
     pub fn named(mut self, name: impl IntoName) -> Self {
-        self.name = Some(name.into_name());
+        self.also.get_or_insert_default().name = Some(name.into_name());
         self
     }
 
@@ -86,35 +95,33 @@ impl<A: Actor> Spawn<A> {
     }
 
     pub(crate) fn linked(mut self, to: Arc<dyn AnyCell>, incarnation: u32) -> Self {
-        self.linked = Some((to, incarnation));
+        self.also.get_or_insert_default().linked = Some((to, incarnation));
         self
     }
 
-    /// A cell with its name. From its first incarnation on, that one's life closes it, however it ends.
-    fn cell(&mut self) -> Result<Arc<Cell<A>>, SpawnError> {
-        let cell = cell::<A>(&self.node, self.mailbox, self.light)?;
-        if let Some(name) = self.name.take()
-            && let Err(taken) = self.node.names().register(name, cell.clone())
-        {
-            life::close(cell.as_ref(), &Exit::Killed);
-            return Err(taken.into());
-        }
-        Ok(cell)
-    }
-
+    /// There is nothing to wait for.
     fn starts_at_once(&self) -> bool {
-        companion::starts_at_once::<A>(&self.linked)
+        !A::INIT && self.also.is_none()
     }
 
-    fn start_at_once(mut self) -> Result<A::Ref, SpawnError> {
-        let cell = self.cell()?;
-        companion::start_at_once(&cell, self.actor).map_err(SpawnError::Init)?;
-        Ok(A::Ref::from(Ref::new(cell)))
+    #[inline(always)]
+    fn start_at_once(self) -> Result<A::Ref, SpawnError> {
+        let cell = cell::<A>(self.node, self.mailbox, self.light, FIRST)?;
+        match Seat::new(&cell, self.actor, FIRST).launch(&cell) {
+            Ok(()) => Ok(A::Ref::from(Ref::new(cell))),
+            Err(exit) => Err(SpawnError::Init(exit)),
+        }
     }
 
-    async fn start(mut self) -> Result<A::Ref, SpawnError> {
-        let cell = self.cell()?;
-        companion::start(&cell, self.actor, self.linked).await.map_err(SpawnError::Init)?;
+    async fn start(self) -> Result<A::Ref, SpawnError> {
+        let cell = cell::<A>(self.node, self.mailbox, self.light, FIRST)?;
+        // From here on the seat's life closes the cell, however it ends.
+        let seat = Seat::new(&cell, self.actor, FIRST);
+        let also = self.also.unwrap_or_default();
+        if let Some(name) = also.name {
+            cell.face.node.names().register(name, cell.clone())?;
+        }
+        seat.start(&cell, also.linked).await.map_err(SpawnError::Init)?;
         Ok(A::Ref::from(Ref::new(cell)))
     }
 }
@@ -145,17 +152,15 @@ impl<A: Actor> Future for Starting<A> {
     type Output = Result<A::Ref, SpawnError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut start = match std::mem::replace(&mut self.0, Stage::Over) {
-            Stage::Ordered(spawn) if spawn.starts_at_once() => return Poll::Ready(spawn.start_at_once()),
-            Stage::Ordered(spawn) => Box::pin(spawn.start()),
-            Stage::UnderWay(start) => start,
-            Stage::Over => return Poll::Pending,
-        };
-        let polled = start.as_mut().poll(cx);
-        if polled.is_pending() {
-            self.0 = Stage::UnderWay(start);
+        if let Stage::UnderWay(start) = &mut self.0 {
+            return start.as_mut().poll(cx);
         }
-        polled
+        let Stage::Ordered(spawn) = std::mem::replace(&mut self.0, Stage::Over) else { return Poll::Pending };
+        if spawn.starts_at_once() {
+            return Poll::Ready(spawn.start_at_once());
+        }
+        self.0 = Stage::UnderWay(Box::pin(spawn.start()));
+        self.poll(cx)
     }
 }
 
@@ -171,8 +176,17 @@ impl<A: Actor> fmt::Debug for Spawn<A> {
     }
 }
 
-/// A cell of the node in which nothing runs yet.
-pub(crate) fn cell<A: Actor>(node: &Node, mailbox: Mailbox, light: bool) -> Result<Arc<Cell<A>>, SpawnError> {
-    let turn = node.one_more().ok_or(SpawnError::NodeStopping)?;
-    Ok(node.registry().enter(turn, |id| Arc::new(Cell::new(id, node.clone(), mailbox, light))))
+/// A cell of the node, with a seat to be taken in it, or (0) none yet.
+#[inline(always)]
+pub(crate) fn cell<A: Actor>(
+    node: Node,
+    mailbox: Mailbox,
+    light: bool,
+    incarnation: u32,
+) -> Result<Arc<Cell<A>>, SpawnError> {
+    let Some(turn) = node.one_more() else { return Err(SpawnError::NodeStopping) };
+    Ok(Arc::new_cyclic(|cell: &Weak<Cell<A>>| {
+        let id = node.registry().enter(turn, cell.clone());
+        Cell::new(id, turn, node, mailbox, light, incarnation)
+    }))
 }

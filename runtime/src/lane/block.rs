@@ -78,8 +78,9 @@ impl<M> Packed<M> {
 struct Places<M> {
     messages: NonNull<MaybeUninit<M>>,
     capacity: u32,
-    /// There is a row of notes behind the messages.
-    noted: bool,
+    /// 1: there is a row of notes behind the messages. A whole word: with bytes of no meaning in it a block is copied in
+    /// pieces, which stall the processor.
+    notes: u32,
     owns: PhantomData<M>,
 }
 
@@ -88,6 +89,11 @@ struct Places<M> {
 unsafe impl<M: Send> Send for Places<M> {}
 
 impl<M> Places<M> {
+    #[inline(always)]
+    fn noted(&self) -> bool {
+        self.notes != 0
+    }
+
     /// Where the notes begin.
     #[inline(always)]
     fn notes_at(capacity: u32) -> usize {
@@ -117,7 +123,7 @@ impl<M> Places<M> {
                 NonNull::new(memory.cast()).unwrap_or_else(|| alloc::handle_alloc_error(layout))
             }
         };
-        Places { messages, capacity, noted, owns: PhantomData }
+        Places { messages, capacity, notes: u32::from(noted), owns: PhantomData }
     }
 
     /// Where the message of a place lies. `place` is below the capacity.
@@ -131,7 +137,7 @@ impl<M> Places<M> {
     /// Where its note lies. `place` is below the capacity, and the block is noted.
     #[inline(always)]
     fn note(&self, place: u32) -> *mut u64 {
-        debug_assert!(place < self.capacity && self.noted);
+        debug_assert!(place < self.capacity && self.noted());
         // SAFETY: in bounds: the layout of a noted block has as many words from there on.
         unsafe {
             self.messages.as_ptr().cast::<u8>().add(Self::notes_at(self.capacity)).cast::<u64>().add(place as usize)
@@ -140,8 +146,8 @@ impl<M> Places<M> {
 
     /// Gives back what is behind the first `capacity` places, in none of which there is anything.
     fn cut(&mut self, capacity: u32) {
-        let before = Self::layout(self.capacity, self.noted);
-        let after = Self::layout(capacity, self.noted);
+        let before = Self::layout(self.capacity, self.noted());
+        let after = Self::layout(capacity, self.noted());
         if let Some((before, after)) = before.zip(after) {
             // SAFETY: allocated with `before`, whose alignment is that of `after`, whose size is not zero.
             let memory = unsafe { alloc::realloc(self.messages.as_ptr().cast(), before, after.size()) };
@@ -153,7 +159,7 @@ impl<M> Places<M> {
 
 impl<M> Drop for Places<M> {
     fn drop(&mut self) {
-        if let Some(layout) = Self::layout(self.capacity, self.noted) {
+        if let Some(layout) = Self::layout(self.capacity, self.noted()) {
             // SAFETY: allocated with this layout.
             unsafe { alloc::dealloc(self.messages.as_ptr().cast(), layout) }
         }
@@ -170,7 +176,7 @@ pub(super) struct Block<M> {
 impl<M> Default for Block<M> {
     fn default() -> Self {
         Block {
-            places: Places { messages: NonNull::dangling(), capacity: 0, noted: false, owns: PhantomData },
+            places: Places { messages: NonNull::dangling(), capacity: 0, notes: 0, owns: PhantomData },
             first: 0,
             end: 0,
         }
@@ -200,13 +206,13 @@ impl<M> Block<M> {
     /// `make_room` comes before `put`.
     #[inline(always)]
     pub(super) fn must_make_room(&self, entry: &Packed<M>) -> bool {
-        self.end == self.places.capacity || (!entry.is_plain() && !self.places.noted)
+        self.end == self.places.capacity || (!entry.is_plain() && !self.places.noted())
     }
 
     /// Makes room behind the last entry, for a note as well if there is to be one. False: the block is full.
     #[cold]
     pub(super) fn make_room(&mut self, noted: bool) -> bool {
-        let (capacity, noted) = (self.places.capacity, noted || self.places.noted);
+        let (capacity, noted) = (self.places.capacity, noted || self.places.noted());
         if self.end < capacity {
             self.move_to(capacity, noted);
         } else if self.first > 0 && self.first >= capacity / 2 {
@@ -214,7 +220,7 @@ impl<M> Block<M> {
         } else if capacity as usize == BLOCK {
             return false;
         } else {
-            self.move_to((capacity * 2).clamp(4, BLOCK as u32), noted);
+            self.move_to((capacity * 2).clamp(2, BLOCK as u32), noted);
         }
         true
     }
@@ -222,8 +228,8 @@ impl<M> Block<M> {
     /// All entries to the first of so many places.
     fn move_to(&mut self, capacity: u32, noted: bool) {
         let (first, count) = (self.first, self.end - self.first);
-        debug_assert!(count <= capacity && (noted || !self.places.noted));
-        if capacity == self.places.capacity && noted == self.places.noted {
+        debug_assert!(count <= capacity && (noted || !self.places.noted()));
+        if capacity == self.places.capacity && noted == self.places.noted() {
             self.slide(first, 0, count);
         } else {
             let places = Places::new(capacity, noted);
@@ -250,7 +256,7 @@ impl<M> Block<M> {
         // for the overlap.
         unsafe {
             ptr::copy(self.places.message(from), self.places.message(to), count as usize);
-            if self.places.noted {
+            if self.places.noted() {
                 ptr::copy(self.places.note(from), self.places.note(to), count as usize);
             }
         }
@@ -259,7 +265,7 @@ impl<M> Block<M> {
     /// The note of an entry.
     #[inline(always)]
     fn note(&self, place: u32) -> u64 {
-        if !self.places.noted {
+        if !self.places.noted() {
             return 0;
         }
         // SAFETY: in bounds: entries' places are; initialised with the entry, by `set`, or by `move_to` before there were
@@ -272,7 +278,7 @@ impl<M> Block<M> {
         // SAFETY: in bounds: the callers have looked; nothing that is to be dropped lies there.
         unsafe {
             self.places.message(place).write(entry.message);
-            if self.places.noted {
+            if self.places.noted() {
                 self.places.note(place).write(entry.note);
             }
         }
@@ -313,7 +319,7 @@ impl<M> Block<M> {
             let count = self.end;
             self.slide(0, 1, count);
             (self.first, self.end) = (1, count + 1);
-        } else if !entry.is_plain() && !self.places.noted {
+        } else if !entry.is_plain() && !self.places.noted() {
             self.move_to(self.places.capacity, true);
             return self.put_first(entry);
         }

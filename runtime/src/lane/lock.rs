@@ -222,10 +222,12 @@ impl<T> Drop for Held<'_, T> {
 }
 
 impl<T> Owned<T> {
-    pub(crate) fn new(value: T) -> Self {
+    /// Of this owner, or (0) nobody's.
+    #[inline(always)]
+    pub(crate) fn new(value: T, owner: u32) -> Self {
         Owned {
             lock: Lock::new(()),
-            owner: AtomicU32::new(0),
+            owner: AtomicU32::new(owner),
             busy: AtomicBool::new(false),
             was_seized: AtomicBool::new(false),
             value: Shared::new(value),
@@ -257,7 +259,11 @@ impl<T> Owned<T> {
     }
 
     /// Makes `number` the owner. The last one has left, or it was taken from him.
+    #[inline]
     pub(crate) fn give(&self, number: u32) -> Owner {
+        if self.owner.load(Ordering::Relaxed) == number {
+            return Owner { number, light: true }; // From the start on, unless it was taken just now: he will see.
+        }
         let _locked = self.lock.lock();
         self.owner.store(number, Ordering::Relaxed);
         Owner { number, light: !self.was_seized.load(Ordering::Relaxed) }

@@ -29,9 +29,9 @@ pub(super) const SWOLLEN: u32 = 256;
 pub(super) struct Mode(u32);
 
 impl Mode {
-    /// Nobody has taken the lane yet.
-    pub(super) fn new(bits: u32) -> Self {
-        Mode(DETACHED | bits)
+    /// Of a lane that this incarnation has, or (0) nobody yet.
+    pub(super) fn new(incarnation: u32) -> Self {
+        Mode(if incarnation == 0 { DETACHED } else { 0 })
     }
 
     /// Any of these.

@@ -55,7 +55,7 @@ use super::room::Reserve;
 use super::sample::{SIGNAL, entry, number};
 use super::slot::{Answer, Await, Caller, Dropped, Seen, Slot, Tag, pair};
 use super::tenancy::{Next, Tenancy};
-use crate::mailbox::Overflow;
+use crate::mailbox::{Overflow, Unit};
 
 mod bytes;
 
@@ -81,6 +81,16 @@ impl std::ops::Deref for Home {
 
 fn home(capacity: usize) -> Arc<Home> {
     Arc::new(Home(Lane::new(capacity, Overflow::Wait)))
+}
+
+/// A lane and its first incarnation, which has attached itself, or which the lane was made with.
+fn home_of_first(made_with_it: bool, capacity: usize) -> (Arc<Home>, u32) {
+    if made_with_it {
+        return (Arc::new(Home(Lane::with(capacity, Unit::Messages, Overflow::Wait, 1))), 1);
+    }
+    let lane = home(capacity);
+    let first = lane.attach(|_| true).unwrap();
+    (lane, first)
 }
 
 const UNBOUNDED: usize = usize::MAX;
@@ -141,8 +151,7 @@ enum Left {
 /// The companion's loop: requests first, then what is in hand, then the next batch, or sleep.
 fn serve(lane: &Queue, incarnation: u32, got: &mut Vec<u32>, enough: impl Fn(&[u32]) -> bool) -> Left {
     let sleeper = Sleeper::new();
-    lane.set_task(incarnation, sleeper.waker.clone());
-    let mut tenancy = lane.enter(incarnation);
+    let mut tenancy = lane.enter(incarnation, Some(sleeper.waker.clone()));
     while !enough(got) {
         if lane.ctl() & END != 0 {
             return Left::Ended;
@@ -317,7 +326,7 @@ fn an_end_signal_reaches_a_task_that_waits_elsewhere() {
         let killer = thread::spawn(move || assert!(killer.ring_end(first)));
         let sleeper = Sleeper::new();
         lane.set_task(first, sleeper.waker.clone());
-        drop(lane.enter(first));
+        drop(lane.enter(first, None));
         let hook = Sleeper::new();
         lane.set_task(first, hook.waker.clone());
         hook.wait(|_| if lane.ctl() & END != 0 { Poll::Ready(()) } else { Poll::Pending });
@@ -344,34 +353,35 @@ fn an_end_signal_for_a_predecessor_does_not_end_its_successor() {
 /// The consumer that is fenced off may be anywhere: before its first look, in the middle of a batch, about to park.
 #[test]
 fn a_fence_hands_what_is_unhandled_to_the_successor() {
-    model(|| {
-        let lane = home(4);
-        let first = lane.attach(|_| true).unwrap();
-        (10..13).for_each(|entry| drop(push(&lane, entry).unwrap()));
-        let stuck = lane.clone();
-        let stuck = thread::spawn(move || {
-            let mut got = Vec::new();
-            let left = serve(&stuck, first, &mut got, |got| got.len() == 3);
-            assert_eq!(left == Left::Gone, got.len() < 3);
-            got
+    for made_with_it in [false, true] {
+        model(move || {
+            let (lane, first) = home_of_first(made_with_it, 4);
+            (10..13).for_each(|entry| drop(push(&lane, entry).unwrap()));
+            let stuck = lane.clone();
+            let stuck = thread::spawn(move || {
+                let mut got = Vec::new();
+                let left = serve(&stuck, first, &mut got, |got| got.len() == 3);
+                assert_eq!(left == Left::Gone, got.len() < 3);
+                got
+            });
+            lane.fence(first);
+            let second = lane.attach(|_| true).unwrap();
+            push(&lane, 20).unwrap();
+            let mut later = Vec::new();
+            assert_eq!(serve(&lane, second, &mut later, |got| got.contains(&20)), Left::Enough);
+            let mut all = stuck.join().unwrap();
+            all.extend(later);
+            assert_eq!(all, [10, 11, 12, 20]);
+            assert_eq!(room(&lane), 4);
         });
-        lane.fence(first);
-        let second = lane.attach(|_| true).unwrap();
-        push(&lane, 20).unwrap();
-        let mut later = Vec::new();
-        assert_eq!(serve(&lane, second, &mut later, |got| got.contains(&20)), Left::Enough);
-        let mut all = stuck.join().unwrap();
-        all.extend(later);
-        assert_eq!(all, [10, 11, 12, 20]);
-        assert_eq!(room(&lane), 4);
-    });
+    }
 }
 
 /// The first is still at its vain look into the hand while the second is given up, too.
 #[test]
 fn who_was_given_up_does_not_cover_for_its_successor() {
     preempted(5, || {
-        let hand = Arc::new(Owned::new(0));
+        let hand = Arc::new(Owned::new(0, 1));
         let looks = |owner| {
             let hand = hand.clone();
             thread::spawn(move || {
@@ -398,7 +408,7 @@ fn the_bell_is_exchanged_when_nobody_rings_it() {
         let lane = home(UNBOUNDED);
         let first = lane.attach(|_| true).unwrap();
         lane.set_task(first, Sleeper::new().waker);
-        let mut parked = lane.enter(first);
+        let mut parked = lane.enter(first, None);
         assert!(parked.next().is_none());
         let senders = [10, 20].map(|entry| {
             let lane = lane.clone();
@@ -436,27 +446,28 @@ fn a_fenced_consumer_takes_no_request_of_its_successor() {
 
 #[test]
 fn closing_refuses_or_hands_back() {
-    model(|| {
-        let lane = home(2);
-        let first = lane.attach(|_| true).unwrap();
-        push(&lane, 8).unwrap();
-        push(&lane, 9).unwrap();
-        let consumer = lane.clone();
-        let consumer = thread::spawn(move || {
-            let mut got = Vec::new();
-            assert_eq!(serve(&consumer, first, &mut got, |_| false), Left::Gone);
-            got
+    for made_with_it in [false, true] {
+        model(move || {
+            let (lane, first) = home_of_first(made_with_it, 2);
+            push(&lane, 8).unwrap();
+            push(&lane, 9).unwrap();
+            let consumer = lane.clone();
+            let consumer = thread::spawn(move || {
+                let mut got = Vec::new();
+                assert_eq!(serve(&consumer, first, &mut got, |_| false), Left::Gone);
+                got
+            });
+            let sender = lane.clone();
+            let sender = thread::spawn(move || (10..12).filter(|entry| tell(&sender, *entry)).collect::<Vec<_>>());
+            let left = lane.close();
+            let accepted = sender.join().unwrap();
+            let mut all = consumer.join().unwrap();
+            all.extend(left.entries.into_iter().map(number));
+            assert_eq!(all, [&[8, 9], &accepted[..]].concat());
+            assert_eq!(push(&lane, 13), Err(Refused::Closed(entry(13))));
+            assert_eq!(lane.close().entries, []);
         });
-        let sender = lane.clone();
-        let sender = thread::spawn(move || (10..12).filter(|entry| tell(&sender, *entry)).collect::<Vec<_>>());
-        let left = lane.close();
-        let accepted = sender.join().unwrap();
-        let mut all = consumer.join().unwrap();
-        all.extend(left.entries.into_iter().map(number));
-        assert_eq!(all, [&[8, 9], &accepted[..]].concat());
-        assert_eq!(push(&lane, 13), Err(Refused::Closed(entry(13))));
-        assert_eq!(lane.close().entries, []);
-    });
+    }
 }
 
 #[test]

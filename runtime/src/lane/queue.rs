@@ -202,26 +202,34 @@ fn wake(waker: Option<Waker>) {
 }
 
 impl<M, S> Lane<M, S> {
-    /// Bounded in messages; `capacity` of `usize::MAX` is unbounded.
+    /// Bounded in messages.
+    #[cfg(test)]
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
-        let drops = capacity != usize::MAX && overflow == Overflow::DropOldest;
-        Lane::with(Mode::new(if drops { ONE_BY_ONE } else { 0 }), capacity, Unit::Messages, overflow)
+        Lane::with(capacity, Unit::Messages, overflow, 0)
     }
 
-    /// Bounded in bytes. Its entries are taken one by one, because their weights lie in the queue.
+    /// Bounded in bytes.
+    #[cfg(test)]
     pub(crate) fn in_bytes(limit: usize, overflow: Overflow) -> Self {
-        if limit == usize::MAX {
-            return Lane::new(limit, overflow);
-        }
-        Lane::with(Mode::new(ONE_BY_ONE | BYTES), limit, Unit::Bytes, overflow)
+        Lane::with(limit, Unit::Bytes, overflow, 0)
     }
 
-    fn with(mode: Mode, capacity: usize, unit: Unit, overflow: Overflow) -> Self {
-        let scales = (unit == Unit::Bytes).then(|| Box::new(Scales::new()));
+    /// `capacity` of `usize::MAX` is unbounded. `incarnation` has the lane, as if it had attached itself; 0: nobody.
+    #[inline(always)]
+    pub(crate) fn with(capacity: usize, unit: Unit, overflow: Overflow, incarnation: u32) -> Self {
+        let unit = if capacity == usize::MAX { Unit::Messages } else { unit };
+        let mut mode = Mode::new(incarnation);
+        let mut scales = None;
+        if unit == Unit::Bytes {
+            mode.set(ONE_BY_ONE | BYTES); // Because the weights lie in the queue.
+            scales = Some(Box::new(Scales::new()));
+        } else if capacity != usize::MAX && overflow == Overflow::DropOldest {
+            mode.set(ONE_BY_ONE);
+        }
         Lane {
             queue: Belled::new(Queue {
                 mode,
-                incarnation: 0,
+                incarnation,
                 entries: Backlog::new(),
                 capacity,
                 used: 0,
@@ -233,8 +241,8 @@ impl<M, S> Lane<M, S> {
             }),
             unit,
             hand: Hand {
-                ctl: AtomicU64::new(0),
-                batch: Owned::new(Block::default()),
+                ctl: AtomicU64::new(calm(incarnation)),
+                batch: Owned::new(Block::default(), incarnation),
                 popped: AtomicU32::new(0),
                 weighed: AtomicU64::new(0),
             },

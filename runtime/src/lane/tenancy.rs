@@ -12,6 +12,9 @@ use super::sync::Ordering;
 /// A consumer gives way after so many entries: at the end of the block that it has in hand then.
 const IN_A_ROW: u32 = 256;
 
+/// The chunk where nobody counts.
+const UNCOUNTED: u32 = u32::MAX;
+
 /// What the consumer finds when there is no entry for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Next {
@@ -33,7 +36,6 @@ pub(crate) enum Next {
 pub(crate) struct Tenancy<'a, M, S> {
     lane: &'a Lane<M, S>,
     incarnation: u32,
-    calm: u64,
     owner: Owner,
     /// Entries in hand.
     left: u32,
@@ -41,17 +43,22 @@ pub(crate) struct Tenancy<'a, M, S> {
     in_a_row: u32,
     /// What the last look in the queue has found.
     why: Next,
-    /// Room is given back in chunks of this many, so that senders are not woken one by one.
-    chunk: u64,
+    /// Room is given back in chunks of about this many, so that senders are not woken one by one.
+    chunk: u32,
     /// While suspended, `left` is put away here.
     suspended: Option<u32>,
 }
 
 impl<M, S> Lane<M, S> {
-    /// The consumer of `incarnation` enters; its task was set before.
-    pub(crate) fn enter(&self, incarnation: u32) -> Tenancy<'_, M, S> {
+    /// The consumer of `incarnation` enters, and takes what waits. `task` wakes its task wherever it waits, from here on;
+    /// `None`: it was set before.
+    #[inline(always)]
+    pub(crate) fn enter(&self, incarnation: u32, mut task: Option<Waker>) -> Tenancy<'_, M, S> {
         let mut queue = self.queue.lock();
         let is_ours = queue.incarnation == incarnation && !queue.mode.is(DETACHED);
+        if is_ours && task.is_some() {
+            task = queue.exchange(task);
+        }
         // Under the queue's lock, so that a fence comes before or after it.
         let owner = if is_ours { self.hand.batch.give(incarnation) } else { Owner::NOBODY };
         let left = self.hand.batch.by_owner(owner).map_or(0, |batch| batch.len() as u32);
@@ -59,19 +66,24 @@ impl<M, S> Lane<M, S> {
             queue.mode.set(SWOLLEN); // A predecessor's burst.
         }
         let counts = queue.is_bounded() && !queue.mode.is(ONE_BY_ONE);
-        let chunk = if counts { (queue.capacity / 4).clamp(1, 256) as u64 } else { u64::MAX };
-        drop(queue);
-        Tenancy {
+        let chunk = if counts { (queue.capacity / 4).clamp(1, 256) as u32 } else { UNCOUNTED };
+        let mut tenancy = Tenancy {
             lane: self,
             incarnation,
-            calm: calm(incarnation),
             owner,
             left,
             in_a_row: left,
             why: Next::Entries,
             chunk,
             suspended: None,
+        };
+        if is_ours && left == 0 && queue.mode.is_plain() && !queue.entries.is_empty() {
+            tenancy.why = tenancy.take_or_park(&mut queue);
+            tenancy.in_a_row = tenancy.left;
         }
+        drop(queue);
+        drop(task);
+        tenancy
     }
 
     fn suspend(&self, incarnation: u32, on: bool) {
@@ -91,7 +103,7 @@ impl<M, S> Tenancy<'_, M, S> {
     /// There is nothing to do but handle entries.
     #[inline(always)]
     pub(crate) fn is_calm(&self) -> bool {
-        self.lane.hand.ctl.load(Ordering::Acquire) == self.calm
+        self.lane.hand.ctl.load(Ordering::Acquire) == calm(self.incarnation)
     }
 
     /// The next entry; for none, `why` says why.
@@ -114,11 +126,11 @@ impl<M, S> Tenancy<'_, M, S> {
         let Some(entry) = batch.pop() else { return self.is_gone() };
         self.left -= 1;
         hand.popped.store(hand.popped.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        if self.chunk != u64::MAX && entry.weighs() {
+        if self.chunk != UNCOUNTED && entry.weighs() {
             let weighed = hand.weighed.load(Ordering::Relaxed) + 1;
             hand.weighed.store(weighed, Ordering::Release);
             drop(batch);
-            if weighed.is_multiple_of(self.chunk) {
+            if (weighed as u32).is_multiple_of(self.chunk) {
                 self.lane.give_room_back();
             }
         }
@@ -144,6 +156,12 @@ impl<M, S> Tenancy<'_, M, S> {
         if queue.incarnation != self.incarnation || !queue.mode.is_plain() {
             return self.refill_slowly(queue);
         }
+        self.take_or_park(&mut queue)
+    }
+
+    /// Of a queue with nothing to look at but entries.
+    #[inline(always)]
+    fn take_or_park(&mut self, queue: &mut Queue<M, S>) -> Next {
         if queue.is_bounded() {
             let weighed = self.lane.hand.weighed.load(Ordering::Relaxed);
             queue.used -= (weighed - queue.returned) as usize; // Nobody waits for it.
@@ -200,7 +218,7 @@ impl<M, S> Tenancy<'_, M, S> {
             return Next::Gone;
         }
         let mut wakes = Vec::new();
-        if self.chunk != u64::MAX {
+        if self.chunk != UNCOUNTED {
             self.lane.settle(&mut queue, &mut wakes);
         }
         queue.mode.clear(PARKED);

@@ -80,7 +80,7 @@ fn entries_come_out_in_order_and_a_parked_consumer_is_woken_once() {
     let lane = Queue::new(UNBOUNDED, Overflow::Wait);
     let (first, bell) = (attach(&lane), Arc::new(Bell::default()));
     lane.set_task(first, Waker::from(bell.clone()));
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     push_all(&lane, 0..3);
     assert_eq!(bell.rung(), 0, "a consumer that is inside is not woken");
     assert_eq!(next(&mut tenancy), Ok(0));
@@ -95,7 +95,7 @@ fn entries_come_out_in_order_and_a_parked_consumer_is_woken_once() {
 fn a_consumer_gives_way_after_256_entries_at_the_end_of_a_block() {
     let lane = Queue::new(UNBOUNDED, Overflow::Wait);
     let first = attach(&lane);
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     let mut rows = Vec::new();
     for burst in [255, 255, 600, 3] {
         push_all(&lane, 0..burst);
@@ -115,7 +115,7 @@ fn the_bound_is_exact_whatever_the_consumer_has_handled() {
     for capacity in [1, 2, 3, 8, 100, 1024] {
         let lane = Queue::new(capacity, Overflow::Wait);
         let first = attach(&lane);
-        let mut tenancy = lane.enter(first);
+        let mut tenancy = lane.enter(first, None);
         assert_eq!(room(&lane), capacity);
         for handled in [1, capacity / 3, capacity / 2 + 1] {
             let handled = handled.min(capacity);
@@ -135,7 +135,7 @@ fn signals_and_tells_to_oneself_take_no_notice_of_the_bound() {
     assert_eq!(lane.push_self(entry(2), 1), Ok(()));
     assert_eq!(lane.len(), 4);
     let first = attach(&lane);
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     assert_eq!(take_all(&mut tenancy), [0, 1, SIGNAL, 2]);
     assert_eq!(room(&lane), 2);
 }
@@ -155,7 +155,7 @@ fn overflow_decides_who_goes() {
         push_all(&lane, [1, 2]);
         assert_eq!(push(&lane, 3), pushed, "{overflow:?}");
         let first = attach(&lane);
-        assert_eq!(take_all(&mut lane.enter(first)), left, "{overflow:?}");
+        assert_eq!(take_all(&mut lane.enter(first, None)), left, "{overflow:?}");
     }
 }
 
@@ -163,7 +163,7 @@ fn overflow_decides_who_goes() {
 fn dropping_the_oldest_never_drops_what_was_pushed_last() {
     let lane = Queue::new(1, Overflow::DropOldest);
     let first = attach(&lane);
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     push_all(&lane, [0]);
     assert_eq!(next(&mut tenancy), Ok(0));
     assert_eq!(push(&lane, 1), Ok(Pushed::Queued));
@@ -175,7 +175,7 @@ fn dropping_the_oldest_never_drops_what_was_pushed_last() {
 fn a_drain_refuses_the_new_and_ends_when_the_queue_is_empty() {
     let lane = Queue::new(4, Overflow::Wait);
     let first = attach(&lane);
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     push_all(&lane, 0..3);
     assert_eq!(next(&mut tenancy), Ok(0));
     lane.drain();
@@ -189,7 +189,7 @@ fn a_drain_refuses_the_new_and_ends_when_the_queue_is_empty() {
 fn closing_hands_back_everything_in_order() {
     let lane = Queue::new(UNBOUNDED, Overflow::Wait);
     let first = attach(&lane);
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     push_all(&lane, 0..3);
     assert_eq!(next(&mut tenancy), Ok(0));
     push_all(&lane, 3..5);
@@ -208,7 +208,7 @@ fn closing_hands_back_everything_in_order() {
 fn a_fence_keeps_the_hand_for_the_successor() {
     let lane = Queue::new(8, Overflow::Wait);
     let first = attach(&lane);
-    let mut stuck = lane.enter(first);
+    let mut stuck = lane.enter(first, None);
     push_all(&lane, 0..4);
     assert_eq!(next(&mut stuck), Ok(0));
     push_all(&lane, 4..6);
@@ -216,7 +216,7 @@ fn a_fence_keeps_the_hand_for_the_successor() {
     assert!(!lane.fence(first), "once");
     let second = attach(&lane);
     assert_eq!(next(&mut stuck), Err(Next::Gone));
-    assert_eq!(take_all(&mut lane.enter(second)), [1, 2, 3, 4, 5]);
+    assert_eq!(take_all(&mut lane.enter(second, None)), [1, 2, 3, 4, 5]);
     assert_eq!(room(&lane), 8);
 }
 
@@ -225,11 +225,11 @@ fn what_crashed_goes_before_all_others() {
     let lane = Queue::new(4, Overflow::Wait);
     let first = attach(&lane);
     push_all(&lane, 0..3);
-    assert_eq!(next(&mut lane.enter(first)), Ok(0)); // It crashes: the consumer has left.
+    assert_eq!(next(&mut lane.enter(first, None)), Ok(0)); // It crashes: the consumer has left.
     lane.push_front(entry(0)).unwrap();
     assert_eq!(lane.len(), 3);
     let second = attach(&lane);
-    assert_eq!(take_all(&mut lane.enter(second)), [0, 1, 2]);
+    assert_eq!(take_all(&mut lane.enter(second, None)), [0, 1, 2]);
     assert_eq!(room(&lane), 4);
 }
 
@@ -238,7 +238,7 @@ fn suspended_only_requests_are_taken() {
     let lane = Queue::new(UNBOUNDED, Overflow::Wait);
     let (first, bell) = (attach(&lane), Arc::new(Bell::default()));
     lane.set_task(first, Waker::from(bell.clone()));
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     push_all(&lane, 0..2);
     assert_eq!(next(&mut tenancy), Ok(0));
     tenancy.suspend(true);
@@ -259,7 +259,7 @@ fn who_waits_for_room_finds_what_the_consumer_has_not_given_back() {
     let home = Arc::new(Home(Queue::new(8, Overflow::Wait))); // Given back two by two.
     let lane = &home.0;
     let first = attach(lane);
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     assert_eq!(room(lane), 8);
     let mut waits = Reserve::new(home.clone(), 1);
     assert_eq!(waits.poll(Waker::noop()), Poll::Pending);
@@ -276,7 +276,7 @@ fn a_burst_gives_its_memory_back() {
     let first = attach(&lane);
     push_all(&lane, 0..100_000);
     assert!(lane.buffered() >= 100_000);
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     take_all(&mut tenancy);
     push_all(&lane, 0..10);
     take_all(&mut tenancy);
@@ -291,7 +291,7 @@ fn who_waits_for_room_gets_it_whatever_the_overflow_policy() {
         let home = Arc::new(Home(Queue::new(1, overflow)));
         let lane = &home.0;
         let first = attach(lane);
-        let mut tenancy = lane.enter(first);
+        let mut tenancy = lane.enter(first, None);
         push_all(lane, [0]);
         let bell = Arc::new(Bell::default());
         let mut waits = Reserve::new(home.clone(), 1);

@@ -22,7 +22,7 @@ fn fill(lane: &Queue, loads: impl IntoIterator<Item = Load>) {
 
 fn all(lane: &Queue) -> Vec<u32> {
     let incarnation = attach(lane);
-    let got = take_all(&mut lane.enter(incarnation));
+    let got = take_all(&mut lane.enter(incarnation, None));
     assert_eq!(lane.bytes(), Some(0), "what is handled weighs nothing");
     got
 }
@@ -90,7 +90,7 @@ fn what_is_heavier_than_the_bound_goes_in_alone() {
     fill(&home.0, [(1, 1), (2, 1)]);
     let (waits, bell) = wait(&home, 11);
     let first = attach(&home.0);
-    let mut tenancy = home.0.enter(first);
+    let mut tenancy = home.0.enter(first, None);
     assert_eq!((next(&mut tenancy), bell.rung()), (Ok(1), 0), "not beside another");
     assert_eq!((next(&mut tenancy), bell.rung()), (Ok(2), 1), "when nothing is left");
     assert_eq!(waits.fill(entry(3)), Ok(()));
@@ -106,7 +106,7 @@ fn a_heavy_one_that_waits_is_not_passed_by_light_ones() {
     let (light, light_bell) = wait(&home, 1);
     assert_eq!(push((5, 1), &home.0), Err(Refused::Full(entry(5))), "a newcomer");
     let first = attach(&home.0);
-    let mut tenancy = home.0.enter(first);
+    let mut tenancy = home.0.enter(first, None);
     assert_eq!(next(&mut tenancy), Ok(1));
     assert_eq!((heavy_bell.rung(), light_bell.rung()), (0, 0), "six are free");
     assert_eq!(next(&mut tenancy), Ok(2));
@@ -139,11 +139,11 @@ fn a_restart_keeps_the_account() {
     let lane = lane(10, Overflow::Wait);
     fill(&lane, [(1, 3), (2, 3), (3, 4)]);
     let first = attach(&lane);
-    assert_eq!(next(&mut lane.enter(first)), Ok(1)); // It crashes: the consumer has left.
+    assert_eq!(next(&mut lane.enter(first, None)), Ok(1)); // It crashes: the consumer has left.
     lane.push_front(entry(1)).unwrap();
     assert_eq!((lane.bytes(), lane.len()), (Some(7), 3), "what is retried has no weight any more");
     let second = attach(&lane);
-    let mut stuck = lane.enter(second);
+    let mut stuck = lane.enter(second, None);
     assert_eq!((next(&mut stuck), next(&mut stuck)), (Ok(1), Ok(2)));
     assert!(lane.fence(second));
     assert_eq!(lane.bytes(), Some(4));
@@ -162,7 +162,7 @@ fn what_is_exempt_counts_and_is_let_in() {
     assert_eq!(lane.push_exempt(entry(SIGNAL), 7), Ok(()));
     assert_eq!(lane.bytes(), Some(21), "all but the signal");
     let first = attach(&lane);
-    let mut tenancy = lane.enter(first);
+    let mut tenancy = lane.enter(first, None);
     assert_eq!(next(&mut tenancy), Ok(1));
     assert_eq!(push((4, 1), &lane), Err(Refused::Full(entry(4))), "eleven are there");
     assert_eq!(next(&mut tenancy), Ok(2));
@@ -184,7 +184,7 @@ fn nothing_is_dropped_in_vain_and_granted_room_is_not_taken() {
     assert_eq!(push((5, 2), &home.0), Ok(Pushed::Dropped(entry(5))), "one free byte is not its own");
     assert_eq!(granted.fill(entry(6)), Ok(()));
     let first = attach(&home.0);
-    let mut tenancy = home.0.enter(first);
+    let mut tenancy = home.0.enter(first, None);
     assert_eq!((next(&mut tenancy), bell.rung()), (Ok(4), 0));
     assert_eq!((next(&mut tenancy), bell.rung()), (Ok(6), 1));
 }

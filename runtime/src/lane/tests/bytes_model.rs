@@ -164,7 +164,7 @@ impl Stage<'_> {
             self.model.retried = Some(last);
         }
         self.incarnation = attach(lane);
-        self.tenancy = Some(self.home.0.enter(self.incarnation));
+        self.tenancy = Some(self.home.0.enter(self.incarnation, None));
     }
 
     fn wait(&mut self, name: usize, weight: usize) {
@@ -242,7 +242,7 @@ fn play(seed: u64) {
         granted: BTreeMap::new(),
         woken: Vec::new(),
     };
-    let tenancy = Some(home.0.enter(incarnation));
+    let tenancy = Some(home.0.enter(incarnation, None));
     let mut stage = Stage { home: &home, incarnation, tenancy, model, waits: BTreeMap::new(), last: None, count: 0 };
     for _ in 0..dice.roll(250) {
         stage.step(&mut dice);

@@ -125,7 +125,7 @@ fn wake_by_task() -> Measure {
 
 fn wake_by_thread() -> Measure {
     let mut measure =
-        Measure::new("wake-thread", "empty → non-empty wake, told by a thread; the worker sleeps too", 300)
+        Measure::new("wake-thread", "empty → non-empty wake, told by a thread; the worker sleeps too", 600)
             .readings(Unit::Nanoseconds, LATENCY)
             .bound(Bound::ratio("proscenium", "tokio", 1.1))
             .bound(Bound::ratio("proscenium", "tokio", 1.1).reading(1))

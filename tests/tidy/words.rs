@@ -57,6 +57,18 @@ pub const RULES: &[Rule] = &[
                 ],
                 caught: &[],
             },
+            Sample {
+                files: &[
+                    ("Cargo.toml", "[package]\nname = \"proscenium\"\n"),
+                    ("cli/Cargo.toml", "[package]\nname = \"proscenium-cli\"\n"),
+                    ("cli/examples/shell.rs", ""),
+                    (
+                        "README.md",
+                        "`cargo run -p proscenium-cli --example shell`\n`cargo run -p proscenium-cli --example tour`\n`cargo run --example shell`\n",
+                    ),
+                ],
+                caught: &["README.md:2", "README.md:3"],
+            },
         ],
     },
     Rule {
@@ -158,13 +170,18 @@ fn cargo_words(tree: &Tree, found: &mut Found) {
         for (line, text) in
             prose(file).into_iter().filter(|(_, text)| text.contains("cargo ") || text.contains("$(CARGO) "))
         {
+            let packages = after(text, "-p");
+            // Without a package it is one of the root's.
+            let folder = packages.iter().find_map(|package| tree.crates.iter().find(|krate| krate.name == *package));
+            let folder = folder.map(|krate| format!("{}/", krate.folder)).filter(|folder| folder != "/");
             for example in after(text, "--example") {
-                let paths = [format!("examples/{example}.rs"), format!("examples/{example}/main.rs")];
+                let place = format!("{}examples/{example}", folder.as_deref().unwrap_or_default());
+                let paths = [format!("{place}.rs"), format!("{place}/main.rs")];
                 if !paths.iter().any(|path| tree.file(path).is_some()) {
                     found.at(&file.path, line, format!("there is no example {example}"));
                 }
             }
-            for package in after(text, "-p").into_iter().filter(|package| package.starts_with("proscenium")) {
+            for package in packages.into_iter().filter(|package| package.starts_with("proscenium")) {
                 if !tree.crates.iter().any(|krate| krate.name == package) {
                     found.at(&file.path, line, format!("there is no package {package}"));
                 }

@@ -1,0 +1,550 @@
+//! What a supervisor decides: OTP's `supervisor.erl` as a value, without processes and clocks.
+//!
+//! ```text
+//!   what the mailbox has: Exited · TryAgain · Start, Terminate, … · End ──┐
+//!                                                                         ├─▶ on ──▶ Start · Stop · TryAgain · Reply · End
+//!   how an action went:   Started · Stopped ──────────────────────────────┘
+//! ```
+//!
+//! A supervisor does one thing at a time: while it starts or stops a child it takes nothing from its mailbox. So after
+//! [`Action::Start`] comes [`Event::Started`], after [`Action::Stop`] a [`Event::Stopped`] for each, and only when a call
+//! to `on` has ordered neither comes what the mailbox has next.
+//!
+//! **Promises**: children start in order and stop in reverse; never more than `intensity` restarts in a period; a child
+//! that was terminated is not restarted by itself.
+//! **Bounds**: restarts by the window; one action under way, or one for each dynamic child at the end.
+
+use std::collections::VecDeque;
+
+use proscenium_runtime::{Exit, Now};
+
+use crate::child_spec::{ChildFlags, ChildId, Restart};
+use crate::children::{Child, Children, Place, State};
+use crate::intensity::Window;
+use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
+
+/// What has happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// The supervisor begins: its children are to be started.
+    Begin,
+    /// The process of a child's n-th start has ended by itself.
+    Exited {
+        /// Whose.
+        child: Place,
+        /// Of which start.
+        start: u64,
+        /// Why.
+        exit: Exit,
+    },
+    /// A restart that failed is tried again.
+    TryAgain(Place),
+    /// `start_child` with a spec.
+    StartChild(ChildId, ChildFlags),
+    /// `start_child` of a `simple_one_for_one` supervisor.
+    StartDynamic,
+    /// `terminate_child` by name.
+    Terminate(ChildId),
+    /// `terminate_child` of a dynamic child.
+    TerminateDynamic(Place),
+    /// `restart_child`.
+    Restart(ChildId),
+    /// `delete_child`.
+    Delete(ChildId),
+    /// The supervisor is to end: its parent has, or it was asked to.
+    End(Exit),
+    /// A start is over.
+    Started(Outcome),
+    /// A child that was to be stopped has ended. A dynamic one that had no process any more, too.
+    Stopped(Place),
+}
+
+/// How a start went.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// The process runs.
+    Running,
+    /// It is not wanted now: OTP's `ignore`.
+    Ignored,
+    /// It failed.
+    Failed(Exit),
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, PartialEq, Debug)]
+#[must_use = "an action that is not carried out leaves the core and the world apart"]
+pub enum Action {
+    /// Start this child; `start` tells its process from those before.
+    Start {
+        /// Whom.
+        child: Place,
+        /// The how many-th start of the child this is.
+        start: u64,
+    },
+    /// Stop these children as their `shutdown` says, all at once.
+    Stop(Vec<Place>),
+    /// The spec is gone, and the place will not be used again.
+    Forget(Place),
+    /// Put [`Event::TryAgain`] at the end of the mailbox, so that what waits there is heard first.
+    TryAgain(Place),
+    /// Answer the request.
+    Reply(Reply),
+    /// All children were started, or ignored.
+    Ready,
+    /// A child did not start, so the supervisor does not: those before it have been stopped. It ends.
+    StartFailed(Place, Exit),
+    /// All children have been stopped: the supervisor ends.
+    End(Exit),
+    /// Something to tell of.
+    Report(Report),
+}
+
+/// An answer to a request.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reply {
+    /// It runs.
+    Running(Place),
+    /// Its start ignored it.
+    Ignored,
+    /// Done.
+    Done,
+    /// The start failed.
+    Failed(Exit),
+    /// There is no such child.
+    NotFound,
+    /// The child has a process.
+    AlreadyStarted(Place),
+    /// There is a spec of that name.
+    AlreadyPresent,
+    /// Not while the child runs.
+    StillRunning,
+    /// Not while its restart is tried again.
+    StillRestarting,
+    /// Its spec does not go with the supervisor.
+    Refused(SpecError),
+    /// Not with the one spec of a `simple_one_for_one` supervisor.
+    SimpleOneForOne,
+}
+
+/// What OTP's supervisor reports.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Report {
+    /// A child ended that is to be restarted, or with a crash.
+    ChildTerminated(Place, Exit),
+    /// A restart failed, or a start when the supervisor began.
+    StartError(Place, Exit),
+    /// This child's restart was one too many.
+    ReachedMaxRestartIntensity(Place),
+}
+
+/// What the core is in the middle of.
+#[derive(Debug)]
+enum Job {
+    Idle,
+    /// Starts these, the first of them now.
+    Starting(VecDeque<Place>, Why),
+    /// Stops these one after the other, the first of them now; then this.
+    Stopping(VecDeque<Place>, Then),
+    /// Stops dynamic children, so many still; then ends.
+    StoppingAll(usize, Exit),
+    /// It has ended.
+    Over,
+}
+
+/// Why children are started, and so what follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Why {
+    Begin,
+    Restart,
+    StartChild,
+    RestartChild,
+}
+
+/// What follows when children are stopped.
+#[derive(Clone, PartialEq, Debug)]
+enum Then {
+    /// Those from this place on are started, all but temporary ones, which are gone.
+    StartFrom(Place),
+    /// `terminate_child` is done.
+    Reply,
+    StartFailed(Place, Exit),
+    End(Exit),
+}
+
+/// The state of a supervisor.
+#[derive(Debug)]
+pub struct RestartCore {
+    flags: SupFlags,
+    /// Of a `simple_one_for_one` supervisor: what all children are.
+    template: Option<(ChildId, ChildFlags)>,
+    children: Children,
+    window: Window,
+    job: Job,
+}
+
+impl RestartCore {
+    /// A supervisor of these children, in start order.
+    ///
+    /// # Errors
+    /// The specs do not go together.
+    pub fn new(flags: SupFlags, specs: Vec<(ChildId, ChildFlags)>) -> Result<Self, SpecError> {
+        if flags.period == 0 {
+            return Err(SpecError::ZeroPeriod);
+        }
+        let mut children = Children::default();
+        for (id, child) in &specs {
+            flags.check(id, child)?;
+            if children.place_of(id).is_some() {
+                return Err(SpecError::DuplicateChildName(id.clone()));
+            }
+            children.add(id.clone(), *child);
+        }
+        let mut template = None;
+        if flags.strategy == Strategy::SimpleOneForOne {
+            let count = specs.len();
+            let [only] = <[_; 1]>::try_from(specs).map_err(|_| SpecError::NotOneSpec(count))?;
+            template = Some(only);
+            children = Children::default();
+        }
+        let window = Window::new(flags.intensity, flags.period);
+        Ok(RestartCore { flags, template, children, window, job: Job::Idle })
+    }
+
+    /// The supervisor's own flags.
+    #[must_use]
+    pub fn flags(&self) -> &SupFlags {
+        &self.flags
+    }
+
+    /// The one spec of a `simple_one_for_one` supervisor.
+    #[must_use]
+    pub fn template(&self) -> Option<&(ChildId, ChildFlags)> {
+        self.template.as_ref()
+    }
+
+    /// The children in start order.
+    pub fn children(&self) -> impl DoubleEndedIterator<Item = (Place, &Child)> {
+        self.children.iter()
+    }
+
+    /// The child at this place.
+    #[must_use]
+    pub fn child(&self, place: Place) -> Option<&Child> {
+        self.children.get(place)
+    }
+
+    /// The place of the child of this name.
+    #[must_use]
+    pub fn place_of(&self, id: &ChildId) -> Option<Place> {
+        self.children.place_of(id)
+    }
+
+    /// Takes what has happened, and says what is to be done.
+    ///
+    /// # Panics
+    /// When something else is told than what it waits for: see the module's doc.
+    #[must_use = "an action that is not carried out leaves the core and the world apart"]
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+        let mut out = Vec::new();
+        let is_outcome = matches!(event, Event::Started(_) | Event::Stopped(_));
+        assert_eq!(is_outcome, !matches!(self.job, Job::Idle), "{event:?} while the supervisor is at {:?}", self.job);
+        match event {
+            Event::Begin => self.begin(&mut out),
+            Event::Exited { child, start, exit } => self.exited(child, start, exit, now, &mut out),
+            Event::TryAgain(child) => {
+                if self.state(child) == Some(State::Restarting) {
+                    self.restart(child, now, &mut out);
+                }
+            }
+            Event::StartChild(id, flags) => self.start_child(id, flags, &mut out),
+            Event::StartDynamic => self.start_dynamic(&mut out),
+            Event::Terminate(id) => match self.children.place_of(&id) {
+                Some(child) => self.terminate(child, &mut out),
+                None => out.push(Action::Reply(self.unknown())),
+            },
+            Event::TerminateDynamic(child) => self.terminate(child, &mut out),
+            Event::Restart(id) => self.restart_child(&id, &mut out),
+            Event::Delete(id) => self.delete(&id, &mut out),
+            Event::End(exit) => self.end(exit, &mut out),
+            Event::Started(outcome) => self.started(outcome, &mut out),
+            Event::Stopped(child) => self.stopped(child, &mut out),
+        }
+        out
+    }
+
+    fn is_dynamic(&self) -> bool {
+        self.template.is_some()
+    }
+
+    fn state(&self, child: Place) -> Option<State> {
+        self.children.get(child).map(|child| child.state)
+    }
+
+    fn set(&mut self, child: Place, state: State) {
+        if let Some(child) = self.children.get_mut(child) {
+            child.state = state;
+        }
+    }
+
+    /// What a request by name hears where there is no such name.
+    fn unknown(&self) -> Reply {
+        if self.is_dynamic() { Reply::SimpleOneForOne } else { Reply::NotFound }
+    }
+
+    // ---- starts ----
+
+    fn begin(&mut self, out: &mut Vec<Action>) {
+        let all = self.children.iter().map(|(place, _)| place).collect();
+        self.start_all(all, Why::Begin, out);
+    }
+
+    /// Orders the first start, or says that there is nothing to start any more.
+    fn start_all(&mut self, rest: VecDeque<Place>, why: Why, out: &mut Vec<Action>) {
+        self.job = Job::Idle;
+        let Some(&first) = rest.front() else {
+            if why == Why::Begin {
+                out.push(Action::Ready);
+            }
+            return;
+        };
+        let Some(child) = self.children.get_mut(first) else { return };
+        child.starts += 1;
+        out.push(Action::Start { child: first, start: child.starts });
+        self.job = Job::Starting(rest, why);
+    }
+
+    fn started(&mut self, outcome: Outcome, out: &mut Vec<Action>) {
+        let Job::Starting(mut rest, why) = std::mem::replace(&mut self.job, Job::Idle) else {
+            panic!("a start is over that nobody has ordered")
+        };
+        let Some(child) = rest.pop_front() else { return };
+        match outcome {
+            Outcome::Running => {
+                let start = self.children.get(child).map_or(0, |child| child.starts);
+                self.set(child, State::Running(start));
+            }
+            Outcome::Ignored => self.retire(child, out),
+            Outcome::Failed(exit) => return self.failed(child, exit, why, out),
+        }
+        match (why, outcome) {
+            (Why::Begin | Why::Restart, _) => self.start_all(rest, why, out),
+            (Why::StartChild | Why::RestartChild, Outcome::Ignored) => out.push(Action::Reply(Reply::Ignored)),
+            (Why::StartChild | Why::RestartChild, _) => out.push(Action::Reply(Reply::Running(child))),
+        }
+    }
+
+    fn failed(&mut self, child: Place, exit: Exit, why: Why, out: &mut Vec<Action>) {
+        match why {
+            Why::Begin => {
+                out.push(Action::Report(Report::StartError(child, exit.clone())));
+                self.stop_in_turn(self.in_stop_order(), Then::StartFailed(child, exit), out);
+            }
+            // It is this one that is tried again, not the one whose exit began the round.
+            Why::Restart => {
+                self.set(child, State::Restarting);
+                out.push(Action::Report(Report::StartError(child, exit)));
+                out.push(Action::TryAgain(child));
+            }
+            Why::StartChild => {
+                self.forget(child, out);
+                out.push(Action::Reply(Reply::Failed(exit)));
+            }
+            Why::RestartChild => out.push(Action::Reply(Reply::Failed(exit))),
+        }
+    }
+
+    // ---- exits ----
+
+    fn exited(&mut self, child: Place, start: u64, exit: Exit, now: Now, out: &mut Vec<Action>) {
+        if self.state(child) != Some(State::Running(start)) {
+            return; // Of a process that was replaced, or stopped.
+        }
+        let Some(flags) = self.children.get(child).map(|child| child.flags) else { return };
+        let crashed = !exit.is_orderly();
+        if crashed || flags.restart == Restart::Permanent {
+            out.push(Action::Report(Report::ChildTerminated(child, exit)));
+        }
+        match flags.restart {
+            Restart::Permanent => self.restart(child, now, out),
+            Restart::Transient if crashed => self.restart(child, now, out),
+            Restart::Transient | Restart::Temporary => {
+                self.retire(child, out);
+                if flags.significant && self.shuts_down() {
+                    self.end(Exit::Shutdown, out);
+                }
+            }
+        }
+    }
+
+    /// A significant child has ended for good.
+    fn shuts_down(&self) -> bool {
+        match self.flags.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => true,
+            AutoShutdown::AllSignificant if self.is_dynamic() => self.children.is_empty(),
+            AutoShutdown::AllSignificant => {
+                !self.children.iter().any(|(_, child)| child.flags.significant && child.state != State::Down)
+            }
+        }
+    }
+
+    fn restart(&mut self, child: Place, now: Now, out: &mut Vec<Action>) {
+        if !self.window.add(now) {
+            out.push(Action::Report(Report::ReachedMaxRestartIntensity(child)));
+            self.retire(child, out);
+            return self.end(Exit::Shutdown, out);
+        }
+        let first = match self.flags.strategy {
+            Strategy::OneForOne | Strategy::SimpleOneForOne => {
+                return self.start_all(VecDeque::from([child]), Why::Restart, out);
+            }
+            Strategy::RestForOne => child,
+            Strategy::OneForAll => self.children.iter().next().map_or(child, |(first, _)| first),
+        };
+        self.set(child, State::Down);
+        let affected = self.children.from(first).rev().collect();
+        self.stop_in_turn(affected, Then::StartFrom(first), out);
+    }
+
+    /// The child has ended for good as far as the supervisor is concerned: a spec that is to stay stays.
+    fn retire(&mut self, child: Place, out: &mut Vec<Action>) {
+        let Some(known) = self.children.get_mut(child) else { return };
+        known.state = State::Down;
+        if known.flags.restart == Restart::Temporary || self.is_dynamic() {
+            self.forget(child, out);
+        }
+    }
+
+    fn forget(&mut self, child: Place, out: &mut Vec<Action>) {
+        self.children.remove(child);
+        out.push(Action::Forget(child));
+    }
+
+    // ---- stops ----
+
+    /// All of them, those started last first.
+    fn in_stop_order(&self) -> VecDeque<Place> {
+        self.children.iter().rev().map(|(place, _)| place).collect()
+    }
+
+    /// Stops those of them that run, one after the other.
+    fn stop_in_turn(&mut self, mut rest: VecDeque<Place>, then: Then, out: &mut Vec<Action>) {
+        while let Some(&child) = rest.front() {
+            if matches!(self.state(child), Some(State::Running(_))) {
+                out.push(Action::Stop(vec![child]));
+                self.job = Job::Stopping(rest, then);
+                return;
+            }
+            rest.pop_front();
+            self.retire(child, out);
+        }
+        self.job = Job::Idle;
+        match then {
+            Then::StartFrom(first) => {
+                let again = self.children.from(first).collect();
+                self.start_all(again, Why::Restart, out);
+            }
+            Then::Reply => out.push(Action::Reply(Reply::Done)),
+            Then::StartFailed(child, exit) => {
+                self.job = Job::Over;
+                out.push(Action::StartFailed(child, exit));
+            }
+            Then::End(exit) => {
+                self.job = Job::Over;
+                out.push(Action::End(exit));
+            }
+        }
+    }
+
+    fn stopped(&mut self, child: Place, out: &mut Vec<Action>) {
+        match std::mem::replace(&mut self.job, Job::Idle) {
+            Job::Stopping(mut rest, then) => {
+                rest.pop_front();
+                self.retire(child, out);
+                self.stop_in_turn(rest, then, out);
+            }
+            Job::StoppingAll(left, exit) => {
+                self.set(child, State::Down);
+                self.stop_dynamic(left - 1, exit, out);
+            }
+            job => panic!("{child:?} was stopped while the supervisor is at {job:?}"),
+        }
+    }
+
+    fn end(&mut self, exit: Exit, out: &mut Vec<Action>) {
+        if !self.is_dynamic() {
+            return self.stop_in_turn(self.in_stop_order(), Then::End(exit), out);
+        }
+        let running = self.children.iter().filter(|(_, child)| matches!(child.state, State::Running(_)));
+        let running: Vec<Place> = running.map(|(place, _)| place).collect();
+        let count = running.len();
+        if count > 0 {
+            out.push(Action::Stop(running));
+        }
+        self.stop_dynamic(count, exit, out);
+    }
+
+    fn stop_dynamic(&mut self, left: usize, exit: Exit, out: &mut Vec<Action>) {
+        if left > 0 {
+            self.job = Job::StoppingAll(left, exit);
+            return;
+        }
+        self.job = Job::Over;
+        out.push(Action::End(exit));
+    }
+
+    // ---- requests ----
+
+    fn start_child(&mut self, id: ChildId, flags: ChildFlags, out: &mut Vec<Action>) {
+        if let Err(error) = self.flags.check(&id, &flags) {
+            return out.push(Action::Reply(Reply::Refused(error)));
+        }
+        let known = self.children.place_of(&id);
+        let refused = match known.and_then(|child| Some((child, self.state(child)?))) {
+            _ if self.is_dynamic() => Reply::SimpleOneForOne,
+            Some((child, State::Running(_))) => Reply::AlreadyStarted(child),
+            Some(_) => Reply::AlreadyPresent,
+            None => {
+                let child = self.children.add(id, flags);
+                return self.start_all(VecDeque::from([child]), Why::StartChild, out);
+            }
+        };
+        out.push(Action::Reply(refused));
+    }
+
+    fn start_dynamic(&mut self, out: &mut Vec<Action>) {
+        let Some((id, flags)) = self.template.clone() else { return out.push(Action::Reply(Reply::NotFound)) };
+        let child = self.children.add_nameless(id, flags);
+        self.start_all(VecDeque::from([child]), Why::StartChild, out);
+    }
+
+    fn terminate(&mut self, child: Place, out: &mut Vec<Action>) {
+        self.stop_in_turn(VecDeque::from([child]), Then::Reply, out);
+    }
+
+    fn restart_child(&mut self, id: &ChildId, out: &mut Vec<Action>) {
+        match self.children.place_of(id).map(|child| (child, self.state(child))) {
+            Some((child, Some(State::Down))) => self.start_all(VecDeque::from([child]), Why::RestartChild, out),
+            other => out.push(Action::Reply(self.not_down(other.and_then(|(_, state)| state)))),
+        }
+    }
+
+    fn delete(&mut self, id: &ChildId, out: &mut Vec<Action>) {
+        match self.children.place_of(id).map(|child| (child, self.state(child))) {
+            Some((child, Some(State::Down))) => {
+                self.forget(child, out);
+                out.push(Action::Reply(Reply::Done));
+            }
+            other => out.push(Action::Reply(self.not_down(other.and_then(|(_, state)| state)))),
+        }
+    }
+
+    /// Why a child that is to be down is not.
+    fn not_down(&self, state: Option<State>) -> Reply {
+        match state {
+            Some(State::Running(_)) => Reply::StillRunning,
+            Some(State::Restarting) => Reply::StillRestarting,
+            Some(State::Down) | None => self.unknown(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Supervision's tests.
+
+mod decisions;

@@ -73,6 +73,12 @@ impl Exit {
         Exit::ShutdownWith(reason.into())
     }
 
+    /// The panic that `catch_unwind` has caught.
+    #[must_use]
+    pub fn caught(payload: &(dyn std::any::Any + Send)) -> Self {
+        Exit::of_panic(payload, None)
+    }
+
     pub(crate) fn of_panic(payload: &(dyn std::any::Any + Send), location: Option<Arc<str>>) -> Self {
         let message = payload
             .downcast_ref::<&str>()

@@ -5,6 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proscenium_runtime::Actor;
+
+use crate::supervised::{ActorChild, Start, SupervisorChild};
+use crate::supervisor::Supervisor;
+
 /// A child's name within its supervisor.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChildId(Arc<str>);
@@ -103,5 +108,73 @@ impl ChildFlags {
     #[must_use]
     pub const fn supervisor() -> Self {
         ChildFlags { shutdown: Shutdown::Infinity, child_type: ChildType::Supervisor, ..ChildFlags::worker() }
+    }
+}
+
+/// A child: its name, its flags, and how it is made.
+#[derive(Clone)]
+pub struct ChildSpec {
+    pub(crate) id: ChildId,
+    pub(crate) flags: ChildFlags,
+    pub(crate) start: Arc<dyn Start>,
+}
+
+impl ChildSpec {
+    /// An actor, made anew by `make` for each start; OTP's defaults for a worker.
+    pub fn new<A: Actor>(id: impl Into<ChildId>, make: impl Fn() -> A + Clone + Send + Sync + 'static) -> Self {
+        ChildSpec::of(id, ActorChild::new(make))
+    }
+
+    /// A supervisor below this one, built anew by `build` for each start; OTP's defaults for a supervisor.
+    ///
+    /// It is started with its children, and a restart of it starts new ones: refs to the old ones are good no more.
+    pub fn supervisor(id: impl Into<ChildId>, build: impl Fn() -> Supervisor + Clone + Send + Sync + 'static) -> Self {
+        ChildSpec::of(id, SupervisorChild(build)).flags(ChildFlags::supervisor())
+    }
+
+    /// Anything that can be started; OTP's defaults for a worker.
+    pub fn of(id: impl Into<ChildId>, start: impl Start) -> Self {
+        ChildSpec { id: id.into(), flags: ChildFlags::worker(), start: Arc::new(start) }
+    }
+
+    /// Other flags altogether.
+    #[must_use]
+    pub fn flags(mut self, flags: ChildFlags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// After which exits it is started again. Default: after each.
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.flags.restart = restart;
+        self
+    }
+
+    /// Its end may end the supervisor. Default: it does not.
+    #[must_use]
+    pub fn significant(mut self) -> Self {
+        self.flags.significant = true;
+        self
+    }
+
+    /// How it is stopped. Default: within five seconds.
+    #[must_use]
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.flags.shutdown = shutdown;
+        self
+    }
+
+    /// Worker or supervisor, for `count_children`. Default: worker.
+    #[must_use]
+    pub fn child_type(mut self, child_type: ChildType) -> Self {
+        self.flags.child_type = child_type;
+        self
+    }
+}
+
+impl fmt::Debug for ChildSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildSpec").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
     }
 }

@@ -11,9 +11,16 @@ mod child_spec;
 mod children;
 mod intensity;
 mod restart_core;
+mod running;
+mod shell;
 mod sup_flags;
+mod supervised;
+mod supervisor;
 
-pub use child_spec::{ChildFlags, ChildId, ChildType, Restart, Shutdown};
+pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdown};
 pub use children::{Child, Place, State};
 pub use restart_core::{Action, Event, Outcome, Reply, Report, RestartCore};
+pub use shell::{ChildInfo, Shell};
 pub use sup_flags::{AutoShutdown, Conflict, SpecError, Strategy, SupFlags};
+pub use supervised::{ActorChild, Notice, Start, Starting, Supervised};
+pub use supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef};

@@ -85,6 +85,8 @@ pub enum Action {
     Stop(Vec<Place>),
     /// The spec is gone, and the place will not be used again.
     Forget(Place),
+    /// The child is down, and nothing is about to start it: whoever waits for it waits in vain.
+    Retire(Place),
     /// Put [`Event::TryAgain`] at the end of the mailbox, so that what waits there is heard first.
     TryAgain(Place),
     /// Answer the request.
@@ -391,7 +393,7 @@ impl RestartCore {
     fn restart(&mut self, child: Place, now: Now, out: &mut Vec<Action>) {
         if !self.window.add(now) {
             out.push(Action::Report(Report::ReachedMaxRestartIntensity(child)));
-            self.retire(child, out);
+            self.rest(child, out);
             return self.end(Exit::Shutdown, out);
         }
         let first = match self.flags.strategy {
@@ -408,10 +410,26 @@ impl RestartCore {
 
     /// The child has ended for good as far as the supervisor is concerned: a spec that is to stay stays.
     fn retire(&mut self, child: Place, out: &mut Vec<Action>) {
+        self.rest(child, out);
+        if self.children.get(child).is_some() {
+            out.push(Action::Retire(child));
+        }
+    }
+
+    /// The child is down, and may be started again soon. Temporary children are not kept for that.
+    fn rest(&mut self, child: Place, out: &mut Vec<Action>) {
         let Some(known) = self.children.get_mut(child) else { return };
         known.state = State::Down;
-        if known.flags.restart == Restart::Temporary || self.is_dynamic() {
+        if known.flags.restart == Restart::Temporary || self.template.is_some() {
             self.forget(child, out);
+        }
+    }
+
+    /// What becomes of a child that was stopped, or was down anyway.
+    fn settle(&mut self, child: Place, then: &Then, out: &mut Vec<Action>) {
+        match then {
+            Then::Reply => self.retire(child, out),
+            Then::StartFrom(_) | Then::StartFailed(..) | Then::End(_) => self.rest(child, out),
         }
     }
 
@@ -436,7 +454,7 @@ impl RestartCore {
                 return;
             }
             rest.pop_front();
-            self.retire(child, out);
+            self.settle(child, &then, out);
         }
         self.job = Job::Idle;
         match then {
@@ -460,7 +478,7 @@ impl RestartCore {
         match std::mem::replace(&mut self.job, Job::Idle) {
             Job::Stopping(mut rest, then) => {
                 rest.pop_front();
-                self.retire(child, out);
+                self.settle(child, &then, out);
                 self.stop_in_turn(rest, then, out);
             }
             Job::StoppingAll(left, exit) => {

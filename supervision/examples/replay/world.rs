@@ -310,7 +310,7 @@ impl World {
                 self.processes[pid].is_alive = false;
             }
             Action::End(exit) => self.ended(pid, exit),
-            Action::Report(_) => {}
+            Action::Retire(_) | Action::Report(_) => {}
         }
     }
 

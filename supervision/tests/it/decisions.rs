@@ -90,6 +90,7 @@ impl Sup {
                 }
                 Action::TryAgain(child) => self.log.push(format!("again {}", self.name(child))),
                 Action::Forget(_) => self.log.push("forget".into()),
+                Action::Retire(child) => self.log.push(format!("retire {}", self.name(child))),
                 Action::Reply(reply) => self.log.push(format!("reply {}", words(&reply))),
                 Action::Ready => self.log.push("ready".into()),
                 Action::StartFailed(child, _) => self.log.push(format!("start failed {}", self.name(child))),
@@ -183,7 +184,7 @@ fn a_retry_does_nothing_for_a_child_that_was_terminated_meanwhile() {
     let mut sup = Sup::of_three(Strategy::OneForOne, 5);
     sup.fate("b", failed());
     sup.exit("b", crash());
-    assert_eq!(sup.on(Event::Terminate("b".into())), ["reply Done"]);
+    assert_eq!(sup.on(Event::Terminate("b".into())), ["retire b", "reply Done"]);
     assert_eq!(sup.again("b"), [""; 0]);
 }
 
@@ -213,10 +214,10 @@ fn temporary_children_that_are_stopped_for_a_sibling_are_gone() {
 #[test]
 fn a_sibling_s_restart_starts_those_that_were_terminated_or_ignored() {
     let mut sup = Sup::of_three(Strategy::OneForAll, 5);
-    assert_eq!(sup.on(Event::Terminate("c".into())), ["stop c", "reply Done"]);
+    assert_eq!(sup.on(Event::Terminate("c".into())), ["stop c", "retire c", "reply Done"]);
     assert_eq!(sup.state("c"), State::Down);
     sup.fate("b", Outcome::Ignored);
-    assert_eq!(sup.exit("a", crash()), ["stop b", "start a", "start b", "start c"]);
+    assert_eq!(sup.exit("a", crash()), ["stop b", "start a", "start b", "retire b", "start c"]);
     assert_eq!((sup.state("b"), sup.state("c")), (State::Down, State::Running(2)));
 }
 
@@ -280,7 +281,7 @@ fn a_start_child_that_comes_to_nothing_leaves_nothing() {
     sup.fate("x", Outcome::Ignored);
     assert_eq!(sup.on(start(Temporary)), ["start x", "forget", "reply Ignored"]);
     sup.fate("x", Outcome::Ignored);
-    assert_eq!(sup.on(start(Transient)), ["start x", "reply Ignored"], "its spec stays");
+    assert_eq!(sup.on(start(Transient)), ["start x", "retire x", "reply Ignored"], "its spec stays");
     assert_eq!(sup.state("x"), State::Down);
 }
 
@@ -294,13 +295,13 @@ fn the_last_significant_child_or_any_ends_the_supervisor() {
         sup
     };
     let mut any = of(AutoShutdown::AnySignificant);
-    assert_eq!(any.exit("a", Exit::Normal), ["stop c", "stop b", "forget", "end shutdown"]);
+    assert_eq!(any.exit("a", Exit::Normal), ["retire a", "stop c", "stop b", "forget", "end shutdown"]);
     let mut all = of(AutoShutdown::AllSignificant);
     assert_eq!(all.exit("a", crash()), ["start a"], "a restart is no end");
-    assert_eq!(all.exit("a", Exit::Normal), [""; 0]);
+    assert_eq!(all.exit("a", Exit::Normal), ["retire a"]);
     assert_eq!(all.exit("b", crash()), ["forget", "stop c", "end shutdown"]);
     let mut stopped = of(AutoShutdown::AnySignificant);
-    assert_eq!(stopped.on(Event::Terminate("a".into())), ["stop a", "reply Done"], "only by themselves");
+    assert_eq!(stopped.on(Event::Terminate("a".into())), ["stop a", "retire a", "reply Done"], "only by themselves");
 }
 
 #[test]

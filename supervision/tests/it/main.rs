@@ -1,3 +1,5 @@
 //! Supervision's tests.
 
+mod children;
 mod decisions;
+mod supervisor;

@@ -1,0 +1,327 @@
+//! Supervisors as people write and hold them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proscenium_runtime::{Actor, CallError, Exit, Node, Ref, SpawnError};
+
+use crate::child_spec::{ChildFlags, ChildId, ChildSpec};
+use crate::children::Place;
+use crate::restart_core::{Reply as Answer, RestartCore};
+use crate::shell::{Change, ChildInfo, Msg, Shell};
+use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
+use crate::supervised::Start;
+
+/// Requests wait as long as the supervisor needs, which may be the shutdown of a child: a day at most.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// A supervisor to be: its flags and its children, in start order.
+///
+/// ```
+/// use proscenium_runtime::{Node, actor_fn};
+/// use proscenium_supervision::Supervisor;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> proscenium_runtime::Result<()> {
+/// # std::panic::set_hook(Box::new(|_| {}));
+/// let node = Node::start("doc").await?;
+/// let supervisor = Supervisor::one_for_one()
+///     .child("divider", || actor_fn(|by: u32| println!("{}", 100 / by)))
+///     .start(&node)
+///     .await?;
+/// assert_eq!(supervisor.which_children().await?.len(), 1);
+/// # node.stop().await }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a supervisor runs when it is started"]
+pub struct Supervisor {
+    flags: SupFlags,
+    children: Vec<ChildSpec>,
+}
+
+impl Supervisor {
+    fn of(strategy: Strategy) -> Self {
+        Supervisor { flags: SupFlags { strategy, ..SupFlags::default() }, children: Vec::new() }
+    }
+
+    /// A child that ends is restarted alone.
+    pub fn one_for_one() -> Self {
+        Supervisor::of(Strategy::OneForOne)
+    }
+
+    /// When one child is restarted, all are: they cannot do without each other.
+    pub fn one_for_all() -> Self {
+        Supervisor::of(Strategy::OneForAll)
+    }
+
+    /// When one child is restarted, so are those that come after it: they build on it.
+    pub fn rest_for_one() -> Self {
+        Supervisor::of(Strategy::RestForOne)
+    }
+
+    /// Any number of children of one spec, started on demand.
+    pub fn simple_one_for_one(spec: ChildSpec) -> Self {
+        Supervisor::of(Strategy::SimpleOneForOne).spec(spec)
+    }
+
+    /// One restart more than `intensity` within `period` ends the supervisor. OTP's default: 1 in 5 s.
+    ///
+    /// OTP counts in whole seconds; a period between two counts as the longer.
+    pub fn intensity(mut self, intensity: usize, period: Duration) -> Self {
+        self.flags.intensity = intensity;
+        self.flags.period = period.as_secs() + u64::from(period.subsec_nanos() > 0);
+        self
+    }
+
+    /// Whether the ends of significant children end the supervisor. OTP's default: never.
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.flags.auto_shutdown = auto_shutdown;
+        self
+    }
+
+    /// A child with OTP's defaults: permanent, five seconds to stop. `make` is called for each start.
+    pub fn child<A: Actor>(self, id: impl Into<ChildId>, make: impl Fn() -> A + Clone + Send + Sync + 'static) -> Self {
+        self.spec(ChildSpec::new(id, make))
+    }
+
+    /// A child with options.
+    pub fn spec(mut self, spec: ChildSpec) -> Self {
+        self.children.push(spec);
+        self
+    }
+
+    /// The actor of this supervisor.
+    pub(crate) fn shell(&self) -> Result<Shell, SpecError> {
+        let specs = self.children.iter().map(|spec| (spec.id.clone(), spec.flags)).collect();
+        let core = RestartCore::new(self.flags, specs)?;
+        Ok(Shell::new(core, self.children.iter().map(|spec| spec.start.clone()).collect()))
+    }
+
+    /// Starts the supervisor and its children, in order.
+    ///
+    /// # Errors
+    /// The specs do not go together: nothing was started. Or a child did not start: those before it have been stopped.
+    pub async fn start(self, node: &Node) -> Result<SupervisorRef, StartError> {
+        node.spawn(self.shell()?).await.map_err(StartError::Start)
+    }
+}
+
+/// Why a supervisor did not start. Nothing of it runs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The specs do not go together.
+    Spec(SpecError),
+    /// A child did not start, or the node is stopping.
+    Start(SpawnError),
+}
+
+impl From<SpecError> for StartError {
+    fn from(error: SpecError) -> Self {
+        StartError::Spec(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Spec(error) => fmt::Display::fmt(error, f),
+            StartError::Start(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Why a request to a supervisor was not carried out. The children are as they were.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SupervisorError {
+    /// There is no such child.
+    NotFound,
+    /// The child has a process.
+    AlreadyStarted,
+    /// There is a spec of that name, without a process.
+    AlreadyPresent,
+    /// Not while the child runs; terminate it first.
+    Running,
+    /// Not while its restart is tried again; terminate it first.
+    Restarting,
+    /// The spec does not go with the supervisor.
+    Spec(SpecError),
+    /// The supervisor has one spec for all of its children, and they have no names of their own.
+    SimpleOneForOne,
+    /// The child did not start.
+    Start(Exit),
+    /// The supervisor is gone.
+    Gone(CallError),
+}
+
+impl fmt::Display for SupervisorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SupervisorError::NotFound => f.write_str("the supervisor has no such child"),
+            SupervisorError::AlreadyStarted => f.write_str("a child of that name runs"),
+            SupervisorError::AlreadyPresent => f.write_str(
+                "there is a child of that name; restart it with restart_child, or delete it with delete_child",
+            ),
+            SupervisorError::Running => f.write_str("the child runs; terminate it with terminate_child first"),
+            SupervisorError::Restarting => {
+                f.write_str("the child's restart is tried again; terminate it with terminate_child first")
+            }
+            SupervisorError::Spec(error) => fmt::Display::fmt(error, f),
+            SupervisorError::SimpleOneForOne => {
+                f.write_str("children of a simple_one_for_one supervisor have places, and no names of their own")
+            }
+            SupervisorError::Start(exit) => write!(f, "the child did not start: {exit}"),
+            SupervisorError::Gone(error) => write!(f, "the supervisor did not answer: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SupervisorError {}
+
+impl From<CallError> for SupervisorError {
+    fn from(error: CallError) -> Self {
+        SupervisorError::Gone(error)
+    }
+}
+
+/// A child that was started, or that its start did not want: OTP's `{ok, Pid}` and `{ok, undefined}`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Started {
+    /// It runs, at this place.
+    Running(Place),
+    /// Its start said [`Exit::Ignore`].
+    Ignored,
+}
+
+/// A running supervisor.
+#[derive(Clone, Debug)]
+pub struct SupervisorRef(pub(crate) Ref<Shell>);
+
+impl From<Ref<Shell>> for SupervisorRef {
+    fn from(actor: Ref<Shell>) -> Self {
+        SupervisorRef(actor)
+    }
+}
+
+impl AsRef<Ref<Shell>> for SupervisorRef {
+    fn as_ref(&self) -> &Ref<Shell> {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for SupervisorRef {
+    type Target = Ref<Shell>;
+
+    fn deref(&self) -> &Ref<Shell> {
+        &self.0
+    }
+}
+
+impl SupervisorRef {
+    async fn change(&self, change: Change) -> Result<Answer, SupervisorError> {
+        Ok(self.0.call(|reply| Msg::Change(change, reply)).within(PATIENCE).await?)
+    }
+
+    async fn start_by(&self, change: Change) -> Result<Started, SupervisorError> {
+        started(self.change(change).await?)
+    }
+
+    async fn done_by(&self, change: Change) -> Result<(), SupervisorError> {
+        started(self.change(change).await?).map(|_| ())
+    }
+
+    /// Adds a child behind all others, and starts it. One that fails leaves no spec.
+    ///
+    /// # Errors
+    /// There is one of that name, the spec does not go with the supervisor, or the start failed.
+    pub async fn start_child(&self, spec: ChildSpec) -> Result<Started, SupervisorError> {
+        self.start_by(Change::Start(spec)).await
+    }
+
+    /// Starts one more child of a `simple_one_for_one` supervisor, by its spec or in a way of its own.
+    ///
+    /// # Errors
+    /// The start failed, or the supervisor is of another strategy.
+    pub async fn start_dynamic(&self, start: Option<Arc<dyn Start>>) -> Result<Started, SupervisorError> {
+        self.start_by(Change::StartDynamic(start)).await
+    }
+
+    /// Stops a child. Its spec stays, for `restart_child` or a sibling's restart, unless it is temporary.
+    ///
+    /// # Errors
+    /// There is no such child, or children have no names here.
+    pub async fn terminate_child(&self, id: impl Into<ChildId>) -> Result<(), SupervisorError> {
+        self.done_by(Change::Terminate(id.into())).await
+    }
+
+    /// Stops the dynamic child at this place. One that is gone already is fine.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub async fn terminate_dynamic(&self, place: Place) -> Result<(), SupervisorError> {
+        self.done_by(Change::TerminateDynamic(place)).await
+    }
+
+    /// Starts a child again that was terminated, has ended, or was not wanted.
+    ///
+    /// # Errors
+    /// It runs, or its restart is tried again; there is none; the start failed.
+    pub async fn restart_child(&self, id: impl Into<ChildId>) -> Result<Started, SupervisorError> {
+        self.start_by(Change::Restart(id.into())).await
+    }
+
+    /// Takes away the spec of a child that is down.
+    ///
+    /// # Errors
+    /// It runs, or its restart is tried again; there is none.
+    pub async fn delete_child(&self, id: impl Into<ChildId>) -> Result<(), SupervisorError> {
+        self.done_by(Change::Delete(id.into())).await
+    }
+
+    /// The children, in start order.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub async fn which_children(&self) -> Result<Vec<ChildInfo>, SupervisorError> {
+        Ok(self.0.call(Msg::List).within(PATIENCE).await?)
+    }
+
+    /// The spec of a child, but its start; of a `simple_one_for_one` supervisor that of all.
+    ///
+    /// # Errors
+    /// There is no such child.
+    pub async fn get_childspec(&self, id: impl Into<ChildId>) -> Result<ChildFlags, SupervisorError> {
+        let id = id.into();
+        let flags = self.0.call(|reply| Msg::Flags(id, reply)).within(PATIENCE).await?;
+        flags.ok_or(SupervisorError::NotFound)
+    }
+
+    /// The ref of a child that is an actor of this type.
+    ///
+    /// # Errors
+    /// There is no such child, it is of another type, or it is down.
+    pub async fn child<A: Actor>(&self, id: impl Into<ChildId>) -> Result<A::Ref, SupervisorError> {
+        let id = id.into();
+        let found = self.0.call(|reply| Msg::Child(id, reply)).within(PATIENCE).await?;
+        let found = found.and_then(|found| found.downcast::<A::Ref>().ok());
+        found.map(|found| *found).ok_or(SupervisorError::NotFound)
+    }
+}
+
+fn started(answer: Answer) -> Result<Started, SupervisorError> {
+    match answer {
+        Answer::Running(place) => Ok(Started::Running(place)),
+        Answer::Ignored | Answer::Done => Ok(Started::Ignored),
+        Answer::Failed(exit) => Err(SupervisorError::Start(exit)),
+        Answer::NotFound => Err(SupervisorError::NotFound),
+        Answer::AlreadyStarted(_) => Err(SupervisorError::AlreadyStarted),
+        Answer::AlreadyPresent => Err(SupervisorError::AlreadyPresent),
+        Answer::StillRunning => Err(SupervisorError::Running),
+        Answer::StillRestarting => Err(SupervisorError::Restarting),
+        Answer::Refused(error) => Err(SupervisorError::Spec(error)),
+        Answer::SimpleOneForOne => Err(SupervisorError::SimpleOneForOne),
+    }
+}

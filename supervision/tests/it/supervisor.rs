@@ -1,0 +1,247 @@
+//! The supervisor itself, over real actors.
+
+use std::time::Duration;
+
+use proscenium_runtime::{Exit, Node};
+use proscenium_supervision::{
+    AutoShutdown, ChildSpec, Restart, Shell, Shutdown, StartError, Started, State, Supervisor, SupervisorError,
+    SupervisorRef,
+};
+
+use crate::children::{Child, Do, Log, Stop, node, settled, until, watched};
+
+async fn three(node: &Node, supervisor: Supervisor) -> (SupervisorRef, Log) {
+    let log = Log::default();
+    let supervisor =
+        ["a", "b", "c"].iter().fold(supervisor, |supervisor, name| supervisor.spec(Child::new(name, &log).spec()));
+    let supervisor = supervisor.start(node).await.expect("all start");
+    assert_eq!(log.take(), ["start a", "start b", "start c"]);
+    (supervisor, log)
+}
+
+async fn tell(supervisor: &SupervisorRef, id: &str, what: Do) {
+    let child = supervisor.child::<Child>(id).await.expect("it runs");
+    child.tell(what).await.expect("it takes it");
+}
+
+/// Waits until the log has this many lines more.
+async fn lines(log: &Log, count: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    until(async || {
+        all.extend(log.take());
+        all.len() >= count
+    })
+    .await;
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_is_answered_by_the_strategy() {
+    let rows = [
+        (Supervisor::one_for_one(), vec!["stop b boom", "start b"]),
+        (
+            Supervisor::one_for_all(),
+            vec!["stop b boom", "stop c shutdown", "stop a shutdown", "start a", "start b", "start c"],
+        ),
+        (Supervisor::rest_for_one(), vec!["stop b boom", "stop c shutdown", "start b", "start c"]),
+    ];
+    for (supervisor, want) in rows {
+        let node = node().await;
+        let (supervisor, log) = three(&node, supervisor).await;
+        tell(&supervisor, "b", Do::Exit(Exit::custom("boom"))).await;
+        assert_eq!(lines(&log, want.len()).await, want);
+        node.stop().await.expect("it stops");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ref_and_its_queue_outlive_a_restart() {
+    let node = node().await;
+    let (supervisor, _) = three(&node, Supervisor::one_for_one()).await;
+    let child = supervisor.child::<Child>("b").await.expect("it runs");
+    child.tell(Do::Panic).await.expect("it takes it");
+    assert_eq!(child.call(Do::Count).await.expect("the next one answers"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_restart_too_many_ends_the_supervisor_and_its_children() {
+    let node = node().await;
+    let (supervisor, log) = three(&node, Supervisor::one_for_one()).await;
+    let down = watched(supervisor.untyped()).await;
+    tell(&supervisor, "a", Do::Exit(Exit::custom("boom"))).await;
+    assert_eq!(lines(&log, 2).await, ["stop a boom", "start a"]);
+    tell(&supervisor, "a", Do::Exit(Exit::custom("boom"))).await;
+    assert_eq!(down.await, Exit::Shutdown);
+    assert_eq!(log.take(), ["stop a boom", "stop c shutdown", "stop b shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_supervisor_stops_its_children_in_reverse_order() {
+    let node = node().await;
+    let (supervisor, log) = three(&node, Supervisor::one_for_one()).await;
+    supervisor.stop().await.expect("it stops");
+    assert_eq!(
+        log.take(),
+        ["stop c normal", "stop b normal", "stop a normal"].map(|line| line.replace("normal", "shutdown"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_supervisor_takes_its_children_along() {
+    let node = node().await;
+    let (supervisor, log) = three(&node, Supervisor::one_for_one()).await;
+    let child = supervisor.child::<Child>("b").await.expect("it runs");
+    let down = watched(child.untyped()).await;
+    supervisor.kill();
+    assert_eq!(down.await, Exit::Killed);
+    assert_eq!(log.take(), [""; 0], "no stop hook runs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_does_not_start_fails_the_supervisor() {
+    let node = node().await;
+    let log = Log::default();
+    let bad = Child::new("b", &log);
+    bad.fate(Err(Exit::custom("nope")));
+    let supervisor = Supervisor::one_for_one().spec(Child::new("a", &log).spec()).spec(bad.spec());
+    let error = supervisor.start(&node).await.expect_err("b fails");
+    assert!(matches!(&error, StartError::Start(_)) && error.to_string().contains("\"b\": nope"), "{error}");
+    assert_eq!(log.take(), ["start a", "fail b", "stop a shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_restart_is_tried_again() {
+    let node = node().await;
+    let log = Log::default();
+    let child = Child::new("a", &log);
+    let supervisor = Supervisor::one_for_one().intensity(5, Duration::from_secs(5)).spec(child.spec());
+    let supervisor = supervisor.start(&node).await.expect("it starts");
+    child.fate(Err(Exit::custom("nope")));
+    child.fate(Err(Exit::custom("nope")));
+    tell(&supervisor, "a", Do::Exit(Exit::custom("boom"))).await;
+    assert_eq!(lines(&log, 5).await, ["start a", "stop a boom", "fail a", "fail a", "start a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_says_how_long_a_child_may_take() {
+    for (shutdown, took) in [(Shutdown::BrutalKill, 0), (Shutdown::Within(Duration::from_millis(700)), 700)] {
+        let node = node().await;
+        let log = Log::default();
+        let child = Child::new("a", &log).stops(Stop::Never);
+        let supervisor = Supervisor::one_for_one().spec(child.spec().shutdown(shutdown));
+        let supervisor = supervisor.start(&node).await.expect("it starts");
+        let began = tokio::time::Instant::now();
+        supervisor.terminate_child("a").await.expect("it stops");
+        assert_eq!(began.elapsed().as_millis(), took, "{shutdown:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_stop_hook_or_the_start_is_an_exit_like_any_other() {
+    let node = node().await;
+    let log = Log::default();
+    let supervisor = Supervisor::one_for_one()
+        .spec(Child::new("a", &log).stops(Stop::Panics).spec())
+        .spec(Child::new("b", &log).spec())
+        .start(&node)
+        .await
+        .expect("they start");
+    supervisor.terminate_child("a").await.expect("it stops");
+    assert!(matches!(supervisor.restart_child("a").await, Ok(Started::Running(_))));
+    let make = || -> Child { panic!("in the making") };
+    let error = supervisor.start_child(ChildSpec::new("p", make)).await.expect_err("it cannot be made");
+    assert!(matches!(&error, SupervisorError::Start(Exit::Panic(_))), "{error}");
+    settled(&supervisor).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_come_and_go_by_request() {
+    let node = node().await;
+    let (supervisor, log) = three(&node, Supervisor::one_for_one()).await;
+    let d = Child::new("d", &log);
+    supervisor.start_child(d.spec()).await.expect("it starts");
+    assert!(matches!(supervisor.start_child(d.spec()).await, Err(SupervisorError::AlreadyStarted)));
+    assert!(matches!(supervisor.delete_child("d").await, Err(SupervisorError::Running)));
+    let child = supervisor.child::<Child>("d").await.expect("it runs");
+    supervisor.terminate_child("d").await.expect("it stops");
+    assert!(child.call(Do::Count).await.is_err(), "nobody waits for a restart that may never come");
+    assert!(matches!(supervisor.start_child(d.spec()).await, Err(SupervisorError::AlreadyPresent)));
+    supervisor.restart_child("d").await.expect("it starts");
+    supervisor.terminate_child("d").await.expect("it stops");
+    supervisor.delete_child("d").await.expect("it is down");
+    assert!(matches!(supervisor.restart_child("d").await, Err(SupervisorError::NotFound)));
+    let names: Vec<_> =
+        supervisor.which_children().await.expect("it lives").into_iter().map(|child| child.id).collect();
+    assert_eq!(names, ["a", "b", "c"].map(Into::into));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_significant_child_ends_the_supervisor() {
+    let node = node().await;
+    let log = Log::default();
+    let spec = Child::new("a", &log).spec().restart(Restart::Transient).significant();
+    let supervisor = Supervisor::one_for_one().auto_shutdown(AutoShutdown::AnySignificant).spec(spec);
+    let supervisor = supervisor.spec(Child::new("b", &log).spec()).start(&node).await.expect("they start");
+    let down = watched(supervisor.untyped()).await;
+    tell(&supervisor, "a", Do::Exit(Exit::Normal)).await;
+    assert_eq!(down.await, Exit::Shutdown);
+    assert_eq!(log.take(), ["start a", "start b", "stop a normal", "stop b shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_below_ends_and_is_restarted_like_any_child() {
+    let node = node().await;
+    let log = Log::default();
+    let (x, y) = (Child::new("x", &log), Child::new("y", &log));
+    let below = move || Supervisor::one_for_all().intensity(0, Duration::from_secs(1)).spec(x.spec()).spec(y.spec());
+    let supervisor = Supervisor::one_for_one()
+        .spec(ChildSpec::supervisor("below", below))
+        .spec(Child::new("z", &log).spec())
+        .start(&node)
+        .await
+        .expect("they start");
+    assert_eq!(log.take(), ["start x", "start y", "start z"]);
+    let below = supervisor.child::<Shell>("below").await.expect("it runs");
+    tell(&below, "x", Do::Exit(Exit::custom("boom"))).await;
+    assert_eq!(lines(&log, 4).await, ["stop x boom", "stop y shutdown", "start x", "start y"]);
+    supervisor.stop().await.expect("it stops");
+    assert_eq!(log.take(), ["stop z shutdown", "stop y shutdown", "stop x shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dynamic_children_have_places() {
+    let node = node().await;
+    let log = Log::default();
+    let supervisor = Supervisor::simple_one_for_one(Child::new("w", &log).spec());
+    let supervisor = supervisor.start(&node).await.expect("it starts");
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        match supervisor.start_dynamic(None).await {
+            Ok(Started::Running(place)) => places.push(place),
+            other => panic!("{other:?}"),
+        }
+    }
+    supervisor.terminate_dynamic(places[1]).await.expect("it stops");
+    supervisor.terminate_dynamic(places[1]).await.expect("it is gone already");
+    let left = supervisor.which_children().await.expect("it lives");
+    assert_eq!(left.iter().map(|child| child.place).collect::<Vec<_>>(), [places[0], places[2]]);
+    assert!(left.iter().all(|child| child.is_alive && matches!(child.state, State::Running(1))));
+}
+
+/// The worker thread is taken by the handler for as long as the test wants.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_does_not_yield_is_given_up_and_the_tree_goes_on() {
+    let node = node().await;
+    let log = Log::default();
+    let spec = Child::new("a", &log).spec().shutdown(Shutdown::Within(Duration::from_millis(20)));
+    let supervisor = Supervisor::one_for_one().spec(spec).start(&node).await.expect("it starts");
+    let (let_go, until) = std::sync::mpsc::channel();
+    tell(&supervisor, "a", Do::Hang(until)).await;
+    let child = supervisor.child::<Child>("a").await.expect("it runs");
+    let down = watched(child.untyped()).await;
+    supervisor.terminate_child("a").await.expect("it is given up");
+    assert_eq!(down.await, Exit::Unresponsive);
+    supervisor.restart_child("a").await.expect("its place is free");
+    assert_eq!(supervisor.child::<Child>("a").await.expect("it runs").call(Do::Count).await.expect("it answers"), 1);
+    drop(let_go);
+}

@@ -1,4 +1,4 @@
-//! The smallest useful actor: a counter that is told and asked. Prints `2`.
+//! The smallest useful tree: a supervisor, and a counter that is told and asked. Prints `2`.
 
 use proscenium::prelude::*;
 
@@ -22,7 +22,11 @@ impl Counter {
 #[proscenium::main]
 async fn main() -> proscenium::Result<()> {
     let node = Node::start("demo").await?;
-    node.spawn(Counter { n: 0 }).named("counter").await?;
+    Supervisor::one_for_one()
+        .intensity(3, Duration::from_secs(5))
+        .child(ChildSpec::new("counter", || Counter { n: 0 }).named("counter"))
+        .start(&node)
+        .await?;
 
     let counter = Counter::whereis(&node, "counter")?;
     counter.add(2).await?;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   your program ──▶ proscenium (this crate: names, and nothing else)
+//!                        ├─ supervision: supervisors, in OTP's terms
 //!                        └─ runtime: actors, mailboxes, calls, links, monitors, timers, names, groups, introspection
 //! ```
 //!
@@ -35,5 +36,7 @@
 mod book;
 
 pub use proscenium_runtime::*;
+pub use proscenium_supervision as supervision;
+pub use proscenium_supervision::{ChildSpec, Supervisor, SupervisorRef};
 
 pub mod prelude;

@@ -3,6 +3,7 @@
 pub use std::time::Duration;
 
 pub use crate::{
-    Actor, AnyRef, CallError, Context, CrashPolicy, Down, Exit, Exited, Mailbox, Name, Node, Overflow, Ref, Reply,
-    Task, TellError, Undelivered, actor, actor_fn,
+    Actor, AnyRef, CallError, ChildSpec, Context, CrashPolicy, Down, Exit, Exited, Mailbox, Name, Node, Overflow, Ref,
+    Reply, Supervisor, SupervisorRef, Task, TellError, Undelivered, actor, actor_fn,
+    supervision::{AutoShutdown, Restart, Shutdown},
 };

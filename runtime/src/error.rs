@@ -35,6 +35,8 @@ pub enum Error {
     Exit(Exit),
     /// Something of the operating system's.
     Io(std::io::Error),
+    /// Something of a room above this one: a supervisor's, say.
+    Above(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Why a node did not start. Nothing of it is left.
@@ -84,6 +86,7 @@ impl fmt::Display for Error {
             Error::Stop(error) => error.fmt(f),
             Error::Exit(exit) => exit.fmt(f),
             Error::Io(error) => error.fmt(f),
+            Error::Above(error) => error.fmt(f),
         }
     }
 }
@@ -99,6 +102,7 @@ impl std::error::Error for Error {
             Error::Sys(error) => Some(error),
             Error::Stop(error) => Some(error),
             Error::Io(error) => Some(error),
+            Error::Above(error) => Some(error.as_ref()),
             Error::Exit(_) => None,
         }
     }

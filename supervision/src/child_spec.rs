@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proscenium_runtime::Actor;
+use proscenium_runtime::{Actor, IntoName, Mailbox};
 
 use crate::supervised::{ActorChild, Start, SupervisorChild};
 use crate::supervisor::Supervisor;
@@ -112,69 +112,121 @@ impl ChildFlags {
 }
 
 /// A child: its name, its flags, and how it is made.
+///
+/// ```
+/// use proscenium_runtime::actor_fn;
+/// use proscenium_supervision::{ChildSpec, Restart};
+///
+/// let spec = ChildSpec::new("printer", || actor_fn(|line: String| println!("{line}")))
+///     .named("printer")
+///     .restart(Restart::Transient);
+/// assert_eq!(format!("{:?}", spec.id()), "\"printer\"");
+/// ```
 #[derive(Clone)]
-pub struct ChildSpec {
-    pub(crate) id: ChildId,
-    pub(crate) flags: ChildFlags,
-    pub(crate) start: Arc<dyn Start>,
+#[must_use = "a child is started by its supervisor"]
+pub struct ChildSpec<S> {
+    id: ChildId,
+    flags: ChildFlags,
+    start: S,
 }
 
-impl ChildSpec {
+impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> ChildSpec<ActorChild<F>> {
     /// An actor, made anew by `make` for each start; OTP's defaults for a worker.
-    pub fn new<A: Actor>(id: impl Into<ChildId>, make: impl Fn() -> A + Clone + Send + Sync + 'static) -> Self {
+    pub fn new(id: impl Into<ChildId>, make: F) -> Self {
         ChildSpec::of(id, ActorChild::new(make))
     }
 
+    /// A name on the node, kept over restarts. Default: none.
+    pub fn named(mut self, name: impl IntoName) -> Self {
+        self.start = self.start.named(name);
+        self
+    }
+
+    /// Another mailbox than the actor's own.
+    pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
+        self.start = self.start.mailbox(mailbox);
+        self
+    }
+
+    /// No handle for ractor code.
+    pub fn light(mut self) -> Self {
+        self.start = self.start.light();
+        self
+    }
+}
+
+impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> ChildSpec<SupervisorChild<F>> {
     /// A supervisor below this one, built anew by `build` for each start; OTP's defaults for a supervisor.
     ///
     /// It is started with its children, and a restart of it starts new ones: refs to the old ones are good no more.
-    pub fn supervisor(id: impl Into<ChildId>, build: impl Fn() -> Supervisor + Clone + Send + Sync + 'static) -> Self {
+    pub fn supervisor(id: impl Into<ChildId>, build: F) -> Self {
         ChildSpec::of(id, SupervisorChild(build)).flags(ChildFlags::supervisor())
     }
+}
 
+impl<S: Start> ChildSpec<S> {
     /// Anything that can be started; OTP's defaults for a worker.
-    pub fn of(id: impl Into<ChildId>, start: impl Start) -> Self {
-        ChildSpec { id: id.into(), flags: ChildFlags::worker(), start: Arc::new(start) }
+    pub fn of(id: impl Into<ChildId>, start: S) -> Self {
+        ChildSpec { id: id.into(), flags: ChildFlags::worker(), start }
+    }
+
+    /// The child's name within its supervisor.
+    pub fn id(&self) -> &ChildId {
+        &self.id
     }
 
     /// Other flags altogether.
-    #[must_use]
     pub fn flags(mut self, flags: ChildFlags) -> Self {
         self.flags = flags;
         self
     }
 
     /// After which exits it is started again. Default: after each.
-    #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
         self.flags.restart = restart;
         self
     }
 
     /// Its end may end the supervisor. Default: it does not.
-    #[must_use]
     pub fn significant(mut self) -> Self {
         self.flags.significant = true;
         self
     }
 
     /// How it is stopped. Default: within five seconds.
-    #[must_use]
     pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
         self.flags.shutdown = shutdown;
         self
     }
 
     /// Worker or supervisor, for `count_children`. Default: worker.
-    #[must_use]
     pub fn child_type(mut self, child_type: ChildType) -> Self {
         self.flags.child_type = child_type;
         self
     }
+
+    /// Whatever its start is.
+    pub(crate) fn any(self) -> AnyChild {
+        AnyChild { id: self.id, flags: self.flags, start: Arc::new(self.start) }
+    }
 }
 
-impl fmt::Debug for ChildSpec {
+impl<S> fmt::Debug for ChildSpec<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildSpec").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
+    }
+}
+
+/// A spec as a supervisor keeps it.
+#[derive(Clone)]
+pub struct AnyChild {
+    pub(crate) id: ChildId,
+    pub(crate) flags: ChildFlags,
+    pub(crate) start: Arc<dyn Start>,
+}
+
+impl fmt::Debug for AnyChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyChild").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@
 mod child_spec;
 mod children;
 mod intensity;
-mod restart_core;
+pub mod restart_core;
 mod running;
 mod shell;
 mod sup_flags;
@@ -18,8 +18,7 @@ mod supervised;
 mod supervisor;
 
 pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdown};
-pub use children::{Child, Place, State};
-pub use restart_core::{Action, Event, Outcome, Reply, Report, RestartCore};
+pub use children::{Place, State};
 pub use shell::{ChildInfo, Shell};
 pub use sup_flags::{AutoShutdown, Conflict, SpecError, Strategy, SupFlags};
 pub use supervised::{ActorChild, Notice, Start, Starting, Supervised};

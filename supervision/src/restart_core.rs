@@ -19,7 +19,8 @@ use std::collections::VecDeque;
 use proscenium_runtime::{Exit, Now};
 
 use crate::child_spec::{ChildFlags, ChildId, Restart};
-use crate::children::{Child, Children, Place, State};
+pub use crate::children::Child;
+use crate::children::{Children, Place, State};
 use crate::intensity::Window;
 use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
 

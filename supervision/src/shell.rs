@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use proscenium_runtime::{Actor, Context, Exit, Mailbox, Node, Ref, Reply};
 
-use crate::child_spec::{ChildFlags, ChildId, ChildSpec};
+use crate::child_spec::{AnyChild, ChildFlags, ChildId};
 use crate::children::{Place, State};
 use crate::restart_core::{Action, Event, Outcome, Reply as Answer, RestartCore};
 use crate::running::Running;
@@ -28,7 +28,7 @@ pub enum Msg {
 
 /// A request that changes something.
 pub enum Change {
-    Start(ChildSpec),
+    Start(AnyChild),
     StartDynamic(Option<Arc<dyn Start>>),
     Terminate(ChildId),
     TerminateDynamic(Place),

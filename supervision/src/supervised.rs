@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use proscenium_runtime::{Actor, ActorCell, Ended, Exit, Mailbox, Node, Owner};
+use proscenium_runtime::{Actor, ActorCell, Ended, Exit, IntoName, Mailbox, Name, Node, Owner};
 
 use crate::child_spec::Restart;
 use crate::shell::Shell;
@@ -53,11 +53,12 @@ pub trait Supervised: Send {
 }
 
 /// Children that are actors, made anew by a closure for each start.
+#[derive(Clone)]
 pub struct ActorChild<F> {
     make: F,
     mailbox: Option<Mailbox>,
     light: bool,
-    name: Option<String>,
+    name: Option<Name>,
 }
 
 impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
@@ -82,8 +83,8 @@ impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
 
     /// A name on the node, kept over restarts.
     #[must_use]
-    pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+    pub fn named(mut self, name: impl IntoName) -> Self {
+        self.name = Some(name.into_name());
         self
     }
 }
@@ -93,14 +94,15 @@ impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChil
         let make = self.make.clone();
         let place = ActorPlace::new(node, move || Ok(make()), self.mailbox.unwrap_or(A::MAILBOX), self.light, restart)?;
         if let (Some(cell), Some(name)) = (&place.cell, &self.name) {
-            cell.name(name.as_str())?;
+            cell.name(name.clone())?;
         }
         Ok(Box::new(place))
     }
 }
 
 /// A child that is a supervisor, built anew by a closure for each start.
-pub(crate) struct SupervisorChild<F>(pub(crate) F);
+#[derive(Clone)]
+pub struct SupervisorChild<F>(pub(crate) F);
 
 impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for SupervisorChild<F> {
     fn place(&self, node: &Node, restart: Restart) -> Result<Box<dyn Supervised>, Exit> {

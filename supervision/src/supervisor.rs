@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proscenium_runtime::{Actor, CallError, Exit, Node, Ref, SpawnError};
 
-use crate::child_spec::{ChildFlags, ChildId, ChildSpec};
+use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
 use crate::children::Place;
 use crate::restart_core::{Reply as Answer, RestartCore};
 use crate::shell::{Change, ChildInfo, Msg, Shell};
@@ -20,13 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 ///
 /// ```
 /// use proscenium_runtime::{Node, actor_fn};
-/// use proscenium_supervision::Supervisor;
+/// use proscenium_supervision::{ChildSpec, Supervisor};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> proscenium_runtime::Result<()> {
 /// # std::panic::set_hook(Box::new(|_| {}));
 /// let node = Node::start("doc").await?;
 /// let supervisor = Supervisor::one_for_one()
-///     .child("divider", || actor_fn(|by: u32| println!("{}", 100 / by)))
+///     .child(ChildSpec::new("divider", || actor_fn(|by: u32| println!("{}", 100 / by))))
 ///     .start(&node)
 ///     .await?;
 /// assert_eq!(supervisor.which_children().await?.len(), 1);
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 #[must_use = "a supervisor runs when it is started"]
 pub struct Supervisor {
     flags: SupFlags,
-    children: Vec<ChildSpec>,
+    children: Vec<AnyChild>,
 }
 
 impl Supervisor {
@@ -60,8 +60,8 @@ impl Supervisor {
     }
 
     /// Any number of children of one spec, started on demand.
-    pub fn simple_one_for_one(spec: ChildSpec) -> Self {
-        Supervisor::of(Strategy::SimpleOneForOne).spec(spec)
+    pub fn simple_one_for_one<S: Start>(spec: ChildSpec<S>) -> Self {
+        Supervisor::of(Strategy::SimpleOneForOne).child(spec)
     }
 
     /// One restart more than `intensity` within `period` ends the supervisor. OTP's default: 1 in 5 s.
@@ -79,14 +79,9 @@ impl Supervisor {
         self
     }
 
-    /// A child with OTP's defaults: permanent, five seconds to stop. `make` is called for each start.
-    pub fn child<A: Actor>(self, id: impl Into<ChildId>, make: impl Fn() -> A + Clone + Send + Sync + 'static) -> Self {
-        self.spec(ChildSpec::new(id, make))
-    }
-
-    /// A child with options.
-    pub fn spec(mut self, spec: ChildSpec) -> Self {
-        self.children.push(spec);
+    /// One child more, started after those before it.
+    pub fn child<S: Start>(mut self, spec: ChildSpec<S>) -> Self {
+        self.children.push(spec.any());
         self
     }
 
@@ -187,6 +182,18 @@ impl From<CallError> for SupervisorError {
     }
 }
 
+impl From<SupervisorError> for proscenium_runtime::Error {
+    fn from(error: SupervisorError) -> Self {
+        proscenium_runtime::Error::Above(Box::new(error))
+    }
+}
+
+impl From<StartError> for proscenium_runtime::Error {
+    fn from(error: StartError) -> Self {
+        proscenium_runtime::Error::Above(Box::new(error))
+    }
+}
+
 /// A child that was started, or that its start did not want: OTP's `{ok, Pid}` and `{ok, undefined}`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Started {
@@ -237,8 +244,8 @@ impl SupervisorRef {
     ///
     /// # Errors
     /// There is one of that name, the spec does not go with the supervisor, or the start failed.
-    pub async fn start_child(&self, spec: ChildSpec) -> Result<Started, SupervisorError> {
-        self.start_by(Change::Start(spec)).await
+    pub async fn start_child<S: Start>(&self, spec: ChildSpec<S>) -> Result<Started, SupervisorError> {
+        self.start_by(Change::Start(spec.any())).await
     }
 
     /// Starts one more child of a `simple_one_for_one` supervisor, by its spec or in a way of its own.

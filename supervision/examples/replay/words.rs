@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use proscenium_supervision::{
-    ChildFlags, ChildId, ChildType, Place, Reply, Restart, RestartCore, Shutdown, SpecError, State,
-};
+use proscenium_supervision::restart_core::{Reply, RestartCore};
+use proscenium_supervision::{ChildFlags, ChildId, ChildType, Place, Restart, Shutdown, SpecError, State};
 
 use crate::script::{Attempt, Spec, attempts, show};
 use crate::world::is_running;

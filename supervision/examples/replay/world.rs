@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use proscenium_runtime::{Exit, Now};
-use proscenium_supervision::{Action, Event, Outcome, Place, RestartCore, Shutdown, SpecError, State, Strategy};
+use proscenium_supervision::restart_core::{Action, Event, Outcome, RestartCore};
+use proscenium_supervision::{Place, Shutdown, SpecError, State, Strategy};
 
 use crate::script::{Attempt, Script, Spec, show};
 use crate::words;

@@ -1,10 +1,8 @@
 //! OTP's documented behaviour, as tables over the core: what happens, and what is ordered then.
 
 use proscenium_runtime::{Exit, Now};
-use proscenium_supervision::{
-    Action, AutoShutdown, ChildFlags, ChildId, Event, Outcome, Place, Reply, Restart, RestartCore, SpecError, State,
-    Strategy, SupFlags,
-};
+use proscenium_supervision::restart_core::{Action, Event, Outcome, Reply, RestartCore};
+use proscenium_supervision::{AutoShutdown, ChildFlags, ChildId, Place, Restart, SpecError, State, Strategy, SupFlags};
 
 use Restart::{Permanent, Temporary, Transient};
 

@@ -13,7 +13,7 @@ use crate::children::{Child, Do, Log, Stop, node, settled, until, watched};
 async fn three(node: &Node, supervisor: Supervisor) -> (SupervisorRef, Log) {
     let log = Log::default();
     let supervisor =
-        ["a", "b", "c"].iter().fold(supervisor, |supervisor, name| supervisor.spec(Child::new(name, &log).spec()));
+        ["a", "b", "c"].iter().fold(supervisor, |supervisor, name| supervisor.child(Child::new(name, &log).spec()));
     let supervisor = supervisor.start(node).await.expect("all start");
     assert_eq!(log.take(), ["start a", "start b", "start c"]);
     (supervisor, log)
@@ -103,7 +103,7 @@ async fn a_child_that_does_not_start_fails_the_supervisor() {
     let log = Log::default();
     let bad = Child::new("b", &log);
     bad.fate(Err(Exit::custom("nope")));
-    let supervisor = Supervisor::one_for_one().spec(Child::new("a", &log).spec()).spec(bad.spec());
+    let supervisor = Supervisor::one_for_one().child(Child::new("a", &log).spec()).child(bad.spec());
     let error = supervisor.start(&node).await.expect_err("b fails");
     assert!(matches!(&error, StartError::Start(_)) && error.to_string().contains("\"b\": nope"), "{error}");
     assert_eq!(log.take(), ["start a", "fail b", "stop a shutdown"]);
@@ -114,7 +114,7 @@ async fn a_failed_restart_is_tried_again() {
     let node = node().await;
     let log = Log::default();
     let child = Child::new("a", &log);
-    let supervisor = Supervisor::one_for_one().intensity(5, Duration::from_secs(5)).spec(child.spec());
+    let supervisor = Supervisor::one_for_one().intensity(5, Duration::from_secs(5)).child(child.spec());
     let supervisor = supervisor.start(&node).await.expect("it starts");
     child.fate(Err(Exit::custom("nope")));
     child.fate(Err(Exit::custom("nope")));
@@ -128,7 +128,7 @@ async fn shutdown_says_how_long_a_child_may_take() {
         let node = node().await;
         let log = Log::default();
         let child = Child::new("a", &log).stops(Stop::Never);
-        let supervisor = Supervisor::one_for_one().spec(child.spec().shutdown(shutdown));
+        let supervisor = Supervisor::one_for_one().child(child.spec().shutdown(shutdown));
         let supervisor = supervisor.start(&node).await.expect("it starts");
         let began = tokio::time::Instant::now();
         supervisor.terminate_child("a").await.expect("it stops");
@@ -141,8 +141,8 @@ async fn a_panic_in_the_stop_hook_or_the_start_is_an_exit_like_any_other() {
     let node = node().await;
     let log = Log::default();
     let supervisor = Supervisor::one_for_one()
-        .spec(Child::new("a", &log).stops(Stop::Panics).spec())
-        .spec(Child::new("b", &log).spec())
+        .child(Child::new("a", &log).stops(Stop::Panics).spec())
+        .child(Child::new("b", &log).spec())
         .start(&node)
         .await
         .expect("they start");
@@ -180,8 +180,8 @@ async fn the_end_of_a_significant_child_ends_the_supervisor() {
     let node = node().await;
     let log = Log::default();
     let spec = Child::new("a", &log).spec().restart(Restart::Transient).significant();
-    let supervisor = Supervisor::one_for_one().auto_shutdown(AutoShutdown::AnySignificant).spec(spec);
-    let supervisor = supervisor.spec(Child::new("b", &log).spec()).start(&node).await.expect("they start");
+    let supervisor = Supervisor::one_for_one().auto_shutdown(AutoShutdown::AnySignificant).child(spec);
+    let supervisor = supervisor.child(Child::new("b", &log).spec()).start(&node).await.expect("they start");
     let down = watched(supervisor.untyped()).await;
     tell(&supervisor, "a", Do::Exit(Exit::Normal)).await;
     assert_eq!(down.await, Exit::Shutdown);
@@ -193,10 +193,10 @@ async fn a_supervisor_below_ends_and_is_restarted_like_any_child() {
     let node = node().await;
     let log = Log::default();
     let (x, y) = (Child::new("x", &log), Child::new("y", &log));
-    let below = move || Supervisor::one_for_all().intensity(0, Duration::from_secs(1)).spec(x.spec()).spec(y.spec());
+    let below = move || Supervisor::one_for_all().intensity(0, Duration::from_secs(1)).child(x.spec()).child(y.spec());
     let supervisor = Supervisor::one_for_one()
-        .spec(ChildSpec::supervisor("below", below))
-        .spec(Child::new("z", &log).spec())
+        .child(ChildSpec::supervisor("below", below))
+        .child(Child::new("z", &log).spec())
         .start(&node)
         .await
         .expect("they start");
@@ -234,7 +234,7 @@ async fn a_child_that_does_not_yield_is_given_up_and_the_tree_goes_on() {
     let node = node().await;
     let log = Log::default();
     let spec = Child::new("a", &log).spec().shutdown(Shutdown::Within(Duration::from_millis(20)));
-    let supervisor = Supervisor::one_for_one().spec(spec).start(&node).await.expect("it starts");
+    let supervisor = Supervisor::one_for_one().child(spec).start(&node).await.expect("it starts");
     let (let_go, until) = std::sync::mpsc::channel();
     tell(&supervisor, "a", Do::Hang(until)).await;
     let child = supervisor.child::<Child>("a").await.expect("it runs");

@@ -59,7 +59,7 @@ pub struct Sup {
 enum Item {
     Exited { pid: Pid, exit: Exit },
     TryAgain(Place),
-    Request(words::Request),
+    Request(words::Request, Option<Pid>),
     ParentExit(Exit),
 }
 
@@ -169,7 +169,9 @@ impl World {
         if request.is_about_dynamic() && kind != "start_dynamic" && !self.names.contains_key(target) {
             return self.say(format!("no-process {target}"));
         }
-        self.sup(pid).mailbox.push_back(Item::Request(request));
+        // A dynamic child is meant by its process of this moment.
+        let process = self.names.get(target).copied();
+        self.sup(pid).mailbox.push_back(Item::Request(request, process));
     }
 
     fn alive(&self, path: &str) -> Option<Pid> {
@@ -196,7 +198,7 @@ impl World {
         match item {
             Item::TryAgain(place) => self.drive(sup, Event::TryAgain(place)),
             Item::ParentExit(exit) => self.drive(sup, Event::End(exit)),
-            Item::Request(request) => self.request(sup, request),
+            Item::Request(request, process) => self.request(sup, request, process),
             Item::Exited { pid, exit } => {
                 if let Some((_, child, start)) = self.processes[pid].parent {
                     self.drive(sup, Event::Exited { child, start, exit });
@@ -207,13 +209,14 @@ impl World {
 
     // ---- requests ----
 
-    fn request(&mut self, pid: Pid, request: words::Request) {
-        let target = self.names.get(request.target()).copied();
+    fn request(&mut self, pid: Pid, request: words::Request, target: Option<Pid>) {
         let place = target.and_then(|target| self.processes[target].parent).filter(|parent| parent.0 == pid);
         let is_alive = target.is_some_and(|target| self.processes[target].is_alive);
         let sup = self.sup(pid);
         let is_dynamic = sup.core.flags().strategy == Strategy::SimpleOneForOne;
-        let known = place.map(|(_, place, _)| place).filter(|place| sup.core.child(*place).is_some());
+        let known = place.map(|(_, place, _)| place);
+        let known =
+            known.filter(|place| sup.core.child(*place).is_some() && sup.processes.get(place) == target.as_ref());
         let event = match request.kind() {
             "which_children" | "count_children" => {
                 let line = self.count_or_list(pid, &request);

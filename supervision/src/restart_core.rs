@@ -46,8 +46,8 @@ pub enum Event {
     StartDynamic,
     /// `terminate_child` by name.
     Terminate(ChildId),
-    /// `terminate_child` of a dynamic child.
-    TerminateDynamic(Place),
+    /// `terminate_child` of a dynamic child, if its process is still that of this start; `None`: whichever it is.
+    TerminateDynamic(Place, Option<u64>),
     /// `restart_child`.
     Restart(ChildId),
     /// `delete_child`.
@@ -265,7 +265,11 @@ impl RestartCore {
                 Some(child) => self.terminate(child, &mut out),
                 None => out.push(Action::Reply(self.unknown())),
             },
-            Event::TerminateDynamic(child) => self.terminate(child, &mut out),
+            Event::TerminateDynamic(child, start) => match (self.state(child), start) {
+                // The one that is meant is gone already.
+                (Some(State::Running(now)), Some(start)) if now != start => out.push(Action::Reply(Reply::Done)),
+                _ => self.terminate(child, &mut out),
+            },
             Event::Restart(id) => self.restart_child(&id, &mut out),
             Event::Delete(id) => self.delete(&id, &mut out),
             Event::End(exit) => self.end(exit, &mut out),

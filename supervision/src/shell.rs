@@ -1,15 +1,15 @@
 //! The supervisor as an actor: owns the children and the mailbox, and decides nothing.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use proscenium_runtime::{Actor, Context, Exit, Mailbox, Node, Ref, Reply};
+use proscenium_runtime::{Actor, ActorId, Context, Exit, Exited, Mailbox, Node, Ref, Reply};
 
-use crate::child_spec::{AnyChild, ChildFlags, ChildId};
+use crate::child_spec::{AnyChild, ChildFlags, ChildId, Shutdown};
 use crate::children::{Place, State};
 use crate::restart_core::{Action, Event, Outcome, Reply as Answer, RestartCore};
 use crate::running::Running;
@@ -31,7 +31,7 @@ pub enum Change {
     Start(AnyChild),
     StartDynamic(Option<Arc<dyn Start>>),
     Terminate(ChildId),
-    TerminateDynamic(Place),
+    TerminateDynamic(Place, Option<u64>),
     Restart(ChildId),
     Delete(ChildId),
 }
@@ -58,6 +58,15 @@ struct Child {
     place: Option<(Box<dyn Supervised>, Running)>,
 }
 
+impl Child {
+    async fn stop(&mut self, shutdown: Shutdown) {
+        if let Some((supervised, running)) = &mut self.place {
+            let exit = running.stop(supervised.as_mut(), shutdown).await;
+            supervised.stopped(&exit);
+        }
+    }
+}
+
 /// The actor behind a [`SupervisorRef`].
 #[doc(hidden)]
 pub struct Shell {
@@ -72,6 +81,8 @@ pub struct Shell {
     over: Option<Exit>,
     /// Whether the children have been stopped already.
     has_stopped: bool,
+    /// Who started it, linked: its end is this one's.
+    parent: Option<ActorId>,
 }
 
 /// Where a supervisor lives, for what its context cannot be held over.
@@ -93,7 +104,12 @@ impl Shell {
         let places: Vec<Place> = core.children().map(|(place, _)| place).collect();
         let children = places.into_iter().zip(starts).map(|(place, start)| (place, Child { start, place: None }));
         let children = children.collect();
-        Shell { core, template, children, coming: None, answer: None, over: None, has_stopped: false }
+        Shell { core, template, children, coming: None, answer: None, over: None, has_stopped: false, parent: None }
+    }
+
+    pub(crate) fn below(mut self, parent: ActorId) -> Self {
+        self.parent = Some(parent);
+        self
     }
 
     /// Tells the core, and carries out what it orders, until it waits for the mailbox again.
@@ -159,13 +175,16 @@ impl Shell {
     /// Stops them all at once.
     async fn stop(&mut self, places: &[Place]) {
         let core = &self.core;
-        let stops =
-            self.children.iter_mut().filter(|(place, _)| places.contains(place)).filter_map(|(place, child)| {
-                let shutdown = core.child(*place)?.flags.shutdown;
-                let (supervised, running) = child.place.as_mut()?;
-                Some(running.stop(supervised.as_mut(), shutdown))
-            });
-        join_all(stops).await;
+        let shutdown = |place: Place| core.child(place).map(|child| child.flags.shutdown);
+        if let [only] = places {
+            if let (Some(child), Some(shutdown)) = (self.children.get_mut(only), shutdown(*only)) {
+                child.stop(shutdown).await;
+            }
+            return;
+        }
+        let places: HashSet<&Place> = places.iter().collect();
+        let children = self.children.iter_mut().filter(|(place, _)| places.contains(place));
+        join_all(children.filter_map(|(place, child)| Some(child.stop(shutdown(*place)?)))).await;
     }
 
     /// What a request is to the core.
@@ -180,7 +199,7 @@ impl Shell {
                 Event::StartDynamic
             }
             Change::Terminate(id) => Event::Terminate(id),
-            Change::TerminateDynamic(place) => Event::TerminateDynamic(place),
+            Change::TerminateDynamic(place, start) => Event::TerminateDynamic(place, start),
             Change::Restart(id) => Event::Restart(id),
             Change::Delete(id) => Event::Delete(id),
         }
@@ -221,6 +240,7 @@ impl Actor for Shell {
     const MAILBOX: Mailbox = Mailbox::unbounded();
 
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
+        cx.trap_exit(true);
         let home = Home::of(cx);
         self.drive(&home, Event::Begin).await;
         self.over.take().map_or(Ok(()), Err)
@@ -241,6 +261,15 @@ impl Actor for Shell {
             Msg::Flags(id, reply) => reply.send(self.flags(&id)),
             Msg::Child(id, reply) => reply.send(self.reference(&id)),
         }
+        self.over.take().map_or(Ok(()), Err)
+    }
+
+    /// Of its parent's end; those of others who link with it are not its business.
+    async fn handle_exit(&mut self, cx: &mut Context<Self>, exited: Exited) -> Result<(), Exit> {
+        if exited.actor.is_none() || exited.actor != self.parent {
+            return Ok(());
+        }
+        self.drive(&Home::of(cx), Event::End(exited.exit)).await;
         self.over.take().map_or(Ok(()), Err)
     }
 

@@ -46,6 +46,9 @@ pub trait Supervised: Send {
     /// Whether there is a process, as far as anybody can know.
     fn is_alive(&self) -> bool;
 
+    /// It was stopped by its supervisor, which saw it end so.
+    fn stopped(&mut self, _exit: &Exit) {}
+
     /// What others hold of it, for [`SupervisorRef::child`](crate::SupervisorRef::child).
     fn reference(&self) -> Option<Box<dyn Any + Send>> {
         None

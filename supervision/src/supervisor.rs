@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proscenium_runtime::{Actor, CallError, Exit, Node, Ref, SpawnError};
+use proscenium_runtime::{Actor, CallError, Context, Exit, Node, Ref, SpawnError};
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
 use crate::children::Place;
@@ -98,6 +98,19 @@ impl Supervisor {
     /// The specs do not go together: nothing was started. Or a child did not start: those before it have been stopped.
     pub async fn start(self, node: &Node) -> Result<SupervisorRef, StartError> {
         node.spawn(self.shell()?).await.map_err(StartError::Start)
+    }
+
+    /// The same, linked with the actor that starts it: when that ends, so does the supervisor, with its reason, after what
+    /// came before; and the other way round.
+    ///
+    /// # Errors
+    /// As [`start`](Supervisor::start).
+    pub fn start_link<A: Actor>(
+        self,
+        cx: &Context<A>,
+    ) -> impl Future<Output = Result<SupervisorRef, StartError>> + Send + use<A> {
+        let spawn = self.shell().map(|shell| cx.spawn_link(shell.below(cx.id())));
+        async move { spawn?.await.map_err(StartError::Start) }
     }
 }
 
@@ -269,7 +282,15 @@ impl SupervisorRef {
     /// # Errors
     /// The supervisor is gone.
     pub async fn terminate_dynamic(&self, place: Place) -> Result<(), SupervisorError> {
-        self.done_by(Change::TerminateDynamic(place)).await
+        self.done_by(Change::TerminateDynamic(place, None)).await
+    }
+
+    /// The same, unless the process of this start of the child was replaced meanwhile: OTP's `terminate_child` of a pid.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub async fn terminate_process(&self, place: Place, start: u64) -> Result<(), SupervisorError> {
+        self.done_by(Change::TerminateDynamic(place, Some(start))).await
     }
 
     /// Starts a child again that was terminated, has ended, or was not wanted.

@@ -241,7 +241,7 @@ impl World {
                 Event::StartDynamic
             }
             "terminate_child" if request.is_about_dynamic() && is_dynamic => match known {
-                Some(place) => Event::TerminateDynamic(place),
+                Some(place) => Event::TerminateDynamic(place, None),
                 None if is_alive => return self.say(request.result("error not_found")),
                 None => return self.say(request.result("ok")),
             },

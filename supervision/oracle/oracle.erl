@@ -24,14 +24,13 @@ main() ->
     try
         check_system(Flags),
         oracle_otp:load(lists:member("--reports", Flags)),
-        logger:set_primary_config(level, none),
         preload()
     catch
         throw:Refusal -> refuse(Refusal)
     end,
     process_flag(priority, max),
     Port = open_port({fd, 0, 1}, [stream, binary, eof]),
-    read(#{port => Port, system => processes(), rest => <<>>, script => []}).
+    read(#{port => Port, system => processes(), modules => erlang:loaded(), rest => <<>>, script => []}).
 
 check_system(Flags) ->
     case [Flag || Flag <- Flags, Flag =/= "--reports"] of
@@ -49,13 +48,17 @@ check_system(Flags) ->
 
 refuse({Format, Values}) ->
     io:format(standard_error, "oracle: " ++ Format ++ "~n", Values),
-    halt(2).
+    halt(2, [{flush, true}]).
 
-%% A module that is loaded at its first call would make a supervisor wait for the code server, and look idle.
+%% A supervisor that waits for the system looks idle. It does so at the first call of a module that is not loaded, for
+%% the code server; and when a module first asks the logger, which then writes a persistent term.
 preload() ->
     ok = code:ensure_modules_loaded([
         oracle_run, oracle_script, oracle_world, gen, gen_server, proc_lib, sys, logger, lists, maps, binary, error_logger
-    ]).
+    ]),
+    ok = logger:set_primary_config(level, none),
+    [false = logger:allow(error, Module) || Module <- [gen, gen_server, proc_lib, otp_supervisor]],
+    ok.
 
 read(#{port := Port, rest := Rest} = Reader) ->
     receive
@@ -65,7 +68,14 @@ read(#{port := Port, rest := Rest} = Reader) ->
         {Port, eof} ->
             #{script := Open} = line(Rest, Reader),
             [print(Port, broken(lists:reverse(Open), "no `end`")) || Open =/= []],
+            check_modules(Reader),
             halt(0, [{flush, true}])
+    end.
+
+check_modules(#{modules := Preloaded}) ->
+    case erlang:loaded() -- Preloaded of
+        [] -> ok;
+        Late -> refuse({"traces may be wrong, add to the modules that are preloaded: ~0p", [Late]})
     end.
 
 line(<<>>, Reader) ->

@@ -77,7 +77,7 @@ heard({root, {error, Why}}, Run) ->
 heard({'DOWN', _, process, Root, Reason}, #run{root = Root} = Run) ->
     (add(["down root ", text(Reason)], Run))#run{root = gone};
 heard({{ret, Call, Target}, Reply}, Run) ->
-    add(["ret ", text(Call), " ", text(Target), " ", reply(Call, Reply, Run)], Run).
+    add(["ret ", text(Call), " ", text(Target), reply(Call, Reply, Run)], Run).
 
 started(Path, {ok, Pid}, #run{living = Living, paths = Paths} = Run) ->
     add(["start ", text(Path), " ok"], Run#run{living = Living#{Path => Pid}, paths = Paths#{Pid => Path}});
@@ -176,16 +176,17 @@ insert(Line, Lines) ->
 line({stop, Path, Reason}) -> ["stop ", text(Path), " ", text(Reason)];
 line(Line) -> Line.
 
+%% With the space before it: an empty list of children is no word.
 reply(which_children, Children, Run) ->
-    lists:join(" ", lists:map(fun which/1, known(Children, Run)));
+    [[" ", which(Child)] || Child <- known(Children, Run)];
 reply(count_children, Counts, _) ->
-    lists:join(" ", [[text(Key), "=", text(Count)] || {Key, Count} <- Counts]);
+    [[" ", text(Key), "=", text(Count)] || {Key, Count} <- Counts];
 reply(get_childspec, {ok, #{restart := R, significant := G, shutdown := S, type := T}}, _) ->
-    ["ok restart=", text(R), " significant=", text(G), " shutdown=", text(S), " type=", text(T)];
-reply(_, ok, _) -> "ok";
-reply(_, {ok, undefined}, _) -> "ok undefined";
-reply(_, {ok, Pid}, _) when is_pid(Pid) -> "ok pid";
-reply(_, {error, Why}, _) -> ["error ", refusal(Why)].
+    [" ok restart=", text(R), " significant=", text(G), " shutdown=", text(S), " type=", text(T)];
+reply(_, ok, _) -> " ok";
+reply(_, {ok, undefined}, _) -> " ok undefined";
+reply(_, {ok, Pid}, _) when is_pid(Pid) -> " ok pid";
+reply(_, {error, Why}, _) -> [" error ", refusal(Why)].
 
 refusal({already_started, _}) -> "already_started";
 refusal({bad_combination, _}) -> "bad_combination";

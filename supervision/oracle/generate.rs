@@ -125,7 +125,7 @@ struct Sup {
     brutal_kill: bool,
     /// The restart type of its dynamic children.
     template_restart: &'static str,
-    ids: u32,
+    ids: u8,
     ordinals: u32,
     /// A child below has unlinked itself.
     unlinked: bool,
@@ -192,7 +192,7 @@ impl Script {
         };
         let intensities = if above.is_none() { weights::ROOT_INTENSITY } else { weights::INTENSITY };
         let auto_shutdown = random.weighted(weights::AUTO_SHUTDOWN);
-        let mut sup = Sup {
+        let sup = Sup {
             above,
             depth: above.map_or(1, |above| self.sups[above].depth + 1),
             strategy,
@@ -215,7 +215,7 @@ impl Script {
             random.key("auto_shutdown", auto_shutdown, "never"),
         ];
         if let Some(above) = above {
-            keys.extend(self.nested_keys(&mut sup, above));
+            keys.extend(self.nested_keys(&sup, above));
         }
         let keys = self.random.keys(keys);
         self.line(&format!("sup {}{keys}", sup.path));
@@ -223,7 +223,7 @@ impl Script {
         self.children(self.sups.len() - 1);
     }
 
-    fn nested_keys(&mut self, sup: &mut Sup, above: usize) -> Vec<String> {
+    fn nested_keys(&mut self, sup: &Sup, above: usize) -> Vec<String> {
         let mut keys = vec![self.random.key("restart", sup.restart, "permanent")];
         keys.push(if sup.brutal_kill { "shutdown=brutal_kill".into() } else { String::new() });
         keys.push(self.significant(sup.restart, above));
@@ -253,12 +253,13 @@ impl Script {
         }
     }
 
-    /// Children get the ids a, b, c, and so on, whatever they are.
+    /// Children get the ids a, b, c, and so on, whatever they are. No id comes twice.
     fn next_path(&mut self, sup: usize) -> String {
         let sup = &mut self.sups[sup];
+        let letter = char::from(b'a' + sup.ids % 25);
+        let round = if sup.ids < 25 { String::new() } else { (sup.ids / 25).to_string() };
         sup.ids += 1;
-        let id = char::from(b'a' + (sup.ids as u8 - 1) % 25);
-        format!("{}/{id}", sup.path)
+        format!("{}/{letter}{round}", sup.path)
     }
 
     fn template(&mut self, sup: usize) {
@@ -280,6 +281,7 @@ impl Script {
         let worker = Worker { path: path.into(), sup, restart, dynamic: false, may_fail, alive, exited_in_hold: false };
         (self.random.keys(keys), worker)
     }
+
     fn child_keys(&mut self, restart: &str, sup: usize) -> Vec<String> {
         let kind = if self.random.percent(12) { "supervisor" } else { "worker" };
         let shutdown = self.random.weighted(weights::SHUTDOWN);

@@ -10,7 +10,8 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
-.PHONY: all demo test test-runtime test-doc test-light bench loom stress fmt lint tidy docs setup clean help
+.PHONY: all demo test test-runtime test-supervisor oracle test-doc test-light bench loom stress fmt lint tidy docs
+.PHONY: setup setup-oracle clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
@@ -18,7 +19,7 @@ all: ## Build everything: libraries, programs, examples.
 demo: setup ## A tour of actors that says what it does, and proves it.
 	$(CARGO) run --release --example tour
 
-test: setup ## Every test: crates, examples, doctests, and the facade as a user adds it.
+test: setup-oracle ## Every test: crates, examples, doctests, and the facade as a user adds it.
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --workspace --all-features --profile $(NEXTEST_PROFILE)
 	@$(MAKE) --no-print-directory test-doc
@@ -34,6 +35,17 @@ else
 	$(CARGO) test -p proscenium-runtime -p proscenium-runtime-macros --all-features --lib --bins --tests
 endif
 	$(CARGO) test -p proscenium-runtime -p proscenium-runtime-macros --all-features --doc
+
+test-supervisor: setup-oracle ## The tests of supervision, with 20,000 random scripts that are compared with OTP's own supervisor.
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run -p proscenium-supervision --all-features --profile $(NEXTEST_PROFILE) --success-output immediate
+else
+	$(CARGO) test -p proscenium-supervision --all-features --lib --bins --tests -- --nocapture
+endif
+	$(CARGO) test -p proscenium-supervision --all-features --doc
+
+oracle: setup-oracle ## More scripts than the tests have: COUNT=1000000 SEED=1, for a night.
+	ORACLE_SCRIPTS=$(or $(COUNT),1000000) SEED=$(or $(SEED),1) $(CARGO) test --release -p proscenium-supervision --test it random_scripts -- --nocapture
 
 test-doc: ## The examples in the documentation.
 	$(CARGO) test --workspace --all-features --doc
@@ -70,9 +82,12 @@ docs: ## The documentation of every crate, without warnings.
 setup: ## Check for what the build needs, and install what is missing.
 	@scripts/setup.sh
 
+setup-oracle: ## The same, and what the comparison of supervisors with a real Erlang needs.
+	@scripts/setup.sh oracle
+
 clean: ## Remove what the other words have built.
 	$(CARGO) clean
 	rm -rf target tests/light/target
 
 help: ## This list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh          what `make demo` and `make test` need: cargo and a C compiler
 #   scripts/setup.sh bench    the same, and an Erlang for the BEAM column of `make bench`
+#   scripts/setup.sh oracle   the same, and OTP's sources: the tests compare supervisors with OTP's own
 set -euo pipefail
 
 rust_version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml" | head -n 1)
@@ -72,7 +73,13 @@ links_c || fail "cc cannot build an empty program; see: echo 'int main(void) { r
 case "${1:-}" in
 "") ;;
 bench) need erl erlang-base "the bench compares with the BEAM, measured in the same run" ;;
-*) fail "'$1' is no word of mine; there is none, and 'bench'" ;;
+oracle)
+    need erlc erlang-base "supervisors are compared with OTP's own, on a real Erlang"
+    stdlib=$(erl -noinput -eval 'io:format("~s", [code:lib_dir(stdlib)]), halt().')
+    [ -f "$stdlib/src/supervisor.erl" ] || get erlang-src "the comparison runs OTP's supervisor.erl on a virtual clock"
+    [ -f "$stdlib/src/supervisor.erl" ] || fail "'erlang-src' is installed, and there is still no $stdlib/src/supervisor.erl"
+    ;;
+*) fail "'$1' is no word of mine; there is none, 'bench' and 'oracle'" ;;
 esac
 
 if ! cargo nextest --version >/dev/null 2>&1; then

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::io::stdin().read_to_string(&mut text)?;
     let mut out = std::io::stdout().lock();
     for script in script::Script::parse_all(&text)? {
-        for line in world::run(&script) {
+        for line in world::run(&script, &world::Faithful) {
             writeln!(out, "{line}")?;
         }
     }

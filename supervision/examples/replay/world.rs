@@ -4,14 +4,39 @@ use std::collections::{HashMap, VecDeque};
 
 use proscenium_runtime::{Exit, Now};
 use proscenium_supervision::restart_core::{Action, Event, Outcome, RestartCore};
-use proscenium_supervision::{Place, Shutdown, SpecError, State, Strategy};
+use proscenium_supervision::{ChildFlags, Place, Shutdown, SpecError, State, Strategy, SupFlags};
 
 use crate::script::{Attempt, Script, Spec, show};
 use crate::words;
 
+/// What stands between a script and the core: nothing. A test puts its bugs here, to see that they are seen.
+pub trait Between {
+    fn sup(&self, flags: SupFlags) -> SupFlags {
+        flags
+    }
+
+    fn child(&self, flags: ChildFlags) -> ChildFlags {
+        flags
+    }
+
+    fn now(&self, clock: u64) -> Now {
+        Now::from_millis(clock)
+    }
+
+    /// A retry waits its turn.
+    fn try_again(&self, mailbox: &mut VecDeque<Item>, retry: Item) {
+        mailbox.push_back(retry);
+    }
+}
+
+/// Nothing.
+pub struct Faithful;
+
+impl Between for Faithful {}
+
 /// Runs a script, and gives its trace.
-pub fn run(script: &Script) -> Vec<String> {
-    let mut world = World::new(script);
+pub fn run(script: &Script, between: &dyn Between) -> Vec<String> {
+    let mut world = World::new(script, between);
     world.out.push(format!("script {}", script.name));
     world.begin();
     for event in &script.events {
@@ -56,14 +81,15 @@ pub struct Sup {
     is_stopped_by_parent: bool,
 }
 
-enum Item {
+/// What lies in a supervisor's mailbox.
+pub enum Item {
     Exited { pid: Pid, exit: Exit },
     TryAgain(Place),
     Request(words::Request, Option<Pid>),
     ParentExit(Exit),
 }
 
-pub struct World {
+pub struct World<'a> {
     specs: Vec<Spec>,
     /// By spec: how many starts were tried.
     attempts: Vec<usize>,
@@ -73,13 +99,14 @@ pub struct World {
     clock: u64,
     is_held: bool,
     is_over: bool,
+    between: &'a dyn Between,
     out: Vec<String>,
 }
 
 const ROOT: Pid = 0;
 
-impl World {
-    fn new(script: &Script) -> Self {
+impl<'a> World<'a> {
+    fn new(script: &Script, between: &'a dyn Between) -> Self {
         World {
             attempts: vec![0; script.specs.len()],
             specs: script.specs.clone(),
@@ -88,6 +115,7 @@ impl World {
             clock: 0,
             is_held: false,
             is_over: false,
+            between,
             out: Vec::new(),
         }
     }
@@ -281,7 +309,7 @@ impl World {
     // ---- what the core orders ----
 
     fn drive(&mut self, pid: Pid, event: Event) {
-        let now = Now::from_millis(self.clock);
+        let now = self.between.now(self.clock);
         for action in self.sup(pid).core.on(event, now) {
             self.carry_out(pid, action);
         }
@@ -302,7 +330,10 @@ impl World {
             Action::Forget(child) => {
                 self.sup(pid).known.remove(&child);
             }
-            Action::TryAgain(child) => self.sup(pid).mailbox.push_back(Item::TryAgain(child)),
+            Action::TryAgain(child) => {
+                let between = self.between;
+                between.try_again(&mut self.sup(pid).mailbox, Item::TryAgain(child));
+            }
             Action::Reply(reply) => {
                 if let Some(request) = self.sup(pid).request.take() {
                     self.say(request.result(&words::reply(&reply)));
@@ -383,8 +414,8 @@ impl World {
         };
         let below: Vec<usize> = (0..self.specs.len()).filter(|at| is_below(&self.specs[*at])).collect();
         let id = |at: usize| self.specs[at].path[path.len() + 1..].to_owned();
-        let children = below.iter().map(|at| (id(*at).into(), self.specs[*at].flags)).collect();
-        let flags = self.specs[spec].sup.unwrap_or_default();
+        let children = below.iter().map(|at| (id(*at).into(), self.between.child(self.specs[*at].flags))).collect();
+        let flags = self.between.sup(self.specs[spec].sup.unwrap_or_default());
         let core = RestartCore::new(flags, children)?;
         let places = core.children().zip(&below);
         let known = places.map(|((place, _), at)| (place, (*at, self.specs[*at].path.clone()))).collect();

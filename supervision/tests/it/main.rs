@@ -2,4 +2,15 @@
 
 mod children;
 mod decisions;
+mod mutants;
+mod oracle;
 mod supervisor;
+
+#[path = "../../oracle/generate.rs"]
+mod generate;
+#[path = "../../examples/replay/script.rs"]
+mod script;
+#[path = "../../examples/replay/words.rs"]
+mod words;
+#[path = "../../examples/replay/world.rs"]
+mod world;

@@ -1,0 +1,170 @@
+//! Random scripts through the core and through OTP's own supervisor, on a real Erlang: the traces are equal, line by line.
+//!
+//! `ORACLE_SCRIPTS` says how many, `SEED` from which on. A difference is cut down to the smallest script that shows it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::generate;
+use crate::mutants::Mutant;
+use crate::script::Script;
+use crate::world::{self, Between, Faithful};
+
+const SCRIPTS: u64 = 20_000;
+/// A mutant is to be caught by so many.
+const SCRIPTS_FOR_A_MUTANT: u64 = 1_500;
+/// Cuts that are tried on a script that shows a difference.
+const CUTS: usize = 400;
+
+fn number_of(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
+}
+
+/// OTP's supervisor, ready to take scripts.
+struct Erlang {
+    beams: PathBuf,
+}
+
+impl Erlang {
+    /// None: there is no Erlang here, which is a failure where everything was to be set up.
+    fn find() -> Option<Erlang> {
+        let beams = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oracle-{}", std::process::id()));
+        std::fs::create_dir_all(&beams).expect("the target folder can be written to");
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle");
+        let sources = std::fs::read_dir(sources).expect("it is in the repository");
+        let sources = sources.filter_map(|file| Some(file.ok()?.path()));
+        let sources = sources.filter(|path| path.extension().is_some_and(|extension| extension == "erl"));
+        match Command::new("erlc").arg("-o").arg(&beams).args(sources).output() {
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                assert!(output.status.success(), "erlc: {said}");
+                Some(Erlang { beams })
+            }
+            Err(error) => {
+                let words = "NOT TESTED against a real Erlang: install erlang-base and erlang-src, or run scripts/setup.sh oracle";
+                assert!(std::env::var_os("CI").is_none(), "{words}: {error}");
+                eprintln!("{words}: {error}");
+                None
+            }
+        }
+    }
+
+    fn traces(&self, scripts: &str) -> Vec<String> {
+        let mut erl = Command::new("erl");
+        erl.args(["+S", "1:1", "-noinput", "-pa"]).arg(&self.beams).args(["-s", "oracle", "main"]);
+        let mut erl =
+            erl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("erlc is here");
+        let mut stdin = erl.stdin.take().expect("it was asked for");
+        let text = scripts.to_owned();
+        let writes = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+        let output = erl.wait_with_output().expect("it ends by itself");
+        writes.join().expect("it only writes").expect("all is read");
+        assert!(output.status.success(), "erl: {}", String::from_utf8_lossy(&output.stderr));
+        split(&String::from_utf8(output.stdout).expect("traces are ASCII"))
+    }
+}
+
+impl Drop for Erlang {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.beams);
+    }
+}
+
+/// The traces of many scripts, each with its first and last line.
+fn split(text: &str) -> Vec<String> {
+    let mut traces = Vec::new();
+    let mut trace = String::new();
+    for line in text.lines() {
+        trace += line;
+        trace.push('\n');
+        if line == "end" {
+            traces.push(std::mem::take(&mut trace));
+        }
+    }
+    assert_eq!(trace, "", "the last trace is whole");
+    traces
+}
+
+fn of_core(script: &str, between: &dyn Between) -> String {
+    let scripts = Script::parse_all(script).unwrap_or_else(|fault| panic!("{fault} in\n{script}"));
+    scripts.iter().flat_map(|script| world::run(script, between)).map(|line| line + "\n").collect()
+}
+
+/// The script with as few lines as show the difference.
+fn smallest(erlang: &Erlang, script: &str) -> String {
+    let differs = |script: &str| {
+        Script::parse_all(script).is_ok() && {
+            let theirs = erlang.traces(script).concat();
+            !theirs.contains("\nerror ") && theirs != of_core(script, &Faithful)
+        }
+    };
+    let mut lines: Vec<&str> = script.lines().collect();
+    let mut tried = 0;
+    let mut at = lines.len();
+    while at > 0 && tried < CUTS {
+        at -= 1;
+        if lines[at].starts_with("script ") || lines[at].starts_with("sup root ") || ["run", "end"].contains(&lines[at])
+        {
+            continue;
+        }
+        tried += 1;
+        let mut fewer = lines.clone();
+        fewer.remove(at);
+        if differs(&(fewer.join("\n") + "\n")) {
+            lines = fewer;
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn random_scripts_have_otp_s_traces() {
+    let Some(erlang) = Erlang::find() else { return };
+    let (seed, count) = (number_of("SEED", 1), number_of("ORACLE_SCRIPTS", SCRIPTS));
+    println!("SEED={seed} ORACLE_SCRIPTS={count}");
+    let mut left_out = 0;
+    for first in (seed..seed + count).step_by(SCRIPTS as usize) {
+        let scripts: Vec<String> = (first..(first + SCRIPTS).min(seed + count)).map(generate::script).collect();
+        let theirs = erlang.traces(&scripts.concat());
+        assert_eq!(theirs.len(), scripts.len());
+        for (script, theirs) in scripts.iter().zip(theirs) {
+            if theirs.contains("\nerror ") {
+                println!("left out: {theirs}");
+                left_out += 1;
+            } else if theirs != of_core(script, &Faithful) {
+                let script = smallest(&erlang, script);
+                let (theirs, ours) = (erlang.traces(&script).concat(), of_core(&script, &Faithful));
+                panic!("the smallest script that shows it:\n{script}\nOTP:\n{theirs}\nours:\n{ours}");
+            }
+        }
+    }
+    println!("{count} scripts compared, 0 differences, {left_out} left out");
+    assert!(left_out * 1_000 <= count, "{left_out} of {count} scripts were left out");
+}
+
+#[test]
+fn each_point_of_otp_s_behaviour_has_otp_s_trace() {
+    let Some(erlang) = Erlang::find() else { return };
+    let scripts = include_str!("../../oracle/points.txt");
+    let theirs = erlang.traces(scripts);
+    let ours = split(&of_core(scripts, &Faithful));
+    assert_eq!(theirs.len(), ours.len());
+    for (theirs, ours) in theirs.iter().zip(&ours) {
+        assert_eq!(theirs, ours);
+    }
+}
+
+/// Seeded bugs: a supervisor that has one of them is told from OTP's.
+#[test]
+fn each_mutant_is_told_from_otp() {
+    let Some(erlang) = Erlang::find() else { return };
+    let scripts: Vec<String> = (1..=SCRIPTS_FOR_A_MUTANT).map(generate::script).collect();
+    let theirs = erlang.traces(&scripts.concat());
+    for mutant in Mutant::ALL {
+        let caught =
+            scripts.iter().zip(&theirs).filter(|(script, theirs)| of_core(script, &mutant) != **theirs).count();
+        println!("{mutant:?}: caught by {caught} of {SCRIPTS_FOR_A_MUTANT}");
+        assert!(caught > 0, "{mutant:?} passes for OTP's");
+    }
+}

@@ -2,11 +2,14 @@
 //! answered, in virtual time. A real Erlang prints the same.
 //!
 //! ```text
-//! cargo run -p proscenium-supervision --example replay -- --core < scripts.txt
+//! cargo run -p proscenium-supervision --example replay < scripts.txt            the real supervisor, over real actors
+//! cargo run -p proscenium-supervision --example replay -- --core < scripts.txt  its core alone
 //! ```
 
 use std::io::{Read, Write};
 
+#[path = "replay/actors.rs"]
+mod actors;
 #[path = "replay/script.rs"]
 mod script;
 #[path = "replay/words.rs"]
@@ -15,13 +18,19 @@ mod words;
 mod world;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let is_core = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--core") => true,
+        Some(other) => return Err(format!("`{other}` is no word of mine; there is none, and `--core`").into()),
+    };
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for script in script::Script::parse_all(&text)? {
-        for line in world::run(&script, &world::Faithful) {
+        let lines = if is_core { world::run(&script, &world::Faithful) } else { actors::run(&script) };
+        for line in lines {
             writeln!(out, "{line}")?;
         }
     }
-    Ok(())
+    Ok(out.flush()?)
 }

@@ -160,7 +160,7 @@ impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> ChildSpec<Supervisor
     ///
     /// It is started with its children, and a restart of it starts new ones: refs to the old ones are good no more.
     pub fn supervisor(id: impl Into<ChildId>, build: F) -> Self {
-        ChildSpec::of(id, SupervisorChild(build)).flags(ChildFlags::supervisor())
+        ChildSpec::of(id, SupervisorChild::new(build)).flags(ChildFlags::supervisor())
     }
 }
 

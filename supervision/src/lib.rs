@@ -21,5 +21,5 @@ pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdow
 pub use children::{Place, State};
 pub use shell::{ChildInfo, Shell};
 pub use sup_flags::{AutoShutdown, Conflict, SpecError, Strategy, SupFlags};
-pub use supervised::{ActorChild, Notice, Start, Starting, Supervised};
+pub use supervised::{ActorChild, Notice, Start, Starting, Supervised, SupervisorChild};
 pub use supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef};

@@ -103,9 +103,22 @@ impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChil
     }
 }
 
-/// A child that is a supervisor, built anew by a closure for each start.
+/// Children that are supervisors, built anew by a closure for each start.
 #[derive(Clone)]
-pub struct SupervisorChild<F>(pub(crate) F);
+pub struct SupervisorChild<F>(F);
+
+impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> SupervisorChild<F> {
+    /// One supervisor below another.
+    pub fn new(build: F) -> Self {
+        SupervisorChild(build)
+    }
+}
+
+impl<F> fmt::Debug for SupervisorChild<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SupervisorChild")
+    }
+}
 
 impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for SupervisorChild<F> {
     fn place(&self, node: &Node, restart: Restart) -> Result<Box<dyn Supervised>, Exit> {

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use proscenium_supervision::restart_core::{Reply, RestartCore};
-use proscenium_supervision::{ChildFlags, ChildId, ChildType, Place, Restart, Shutdown, SpecError, State};
+use proscenium_supervision::restart_core::Reply;
+use proscenium_supervision::{ChildFlags, ChildType, Restart, Shutdown, SpecError, State};
 
 use crate::script::{Attempt, Spec, attempts, show};
-use crate::world::is_running;
 
 /// A request to a supervisor.
 #[derive(Clone, Debug)]
@@ -85,16 +84,8 @@ pub fn reply(reply: &Reply) -> String {
     }
 }
 
-/// `is_stray`: it is about a dynamic process that lives and is nobody's child here.
-pub fn childspec(core: &RestartCore, request: &Request, is_stray: bool) -> String {
-    let found = match core.template() {
-        Some(_) if request.is_about_dynamic() && is_stray => None,
-        Some((id, flags)) if request.is_about_dynamic() || id.as_str() == request.id() => Some(*flags),
-        Some(_) => None,
-        None => {
-            core.place_of(&ChildId::from(request.id())).and_then(|place| core.child(place)).map(|child| child.flags)
-        }
-    };
+/// `get_childspec`.
+pub fn childspec(request: &Request, found: Option<ChildFlags>) -> String {
     let Some(ChildFlags { restart, significant, shutdown, child_type }) = found else {
         return request.result("error not_found");
     };
@@ -124,37 +115,50 @@ pub fn ordinal(path: &str) -> u64 {
     path.rsplit_once('#').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
 }
 
-/// `which_children`. `path` is that of a place.
-pub fn list<'a>(core: &RestartCore, request: &Request, path: impl Fn(Place) -> &'a str) -> String {
-    let mut line = format!("ret which_children {}", request.target());
-    if core.template().is_none() {
-        for (_, child) in core.children().rev() {
-            let state = match child.state {
+/// A child as `which_children` and `count_children` see it.
+pub struct Line {
+    /// The name; the path of a dynamic child.
+    pub name: String,
+    pub state: State,
+    pub is_alive: bool,
+    pub child_type: ChildType,
+}
+
+impl Line {
+    fn is_running(&self) -> bool {
+        matches!(self.state, State::Running(_))
+    }
+}
+
+/// `which_children`, of lines in start order.
+pub fn list(request: &Request, is_dynamic: bool, lines: &[Line]) -> String {
+    let mut text = format!("ret which_children {}", request.target());
+    if !is_dynamic {
+        for line in lines.iter().rev() {
+            let state = match line.state {
                 State::Down => "undefined",
                 State::Running(_) => "pid",
                 State::Restarting => "restarting",
             };
-            line += &format!(" {}:{state}:{}", child.id, type_name(child.flags.child_type));
+            text += &format!(" {}:{state}:{}", line.name, type_name(line.child_type));
         }
-        return line;
+        return text;
     }
-    let mut running: Vec<_> = core.children().filter(|(_, child)| is_running(child.state)).collect();
-    running.sort_by_key(|(place, _)| ordinal(path(*place)));
-    for (place, child) in running {
-        line += &format!(" #{}:pid:{}", ordinal(path(place)), type_name(child.flags.child_type));
+    let mut running: Vec<&Line> = lines.iter().filter(|line| line.is_running()).collect();
+    running.sort_by_key(|line| ordinal(&line.name));
+    for line in running {
+        text += &format!(" #{}:pid:{}", ordinal(&line.name), type_name(line.child_type));
     }
-    for (_, child) in core.children().filter(|(_, child)| !is_running(child.state)) {
-        line += &format!(" #?:restarting:{}", type_name(child.flags.child_type));
+    for line in lines.iter().filter(|line| !line.is_running()) {
+        text += &format!(" #?:restarting:{}", type_name(line.child_type));
     }
-    line
+    text
 }
 
 /// `count_children`.
-pub fn count(core: &RestartCore, request: &Request, is_alive: impl Fn(Place) -> bool) -> String {
-    let is_dynamic = core.template().is_some();
-    let has_process = |place, state| is_running(state) && (is_dynamic || is_alive(place));
-    let active = core.children().filter(|(place, child)| has_process(*place, child.state)).count();
-    let of = |kind| core.children().filter(|(_, child)| child.flags.child_type == kind).count();
+pub fn count(request: &Request, is_dynamic: bool, lines: &[Line]) -> String {
+    let active = lines.iter().filter(|line| line.is_running() && (is_dynamic || line.is_alive)).count();
+    let of = |kind| lines.iter().filter(|line| line.child_type == kind).count();
     let (supervisors, workers) = (of(ChildType::Supervisor), of(ChildType::Worker));
     let specs = if is_dynamic { 1 } else { supervisors + workers };
     let target = request.target();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use proscenium_runtime::{Exit, Now};
 use proscenium_supervision::restart_core::{Action, Event, Outcome, RestartCore};
-use proscenium_supervision::{ChildFlags, Place, Shutdown, SpecError, State, Strategy, SupFlags};
+use proscenium_supervision::{ChildFlags, Place, Shutdown, SpecError, Strategy, SupFlags};
 
 use crate::script::{Attempt, Script, Spec, show};
 use crate::words;
@@ -251,8 +251,15 @@ impl<'a> World<'a> {
                 return self.say(line);
             }
             "get_childspec" => {
-                let line = words::childspec(&sup.core, &request, is_alive && known.is_none());
-                return self.say(line);
+                let found = match sup.core.template() {
+                    Some(_) if request.is_about_dynamic() && is_alive && known.is_none() => None,
+                    Some((id, flags)) if request.is_about_dynamic() || id.as_str() == request.id() => Some(*flags),
+                    Some(_) => None,
+                    None => {
+                        sup.core.place_of(&request.id().into()).and_then(|place| Some(sup.core.child(place)?.flags))
+                    }
+                };
+                return self.say(words::childspec(&request, found));
             }
             "start_child" => {
                 let spec = request.spec();
@@ -298,11 +305,18 @@ impl<'a> World<'a> {
 
     fn count_or_list(&mut self, pid: Pid, request: &words::Request) -> String {
         let sup = self.processes[pid].sup.as_ref().expect("only supervisors are asked");
-        let is_alive = |place: Place| sup.processes.get(&place).is_some_and(|pid| self.processes[*pid].is_alive);
-        let path = |place: Place| sup.known.get(&place).map_or("", |(_, path)| path.as_str());
+        let is_dynamic = sup.core.template().is_some();
+        let path = |place: Place| sup.known.get(&place).map_or(String::new(), |(_, path)| path.clone());
+        let lines = sup.core.children().map(|(place, child)| words::Line {
+            name: if is_dynamic { path(place) } else { child.id.to_string() },
+            state: child.state,
+            is_alive: sup.processes.get(&place).is_some_and(|pid| self.processes[*pid].is_alive),
+            child_type: child.flags.child_type,
+        });
+        let lines: Vec<words::Line> = lines.collect();
         match request.kind() {
-            "count_children" => words::count(&sup.core, request, is_alive),
-            _ => words::list(&sup.core, request, path),
+            "count_children" => words::count(request, is_dynamic, &lines),
+            _ => words::list(request, is_dynamic, &lines),
         }
     }
 
@@ -519,9 +533,4 @@ impl<'a> World<'a> {
             }
         }
     }
-}
-
-/// Whether a child of this state counts as one with a process.
-pub fn is_running(state: State) -> bool {
-    matches!(state, State::Running(_))
 }

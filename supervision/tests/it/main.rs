@@ -6,6 +6,8 @@ mod mutants;
 mod oracle;
 mod supervisor;
 
+#[path = "../../examples/replay/actors.rs"]
+mod actors;
 #[path = "../../oracle/generate.rs"]
 mod generate;
 #[path = "../../examples/replay/script.rs"]

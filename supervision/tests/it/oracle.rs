@@ -6,12 +6,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::actors;
 use crate::generate;
 use crate::mutants::Mutant;
 use crate::script::Script;
-use crate::world::{self, Between, Faithful};
+use crate::world::{self, Faithful};
 
 const SCRIPTS: u64 = 20_000;
+/// Through real actors.
+const SCRIPTS_FOR_ACTORS: u64 = 2_500;
+/// Of both, in one go.
+const BATCH: usize = 20_000;
 /// A mutant is to be caught by so many.
 const SCRIPTS_FOR_A_MUTANT: u64 = 1_500;
 /// Cuts that are tried on a script that shows a difference.
@@ -86,17 +91,24 @@ fn split(text: &str) -> Vec<String> {
     traces
 }
 
-fn of_core(script: &str, between: &dyn Between) -> String {
+/// What is compared with OTP's: the core in a world of values, or the supervisor over real actors.
+type Side<'a> = &'a dyn Fn(&Script) -> Vec<String>;
+
+fn traces(script: &str, side: Side<'_>) -> String {
     let scripts = Script::parse_all(script).unwrap_or_else(|fault| panic!("{fault} in\n{script}"));
-    scripts.iter().flat_map(|script| world::run(script, between)).map(|line| line + "\n").collect()
+    scripts.iter().flat_map(side).map(|line| line + "\n").collect()
+}
+
+fn core(script: &Script) -> Vec<String> {
+    world::run(script, &Faithful)
 }
 
 /// The script with as few lines as show the difference.
-fn smallest(erlang: &Erlang, script: &str) -> String {
+fn smallest(erlang: &Erlang, script: &str, side: Side<'_>) -> String {
     let differs = |script: &str| {
         Script::parse_all(script).is_ok() && {
             let theirs = erlang.traces(script).concat();
-            !theirs.contains("\nerror ") && theirs != of_core(script, &Faithful)
+            !theirs.contains("\nerror ") && theirs != traces(script, side)
         }
     };
     let mut lines: Vec<&str> = script.lines().collect();
@@ -118,29 +130,39 @@ fn smallest(erlang: &Erlang, script: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-#[test]
-fn random_scripts_have_otp_s_traces() {
+/// Compares scripts from this seed on.
+fn compare(name: &str, seed: u64, count: u64, side: Side<'_>) {
     let Some(erlang) = Erlang::find() else { return };
-    let (seed, count) = (number_of("SEED", 1), number_of("ORACLE_SCRIPTS", SCRIPTS));
-    println!("SEED={seed} ORACLE_SCRIPTS={count}");
+    println!("SEED={seed} ORACLE_SCRIPTS={count}, {name}");
     let mut left_out = 0;
-    for first in (seed..seed + count).step_by(SCRIPTS as usize) {
-        let scripts: Vec<String> = (first..(first + SCRIPTS).min(seed + count)).map(generate::script).collect();
+    for first in (seed..seed + count).step_by(BATCH) {
+        let scripts: Vec<String> = (first..(first + BATCH as u64).min(seed + count)).map(generate::script).collect();
         let theirs = erlang.traces(&scripts.concat());
         assert_eq!(theirs.len(), scripts.len());
         for (script, theirs) in scripts.iter().zip(theirs) {
             if theirs.contains("\nerror ") {
                 println!("left out: {theirs}");
                 left_out += 1;
-            } else if theirs != of_core(script, &Faithful) {
-                let script = smallest(&erlang, script);
-                let (theirs, ours) = (erlang.traces(&script).concat(), of_core(&script, &Faithful));
+            } else if theirs != traces(script, side) {
+                let script = smallest(&erlang, script, side);
+                let (theirs, ours) = (erlang.traces(&script).concat(), traces(&script, side));
                 panic!("the smallest script that shows it:\n{script}\nOTP:\n{theirs}\nours:\n{ours}");
             }
         }
     }
-    println!("{count} scripts compared, 0 differences, {left_out} left out");
+    println!("{count} scripts compared, {name}: 0 differences, {left_out} left out");
     assert!(left_out * 1_000 <= count, "{left_out} of {count} scripts were left out");
+}
+
+#[test]
+fn random_scripts_have_otp_s_traces() {
+    compare("through the core", number_of("SEED", 1), number_of("ORACLE_SCRIPTS", SCRIPTS), &core);
+}
+
+#[test]
+fn random_scripts_have_otp_s_traces_with_real_actors() {
+    let count = number_of("ORACLE_SCRIPTS", SCRIPTS_FOR_ACTORS);
+    compare("through real actors", number_of("SEED", 1), count, &actors::run);
 }
 
 #[test]
@@ -148,10 +170,12 @@ fn each_point_of_otp_s_behaviour_has_otp_s_trace() {
     let Some(erlang) = Erlang::find() else { return };
     let scripts = include_str!("../../oracle/points.txt");
     let theirs = erlang.traces(scripts);
-    let ours = split(&of_core(scripts, &Faithful));
-    assert_eq!(theirs.len(), ours.len());
-    for (theirs, ours) in theirs.iter().zip(&ours) {
-        assert_eq!(theirs, ours);
+    for side in [&core as Side<'_>, &actors::run] {
+        let ours = split(&traces(scripts, side));
+        assert_eq!(theirs.len(), ours.len());
+        for (theirs, ours) in theirs.iter().zip(&ours) {
+            assert_eq!(theirs, ours);
+        }
     }
 }
 
@@ -162,8 +186,8 @@ fn each_mutant_is_told_from_otp() {
     let scripts: Vec<String> = (1..=SCRIPTS_FOR_A_MUTANT).map(generate::script).collect();
     let theirs = erlang.traces(&scripts.concat());
     for mutant in Mutant::ALL {
-        let caught =
-            scripts.iter().zip(&theirs).filter(|(script, theirs)| of_core(script, &mutant) != **theirs).count();
+        let run = |script: &Script| world::run(script, &mutant);
+        let caught = scripts.iter().zip(&theirs).filter(|(script, theirs)| traces(script, &run) != **theirs).count();
         println!("{mutant:?}: caught by {caught} of {SCRIPTS_FOR_A_MUTANT}");
         assert!(caught > 0, "{mutant:?} passes for OTP's");
     }

@@ -21,6 +21,9 @@ mod timers {}
 #[doc = include_str!("../docs/restarts.md")]
 mod restarts {}
 
+#[doc = include_str!("../docs/supervision.md")]
+mod supervision {}
+
 #[doc = include_str!("../docs/introspection.md")]
 mod introspection {}
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::actor_ref::StopError;
 use crate::call::CallError;
 use crate::exit::Exit;
 use crate::names::NameError;
@@ -35,6 +36,8 @@ pub enum Error {
     Exit(Exit),
     /// Something of the operating system's.
     Io(std::io::Error),
+    /// An actor did not stop.
+    ActorStop(StopError),
     /// Something of a room above this one: a supervisor's, say.
     Above(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -86,6 +89,7 @@ impl fmt::Display for Error {
             Error::Stop(error) => error.fmt(f),
             Error::Exit(exit) => exit.fmt(f),
             Error::Io(error) => error.fmt(f),
+            Error::ActorStop(error) => error.fmt(f),
             Error::Above(error) => error.fmt(f),
         }
     }
@@ -102,6 +106,7 @@ impl std::error::Error for Error {
             Error::Sys(error) => Some(error),
             Error::Stop(error) => Some(error),
             Error::Io(error) => Some(error),
+            Error::ActorStop(error) => Some(error),
             Error::Above(error) => Some(error.as_ref()),
             Error::Exit(_) => None,
         }
@@ -133,4 +138,5 @@ from!(
     Stop(NodeStopError),
     Exit(Exit),
     Io(std::io::Error),
+    ActorStop(StopError),
 );

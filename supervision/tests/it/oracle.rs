@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::actors;
 use crate::generate;
@@ -34,7 +35,9 @@ struct Erlang {
 impl Erlang {
     /// None: there is no Erlang here, which is a failure where everything was to be set up.
     fn find() -> Option<Erlang> {
-        let beams = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oracle-{}", std::process::id()));
+        static FOLDERS: AtomicU32 = AtomicU32::new(0); // Tests of one process run side by side.
+        let folder = format!("oracle-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
+        let beams = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         std::fs::create_dir_all(&beams).expect("the target folder can be written to");
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle");
         let sources = std::fs::read_dir(sources).expect("it is in the repository");

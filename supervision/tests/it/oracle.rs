@@ -60,6 +60,7 @@ impl Erlang {
 
     fn traces(&self, scripts: &str) -> Vec<String> {
         let mut erl = Command::new("erl");
+        erl.env("ERL_CRASH_DUMP_SECONDS", "0"); // Nothing is left in the tree, whatever ends it.
         erl.args(["+S", "1:1", "-noinput", "-pa"]).arg(&self.beams).args(["-s", "oracle", "main"]);
         let mut erl =
             erl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("erlc is here");

@@ -119,8 +119,10 @@ static void become(const int *fds, int extras, const char *program, char **argv,
     }
     long pipe = sys(__NR_fcntl, fds[FD_FAILURE], F_DUPFD_CLOEXEC, 64, 0, 0);
     long directory = sys(__NR_fcntl, fds[FD_DIRECTORY], F_DUPFD_CLOEXEC, 64, 0, 0);
-    if (pipe < 0)
-        leave(127); /* No way to tell; the status 127 must do. */
+    if (pipe < 0 || directory < 0) {
+        out = pipe < 0 ? pipe : directory;
+        pipe = fds[FD_FAILURE]; /* Nothing is moved then, so this is still what it was. */
+    }
     for (int at = 0; at < 3 + extras && out >= 0; at++)
         out = sys(__NR_dup3, high[at], at, 0, 0, 0);
     if (out >= 0) {
@@ -174,16 +176,23 @@ static void start(const struct request *request, const int *fds)
         send_reply(to, REFUSED, EAGAIN, STEP_FULL, -1);
         goto unmap;
     }
+    /* Taken before there is a child: without it nobody would hear of its end. */
+    long kept = sys(__NR_fcntl, to, F_DUPFD_CLOEXEC, FIRST_FREE, 0, 0);
+    if (kept < 0) {
+        send_reply(to, REFUSED, EMFILE, STEP_REQUEST, -1);
+        goto unmap;
+    }
     i32 pidfd = -1;
     long pid = sys(__NR_clone, CLONE_PIDFD | SIGCHLD, 0, (long)&pidfd, 0, 0);
     if (pid == 0)
         become(fds, request->extras, program[0], argv, envp);
     if (pid < 0) {
         send_reply(to, REFUSED, (i32)-pid, STEP_FORK, -1);
+        sys(__NR_close, kept, 0, 0, 0, 0);
         goto unmap;
     }
     children[living].pid = (i32)pid;
-    children[living++].status = (i32)sys(__NR_fcntl, to, F_DUPFD_CLOEXEC, FIRST_FREE, 0, 0);
+    children[living++].status = (i32)kept;
     /* Whoever asked has given up, and nobody else knows of the child. */
     if (send_reply(to, STARTED, in_namespace ? pid_outside(pidfd) : (i32)pid, 0, pidfd) < 0)
         sys(__NR_kill, pid, SIGKILL, 0, 0, 0);
@@ -283,10 +292,20 @@ static void kill_deep(void)
     }
 }
 
+/* As many descriptors as the hard limit allows. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    sys(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0);
+    limit.rlim_cur = limit.rlim_max;
+    sys(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)&limit, 0, 0);
+}
+
 static void end_all(int signals)
 {
     if (in_namespace)
         leave(0); /* The kernel ends what is left in a namespace whose first process ends. */
+    raise_limit(); /* Somebody may have lowered it, and /proc must be read. */
     sys(__NR_close, CONTROL, 0, 0, 0, 0);
     for (i64 end = now() + END_LIMIT_NS; now() < end;) {
         /* Quickly and often first: a process that forks and exits must be met between the two. */
@@ -308,7 +327,6 @@ static void end_all(int signals)
 
 static void set_up_descriptors(void)
 {
-    struct rlimit most;
     sys(__NR_dup3, 0, CONTROL, O_CLOEXEC, 0, 0);
     sys(__NR_dup3, 1, HOST, O_CLOEXEC, 0, 0);
     sys(__NR_dup3, 2, 0, 0, 0, 0);
@@ -318,9 +336,7 @@ static void set_up_descriptors(void)
     if (sys(__NR_close_range, FIRST_FREE, ~0u, 0, 0, 0) < 0)
         for (u64 fd = FIRST_FREE; fd < files.rlim_cur && fd < 1048576; fd++)
             sys(__NR_close, fd, 0, 0, 0, 0);
-    most = files;
-    most.rlim_cur = most.rlim_max; /* One for each child; the children get the host's own limit back. */
-    sys(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)&most, 0, 0);
+    raise_limit(); /* One for each child; the children get the host's own limit back. */
 }
 
 static void set_up_signals(void)
@@ -403,8 +419,9 @@ __attribute__((used)) void guard(long *stack)
     send_reply(CONTROL, READY, 0, STEP_NONE, -1);
     for (;;) {
         struct pollfd polls[3] = { { CONTROL, POLLIN, 0 }, { HOST, POLLIN, 0 }, { (i32)signals, POLLIN, 0 } };
-        sys(__NR_ppoll, (long)polls, 3, 0, 0, 0);
-        if (polls[1].revents)
+        long ready = sys(__NR_ppoll, (long)polls, 3, 0, 0, 0);
+        /* Somebody has set our limit on open files below 3, say. Who cannot see the host must not go on without it. */
+        if (polls[1].revents || (ready < 0 && ready != -EINTR))
             end_all((int)signals);
         if (polls[2].revents) {
             drain((int)signals);

@@ -69,7 +69,7 @@ impl Step {
             Self(5) => "find itself in /proc (mount one that belongs to the host's pid namespace)",
             Self::REQUEST => "take the request (a child takes one descriptor of `ulimit -Hn`, and a spawn some more)",
             Self(7) => "hold another child (32,768 are the limit; start a second guard)",
-            Self(8) => "fork (look at `ulimit -u` and the pids limit of the cgroup)",
+            Self(8) => "fork (look at `ulimit -u`, `ulimit -Hn` and the pids limit of the cgroup)",
             Self(9) => "arrange the child's descriptors (it takes 100 of `ulimit -Hn`)",
             Self::DIRECTORY => "enter the working directory",
             Self::EXEC => "execute the program",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proscenium_process::{Command, SpawnError};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use crate::{LIMIT, guard, sh};
 
@@ -99,4 +99,33 @@ fn a_stopped_guard_does_not_hold_a_spawn_beyond_its_limit_and_starts_nothing_lat
     kill_process(pid, Signal::CONT).unwrap();
     assert!(crate::readable_within(&leash, LIMIT), "it was started after all");
     assert!(guard.spawn(&sh("exit 0")).unwrap().wait(LIMIT).unwrap().is_success());
+}
+
+#[test]
+fn a_guard_without_room_for_descriptors_refuses_and_never_starts_by_halves() {
+    let guard = guard();
+    let pid = Pid::from_raw(guard.pid() as i32);
+    let mut started = 0;
+    for limit in 3..90 {
+        prlimit(pid, Resource::Nofile, Rlimit { current: Some(limit), maximum: Some(4096) }).unwrap();
+        match guard.spawn(&sh("exit 3")) {
+            Ok(child) => {
+                assert_eq!(child.wait(LIMIT).unwrap().code(), Some(3), "with {limit}");
+                started += 1;
+            }
+            Err(SpawnError::Refused { .. }) => assert_eq!(started, 0, "with {limit}"),
+            Err(error) => panic!("with {limit}: {error}"),
+        }
+    }
+    assert!(started > 0);
+}
+
+#[test]
+fn a_guard_that_can_no_longer_watch_its_host_ends_with_its_children() {
+    let guard = guard();
+    let child = guard.spawn(&sh("while :; do :; done")).unwrap();
+    let none = Rlimit { current: Some(2), maximum: Some(4096) };
+    prlimit(Pid::from_raw(guard.pid() as i32), Resource::Nofile, none).unwrap();
+    guard.spawn(&sh("exit 0")).expect_err("it wakes up for this, and there is no room for it");
+    assert!(crate::readable_within(guard.pidfd(), LIMIT) && crate::readable_within(child.pidfd(), LIMIT));
 }

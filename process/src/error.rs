@@ -92,6 +92,8 @@ pub enum SpawnError {
         program: OsString,
         /// The limit.
         waited: Duration,
+        /// What was waited for in the end.
+        waiting_for: &'static str,
     },
     /// The guard is gone, and its children with it. Start another.
     GuardGone,
@@ -211,9 +213,9 @@ impl fmt::Display for SpawnError {
             ),
             Self::Exec { program, source } => write!(f, "{} cannot be executed: {source}", program.display()),
             Self::Refused { doing, source } => write!(f, "the guard could not {doing}: {source}"),
-            Self::TimedOut { program, waited } => write!(
+            Self::TimedOut { program, waited, waiting_for } => write!(
                 f,
-                "{} had not begun within {waited:?}; look whether the guard is stopped or the program's disk hangs, or \
+                "{} had not begun within {waited:?}, and waited for {waiting_for}; look whether the guard is stopped or the program's disk hangs, or \
                  raise `spawn_limit`",
                 program.display()
             ),

@@ -134,7 +134,7 @@ impl Guard {
     /// Sends a request, and takes the answer. Our copies of what it takes along are closed in between, or else we would
     /// never see the guard close its own.
     fn request(&self, spawn: &Spawn<'_>, luggage: Luggage<'_>, status: &OwnedFd) -> Result<(u32, OwnedFd), SpawnError> {
-        let _turn = self.turns.take(spawn.deadline).ok_or_else(|| spawn.timed_out())?;
+        let _turn = self.turns.take(spawn.deadline).ok_or_else(|| spawn.timed_out("other spawns"))?;
         self.send(spawn, &luggage)?;
         drop(luggage);
         let answer = match Reply::receive(status.as_fd(), spawn.deadline) {
@@ -143,7 +143,7 @@ impl Guard {
                 shutdown(status, Shutdown::Both).map_err(|error| SpawnError::Host(error.into()))?;
                 match Reply::receive(status.as_fd(), Deadline::after(Duration::ZERO)) {
                     Ok(Some(answer)) => answer,
-                    _ => return Err(spawn.timed_out()),
+                    _ => return Err(spawn.timed_out("the guard's answer")),
                 }
             }
             Ok(Some(answer)) => answer,
@@ -166,7 +166,7 @@ impl Guard {
         let mut fds = vec![status, blob.as_fd(), directory, stdin, stdout, stderr, tell];
         fds.extend(spawn.command.descriptors.iter().map(AsFd::as_fd));
         spawn.request().send(self.control.as_fd(), &fds, spawn.deadline).map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => spawn.timed_out(),
+            io::ErrorKind::TimedOut => spawn.timed_out("room in the guard's socket"),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SpawnError::GuardGone,
             _ => SpawnError::Host(error),
         })
@@ -263,7 +263,7 @@ impl Spawn<'_> {
                 Some(Reply::Refused { step, error }) => self.refused(step, error),
                 _ => SpawnError::Host(io::ErrorKind::InvalidData.into()),
             },
-            Ok(None) => self.timed_out(),
+            Ok(None) => self.timed_out("the program's first instruction"),
             Err(error) => SpawnError::Host(error),
         };
         // It may have ended by itself, which is as well.
@@ -280,8 +280,9 @@ impl Spawn<'_> {
         }
     }
 
-    fn timed_out(&self) -> SpawnError {
-        SpawnError::TimedOut { program: self.command.program.clone(), waited: self.command.spawn_limit }
+    fn timed_out(&self, waiting_for: &'static str) -> SpawnError {
+        let program = self.command.program.clone();
+        SpawnError::TimedOut { program, waited: self.command.spawn_limit, waiting_for }
     }
 }
 

@@ -25,10 +25,17 @@ fn a_stopped_child_dies_with_its_killed_host() {
 #[test]
 fn a_daemon_dies_with_the_killed_host_of_its_grandparent() {
     let host = Host::start("daemon", false);
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", host.children[0].0)).unwrap();
-    let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    assert_eq!(fields[1], host.guard.to_string(), "the guard has adopted it");
-    assert_eq!(fields[3], host.children[0].0.to_string(), "it leads a session");
+    let fields = || -> Vec<String> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", host.children[0].0)).unwrap();
+        stat.rsplit(") ").next().unwrap().split(' ').map(str::to_owned).collect()
+    };
+    // Its parent may still be about to exit.
+    let end = std::time::Instant::now() + LIMIT;
+    while fields()[1] != host.guard.to_string() {
+        assert!(std::time::Instant::now() < end, "the guard has not adopted it: {:?}", fields());
+        std::thread::yield_now();
+    }
+    assert_eq!(fields()[3], host.children[0].0.to_string(), "it leads a session");
     host.kill();
 }
 

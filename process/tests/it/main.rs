@@ -27,7 +27,7 @@ pub fn guard() -> Guard {
 
 /// A command for the shell.
 pub fn sh(script: &str) -> Command {
-    Command::new("sh").args(["-c", script])
+    Command::new("sh").args(["-c", script]).spawn_limit(LIMIT)
 }
 
 /// What a process writes until it and all that inherit its stdout have ended.

@@ -22,4 +22,4 @@ pub use children::{Place, State};
 pub use shell::{ChildInfo, Shell};
 pub use sup_flags::{AutoShutdown, Conflict, SpecError, Strategy, SupFlags};
 pub use supervised::{ActorChild, Notice, Start, Starting, Supervised, SupervisorChild};
-pub use supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef};
+pub use supervisor::{Counts, StartError, Started, Supervisor, SupervisorError, SupervisorRef};

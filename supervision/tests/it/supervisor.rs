@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use proscenium_runtime::{Exit, Node};
 use proscenium_supervision::{
-    AutoShutdown, ChildSpec, Restart, Shell, Shutdown, StartError, Started, State, Supervisor, SupervisorError,
-    SupervisorRef,
+    AutoShutdown, ChildSpec, Restart, Shutdown, StartError, Started, State, Supervisor, SupervisorError, SupervisorRef,
 };
 
 use crate::children::{Child, Do, Log, Stop, node, settled, until, watched};
@@ -166,6 +165,8 @@ async fn children_come_and_go_by_request() {
     supervisor.terminate_child("d").await.expect("it stops");
     assert!(child.call(Do::Count).await.is_err(), "nobody waits for a restart that may never come");
     assert!(matches!(supervisor.start_child(d.spec()).await, Err(SupervisorError::AlreadyPresent)));
+    let counts = supervisor.count_children().await.expect("it lives");
+    assert_eq!((counts.specs, counts.active, counts.workers, counts.supervisors), (4, 3, 4, 0));
     supervisor.restart_child("d").await.expect("it starts");
     supervisor.terminate_child("d").await.expect("it stops");
     supervisor.delete_child("d").await.expect("it is down");
@@ -201,7 +202,7 @@ async fn a_supervisor_below_ends_and_is_restarted_like_any_child() {
         .await
         .expect("they start");
     assert_eq!(log.take(), ["start x", "start y", "start z"]);
-    let below = supervisor.child::<Shell>("below").await.expect("it runs");
+    let below = supervisor.supervisor("below").await.expect("it runs");
     tell(&below, "x", Do::Exit(Exit::custom("boom"))).await;
     assert_eq!(lines(&log, 4).await, ["stop x boom", "stop y shutdown", "start x", "start y"]);
     supervisor.stop().await.expect("it stops");

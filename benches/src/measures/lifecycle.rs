@@ -5,6 +5,7 @@ use super::{ASKED, with_beam};
 use crate::bound::Bound;
 use crate::measure::{Measure, Unit};
 use crate::noise::Floor;
+use crate::peer::Peer;
 use crate::peers::actix;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;
@@ -38,6 +39,7 @@ fn restart(beam: &Beam) -> Measure {
 fn spawn(beam: &Beam) -> Measure {
     let mut measure = Measure::new("spawn", "spawn to first message handled, per actor", 2_000)
         .bound(Bound::ratio("proscenium", "ractor", 1.15))
+        .bound(Bound::ratio(WithRactor::NAME, "ractor", 1.15))
         .bound(Bound::ratio("light", "tokio", 1.0))
         .note(ASKED);
     measure = column::<Proscenium>(measure, shapes::spawn::<Proscenium>);

@@ -33,6 +33,20 @@ pub struct Child {
     pub(crate) starts: u64,
 }
 
+/// What `count_children` counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Dynamic children share one spec, which is there before them.
+    pub specs: usize,
+    /// Children with a process that lives; of dynamic ones all that are not being restarted.
+    pub active: usize,
+    /// Children that are supervisors, alive or not.
+    pub supervisors: usize,
+    /// Children that are workers, alive or not.
+    pub workers: usize,
+}
+
 /// All of them, by place and by name.
 #[derive(Debug, Default)]
 pub(crate) struct Children {

@@ -18,8 +18,8 @@ mod supervised;
 mod supervisor;
 
 pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdown};
-pub use children::{Place, State};
+pub use children::{Counts, Place, State};
 pub use shell::{ChildInfo, Shell};
 pub use sup_flags::{AutoShutdown, Conflict, SpecError, Strategy, SupFlags};
 pub use supervised::{ActorChild, Notice, Start, Starting, Supervised, SupervisorChild};
-pub use supervisor::{Counts, StartError, Started, Supervisor, SupervisorError, SupervisorRef};
+pub use supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef};

@@ -18,9 +18,9 @@ use std::collections::VecDeque;
 
 use proscenium_runtime::{Exit, Now};
 
-use crate::child_spec::{ChildFlags, ChildId, Restart};
+use crate::child_spec::{ChildFlags, ChildId, ChildType, Restart};
 pub use crate::children::Child;
-use crate::children::{Children, Place, State};
+use crate::children::{Children, Counts, Place, State};
 use crate::intensity::Window;
 use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
 
@@ -228,6 +228,21 @@ impl RestartCore {
     /// The children in start order.
     pub fn children(&self) -> impl DoubleEndedIterator<Item = (Place, &Child)> {
         self.children.iter()
+    }
+
+    /// How many there are. Whether a process lives, its exit unseen, is for the world to say.
+    pub fn count(&self, is_alive: impl Fn(Place) -> bool) -> Counts {
+        let of = |kind| self.children.iter().filter(|(_, child)| child.flags.child_type == kind).count();
+        let (supervisors, workers) = (of(ChildType::Supervisor), of(ChildType::Worker));
+        let has_process = |(place, child): &(Place, &Child)| {
+            matches!(child.state, State::Running(_)) && (self.is_dynamic() || is_alive(*place))
+        };
+        Counts {
+            specs: if self.is_dynamic() { 1 } else { supervisors + workers },
+            active: self.children.iter().filter(has_process).count(),
+            supervisors,
+            workers,
+        }
     }
 
     /// The child at this place.

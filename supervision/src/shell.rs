@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use proscenium_runtime::{Actor, ActorId, Context, Exit, Exited, Mailbox, Node, Ref, Reply};
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, Shutdown};
-use crate::children::{Place, State};
+use crate::children::{Counts, Place, State};
 use crate::restart_core::{Action, Event, Outcome, Reply as Answer, RestartCore};
 use crate::running::Running;
 use crate::supervised::{Start, Supervised};
@@ -22,6 +22,7 @@ pub enum Msg {
     TryAgain(Place),
     Change(Change, Reply<Answer>),
     List(Reply<Vec<ChildInfo>>),
+    Count(Reply<Counts>),
     Flags(ChildId, Reply<Option<ChildFlags>>),
     Child(ChildId, Reply<Option<Box<dyn Any + Send>>>),
 }
@@ -205,10 +206,14 @@ impl Shell {
         }
     }
 
+    fn is_alive(&self, place: Place) -> bool {
+        let process = self.children.get(&place).and_then(|child| child.place.as_ref());
+        process.is_some_and(|(supervised, _)| supervised.is_alive())
+    }
+
     fn list(&self) -> Vec<ChildInfo> {
         let lines = self.core.children().map(|(place, child)| {
-            let process = self.children.get(&place).and_then(|child| child.place.as_ref());
-            let is_alive = process.is_some_and(|(supervised, _)| supervised.is_alive());
+            let is_alive = self.is_alive(place);
             ChildInfo { place, id: child.id.clone(), state: child.state, is_alive, flags: child.flags }
         });
         lines.collect()
@@ -258,6 +263,7 @@ impl Actor for Shell {
                 reply.send(self.answer.take().unwrap_or(Answer::NotFound));
             }
             Msg::List(reply) => reply.send(self.list()),
+            Msg::Count(reply) => reply.send(self.core.count(|place| self.is_alive(place))),
             Msg::Flags(id, reply) => reply.send(self.flags(&id)),
             Msg::Child(id, reply) => reply.send(self.reference(&id)),
         }

@@ -1,14 +1,13 @@
 //! Supervisors as people write and hold them.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proscenium_runtime::{Actor, CallError, Context, Exit, Node, Ref, SpawnError};
 
-use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec, ChildType};
-use crate::children::Place;
+use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
+use crate::children::{Counts, Place};
 use crate::restart_core::{Reply as Answer, RestartCore};
 use crate::shell::{Change, ChildInfo, Msg, Shell};
 use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
@@ -217,20 +216,6 @@ pub enum Started {
     Ignored,
 }
 
-/// What `count_children` counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Specs of the children that there are: dynamic children share one.
-    pub specs: usize,
-    /// Children with a process that lives.
-    pub active: usize,
-    /// Children that are supervisors, alive or not.
-    pub supervisors: usize,
-    /// Children that are workers, alive or not.
-    pub workers: usize,
-}
-
 /// A running supervisor.
 #[derive(Clone, Debug)]
 pub struct SupervisorRef(pub(crate) Ref<Shell>);
@@ -332,19 +317,12 @@ impl SupervisorRef {
         Ok(self.0.call(Msg::List).within(PATIENCE).await?)
     }
 
-    /// How many children there are, of which kind, and how many of them live.
+    /// How many children there are, of which kind, and how many of them have a process.
     ///
     /// # Errors
     /// The supervisor is gone.
     pub async fn count_children(&self) -> Result<Counts, SupervisorError> {
-        let children = self.which_children().await?;
-        let of = |kind| children.iter().filter(|child| child.flags.child_type == kind).count();
-        Ok(Counts {
-            specs: children.iter().map(|child| &child.id).collect::<HashSet<_>>().len(),
-            active: children.iter().filter(|child| child.is_alive).count(),
-            supervisors: of(ChildType::Supervisor),
-            workers: of(ChildType::Worker),
-        })
+        Ok(self.0.call(Msg::Count).within(PATIENCE).await?)
     }
 
     /// The spec of a child, but its start; of a `simple_one_for_one` supervisor that of all.

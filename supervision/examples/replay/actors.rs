@@ -99,7 +99,7 @@ struct Shared {
     names: HashMap<String, Arc<Process>>,
     lines: Vec<(u64, String)>,
     clock: u64,
-    /// Requests without an answer, by supervisor.
+    /// Requests without an answer.
     waiting: usize,
 }
 
@@ -651,7 +651,8 @@ impl Asked {
     async fn answer(self) -> Option<String> {
         let (request, sup) = (&self.request, &self.sup);
         let result = match request.kind() {
-            "which_children" | "count_children" => return self.lines().await,
+            "which_children" => return self.lines().await,
+            "count_children" => return Some(words::count(request, sup.count_children().await.ok()?)),
             "get_childspec" => {
                 let id = if request.is_about_dynamic() { self.template().1 } else { request.id().to_owned() };
                 return match sup.get_childspec(id).await {
@@ -728,14 +729,9 @@ impl Asked {
         let lines = children.into_iter().map(|child| words::Line {
             name: if is_dynamic { names.get(&child.place).cloned().unwrap_or_default() } else { child.id.to_string() },
             state: child.state,
-            is_alive: child.is_alive,
             child_type: child.flags.child_type,
         });
-        let lines: Vec<words::Line> = lines.collect();
-        Some(match self.request.kind() {
-            "count_children" => words::count(&self.request, is_dynamic, &lines),
-            _ => words::list(&self.request, is_dynamic, &lines),
-        })
+        Some(words::list(&self.request, is_dynamic, &lines.collect::<Vec<_>>()))
     }
 }
 

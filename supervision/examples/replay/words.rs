@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proscenium_supervision::restart_core::Reply;
-use proscenium_supervision::{ChildFlags, ChildType, Restart, Shutdown, SpecError, State};
+use proscenium_supervision::{ChildFlags, ChildType, Counts, Restart, Shutdown, SpecError, State};
 
 use crate::script::{Attempt, Spec, attempts, show};
 
@@ -115,12 +115,11 @@ pub fn ordinal(path: &str) -> u64 {
     path.rsplit_once('#').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
 }
 
-/// A child as `which_children` and `count_children` see it.
+/// A child as `which_children` sees it.
 pub struct Line {
     /// The name; the path of a dynamic child.
     pub name: String,
     pub state: State,
-    pub is_alive: bool,
     pub child_type: ChildType,
 }
 
@@ -156,11 +155,8 @@ pub fn list(request: &Request, is_dynamic: bool, lines: &[Line]) -> String {
 }
 
 /// `count_children`.
-pub fn count(request: &Request, is_dynamic: bool, lines: &[Line]) -> String {
-    let active = lines.iter().filter(|line| line.is_running() && (is_dynamic || line.is_alive)).count();
-    let of = |kind| lines.iter().filter(|line| line.child_type == kind).count();
-    let (supervisors, workers) = (of(ChildType::Supervisor), of(ChildType::Worker));
-    let specs = if is_dynamic { 1 } else { supervisors + workers };
+pub fn count(request: &Request, counts: Counts) -> String {
+    let Counts { specs, active, supervisors, workers, .. } = counts;
     let target = request.target();
     format!("ret count_children {target} specs={specs} active={active} supervisors={supervisors} workers={workers}")
 }

@@ -305,19 +305,18 @@ impl<'a> World<'a> {
 
     fn count_or_list(&mut self, pid: Pid, request: &words::Request) -> String {
         let sup = self.processes[pid].sup.as_ref().expect("only supervisors are asked");
+        if request.kind() == "count_children" {
+            let lives = |place| sup.processes.get(&place).is_some_and(|pid: &Pid| self.processes[*pid].is_alive);
+            return words::count(request, sup.core.count(lives));
+        }
         let is_dynamic = sup.core.template().is_some();
         let path = |place: Place| sup.known.get(&place).map_or(String::new(), |(_, path)| path.clone());
         let lines = sup.core.children().map(|(place, child)| words::Line {
             name: if is_dynamic { path(place) } else { child.id.to_string() },
             state: child.state,
-            is_alive: sup.processes.get(&place).is_some_and(|pid| self.processes[*pid].is_alive),
             child_type: child.flags.child_type,
         });
-        let lines: Vec<words::Line> = lines.collect();
-        match request.kind() {
-            "count_children" => words::count(request, is_dynamic, &lines),
-            _ => words::list(request, is_dynamic, &lines),
-        }
+        words::list(request, is_dynamic, &lines.collect::<Vec<_>>())
     }
 
     // ---- what the core orders ----

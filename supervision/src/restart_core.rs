@@ -230,6 +230,12 @@ impl RestartCore {
         self.children.iter()
     }
 
+    /// It has ended, and its children have been stopped before.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.job, Job::Over)
+    }
+
     /// How many there are. Whether a process lives, its exit unseen, is for the world to say.
     pub fn count(&self, is_alive: impl Fn(Place) -> bool) -> Counts {
         let of = |kind| self.children.iter().filter(|(_, child)| child.flags.child_type == kind).count();

@@ -80,8 +80,6 @@ pub struct Shell {
     answer: Option<Answer>,
     /// How it ends, when it does so of its own accord.
     over: Option<Exit>,
-    /// Whether the children have been stopped already.
-    has_stopped: bool,
     /// Who started it, linked: its end is this one's.
     parent: Option<ActorId>,
 }
@@ -105,7 +103,7 @@ impl Shell {
         let places: Vec<Place> = core.children().map(|(place, _)| place).collect();
         let children = places.into_iter().zip(starts).map(|(place, start)| (place, Child { start, place: None }));
         let children = children.collect();
-        Shell { core, template, children, coming: None, answer: None, over: None, has_stopped: false, parent: None }
+        Shell { core, template, children, coming: None, answer: None, over: None, parent: None }
     }
 
     pub(crate) fn below(mut self, parent: ActorId) -> Self {
@@ -133,16 +131,13 @@ impl Shell {
                     Action::TryAgain(child) => drop(home.me.tell(Msg::TryAgain(child)).now()),
                     Action::Reply(answer) => self.answer = Some(answer),
                     Action::Ready | Action::Report(_) => {}
-                    Action::StartFailed(child, exit) => self.is_over(failed_to_start(self.core.child(child), &exit)),
-                    Action::End(exit) => self.is_over(exit),
+                    Action::StartFailed(child, exit) => {
+                        self.over = Some(failed_to_start(self.core.child(child), &exit));
+                    }
+                    Action::End(exit) => self.over = Some(exit),
                 }
             }
         }
-    }
-
-    fn is_over(&mut self, exit: Exit) {
-        self.has_stopped = true;
-        self.over = Some(exit);
     }
 
     async fn start(&mut self, home: &Home, place: Place, start: u64) -> Outcome {
@@ -281,7 +276,7 @@ impl Actor for Shell {
 
     /// Stops the children, in order, also when a handler of ours has crashed.
     async fn terminate(&mut self, cx: &mut Context<Self>, exit: &Exit) {
-        if !self.has_stopped {
+        if !self.core.is_over() {
             self.drive(&Home::of(cx), Event::End(exit.clone())).await;
         }
     }

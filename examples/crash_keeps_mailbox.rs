@@ -1,6 +1,8 @@
 //! A crash costs the message in hand; the queue, the name and every ref go to the next incarnation.
 //! Prints what each incarnation handled, and what the one crash cost.
 
+use std::sync::Arc;
+
 use proscenium::prelude::*;
 use proscenium::{ActorCell, Ended, Owner};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -23,7 +25,7 @@ impl Worker {
 struct Restarter(UnboundedSender<Ended>);
 
 impl Owner for Restarter {
-    fn restarts(&self, exit: &Exit) -> bool {
+    fn restarts(&self, _tag: u64, exit: &Exit) -> bool {
         !exit.is_orderly()
     }
 
@@ -36,7 +38,7 @@ impl Owner for Restarter {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let node = Node::start("crash").await?;
     let (sender, mut ended) = unbounded_channel();
-    let cell = ActorCell::<Worker>::ordinary(&node, Worker::MAILBOX, Restarter(sender))?;
+    let cell = ActorCell::<Worker>::ordinary(&node, Worker::MAILBOX, Arc::new(Restarter(sender)))?;
     cell.name("worker")?;
 
     // The ref is good before anything runs: messages wait for the first incarnation.

@@ -32,7 +32,7 @@ impl Worker {
 struct Restarter(UnboundedSender<Ended>);
 
 impl Owner for Restarter {
-    fn restarts(&self, _: &Exit) -> bool {
+    fn restarts(&self, _: u64, _: &Exit) -> bool {
         true
     }
 
@@ -62,7 +62,7 @@ async fn restart_on_crash(
 pub async fn show(node: &Node, screen: &mut Screen) -> Outcome {
     screen.section("A crash keeps the mailbox");
     let (sender, mut ended) = unbounded_channel();
-    let cell = ActorCell::<Worker>::ordinary(node, Worker::MAILBOX, Restarter(sender))?;
+    let cell = ActorCell::<Worker>::ordinary(node, Worker::MAILBOX, Arc::new(Restarter(sender)))?;
     cell.name("worker")?;
     let worker = Worker::whereis(node, "worker")?;
     for n in 1..=JOBS {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
@@ -16,8 +17,8 @@ use crate::{life, links};
 
 /// Who decides what follows on an exit. Called from the ending incarnation's task: answer at once, decide elsewhere.
 pub trait Owner: Send + Sync + 'static {
-    /// Whether an incarnation that ended so may be started again. It is what [`Down::restart`](crate::Down) says.
-    fn restarts(&self, exit: &Exit) -> bool;
+    /// Whether an incarnation that ended so may be started again in the cell of this tag. It is what [`Down::restart`](crate::Down) says.
+    fn restarts(&self, tag: u64, exit: &Exit) -> bool;
 
     /// The incarnation is over: its stop hook has run, its state is dropped, its mailbox waits. Not called when a start
     /// fails; [`ActorCell::start`] says that itself.
@@ -29,6 +30,8 @@ pub trait Owner: Send + Sync + 'static {
 pub struct Ended {
     /// Whose.
     pub actor: ActorId,
+    /// What its owner calls the cell.
+    pub tag: u64,
     /// Which incarnation it was; the first is 1.
     pub incarnation: u32,
     /// Why.
@@ -42,10 +45,11 @@ pub struct Ended {
 ///
 /// ```
 /// use proscenium_runtime::{ActorCell, Ended, Exit, Mailbox, Node, Owner, actor_fn};
+/// use std::sync::Arc;
 ///
 /// struct Tell(tokio::sync::mpsc::UnboundedSender<Ended>);
 /// impl Owner for Tell {
-///     fn restarts(&self, _: &Exit) -> bool { true }
+///     fn restarts(&self, _: u64, _: &Exit) -> bool { true }
 ///     fn exited(&self, ended: Ended) { let _ = self.0.send(ended); }
 /// }
 ///
@@ -54,7 +58,7 @@ pub struct Ended {
 /// let node = Node::start("doc").await?;
 /// let (tell, mut ended) = tokio::sync::mpsc::unbounded_channel();
 /// let make = || actor_fn(|n: u32| assert!(n > 0, "zero"));
-/// let cell = ActorCell::light(&node, Mailbox::DEFAULT, Tell(tell))?;
+/// let cell = ActorCell::light(&node, Mailbox::DEFAULT, Arc::new(Tell(tell)))?;
 /// cell.start(make()).await.expect("it has no init to fail");
 /// cell.reference().tell(0).await?;
 /// assert_eq!(ended.recv().await.map(|ended| ended.incarnation), Some(1));
@@ -70,7 +74,7 @@ impl<A: Actor> ActorCell<A> {
     ///
     /// # Errors
     /// The node is stopping.
-    pub fn ordinary(node: &Node, mailbox: Mailbox, owner: impl Owner) -> Result<Self, crate::SpawnError> {
+    pub fn ordinary(node: &Node, mailbox: Mailbox, owner: Arc<dyn Owner>) -> Result<Self, crate::SpawnError> {
         Self::new(node, mailbox, owner, false)
     }
 
@@ -78,14 +82,17 @@ impl<A: Actor> ActorCell<A> {
     ///
     /// # Errors
     /// The node is stopping.
-    pub fn light(node: &Node, mailbox: Mailbox, owner: impl Owner) -> Result<Self, crate::SpawnError> {
+    pub fn light(node: &Node, mailbox: Mailbox, owner: Arc<dyn Owner>) -> Result<Self, crate::SpawnError> {
         Self::new(node, mailbox, owner, true)
     }
 
-    fn new(node: &Node, mailbox: Mailbox, owner: impl Owner, light: bool) -> Result<Self, crate::SpawnError> {
-        let cell = crate::spawn::cell::<A>(node.clone(), mailbox, light, 0)?;
-        cell.face.cold(|cold| cold.owner = Some(Arc::new(owner)));
-        Ok(ActorCell { cell })
+    fn new(node: &Node, mailbox: Mailbox, owner: Arc<dyn Owner>, light: bool) -> Result<Self, crate::SpawnError> {
+        Ok(ActorCell { cell: crate::spawn::cell::<A>(node.clone(), mailbox, light, 0, Some(owner))? })
+    }
+
+    /// What the owner calls the cell: one owner can have many. Until this is called: 0.
+    pub fn tag(&self, tag: u64) {
+        self.cell.face.tag.store(tag, Ordering::Relaxed);
     }
 
     /// Registers a name that stays over restarts.
@@ -103,7 +110,18 @@ impl<A: Actor> ActorCell<A> {
     /// # Errors
     /// What `init` ended with; [`Exit::Ignore`] when it does not want to run. The cell stays, with its queue.
     pub async fn start(&self, actor: A) -> Result<(), Exit> {
-        Seat::take(&self.cell, actor)?.start(&self.cell, None).await
+        self.start_as(0, actor).await
+    }
+
+    /// The same, and the incarnation has this number, unless one before it had that or a greater one: then the next.
+    ///
+    /// An owner that counts the starts itself, failed ones and those in other cells with them, knows by it which of them
+    /// has ended.
+    ///
+    /// # Errors
+    /// As [`start`](ActorCell::start).
+    pub async fn start_as(&self, number: u32, actor: A) -> Result<(), Exit> {
+        Seat::take(&self.cell, number, actor)?.start(&self.cell, None).await
     }
 
     /// The actor's ref. It is good from now on and over every restart.
@@ -147,8 +165,7 @@ impl<A: Actor> ActorCell<A> {
 impl<A: Actor> Drop for ActorCell<A> {
     fn drop(&mut self) {
         let face = &self.cell.face;
-        let owned = face.cold(|cold| cold.owner.take().is_some());
-        if owned && face.incarnation() == 0 && face.gone().is_none() {
+        if face.let_go() && face.incarnation() == 0 && face.gone().is_none() {
             life::close(self.cell.as_ref(), &Exit::Shutdown);
         }
     }

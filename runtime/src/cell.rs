@@ -52,6 +52,12 @@ pub(crate) struct Face {
     pub(crate) waiting_on: AtomicU64,
     /// None: the actor is light.
     pub(crate) shell: Option<Shell>,
+    /// Who may start the next incarnation, while `is_kept`.
+    owner: Option<Arc<dyn Owner>>,
+    /// What the owner calls the cell.
+    pub(crate) tag: AtomicU64,
+    /// The owner has not let go of it, and it is not gone. Changed and read under `cold`, as is the incarnation.
+    is_kept: AtomicBool,
     cold: Mutex<Option<Box<Cold>>>,
 }
 
@@ -63,7 +69,6 @@ pub(crate) struct Cold {
     pub(crate) tables: Tables,
     pub(crate) names: Vec<Name>,
     pub(crate) groups: Vec<crate::groups::Membership>,
-    pub(crate) owner: Option<Arc<dyn Owner>>,
     /// The reason that a graceful stop ends with.
     pub(crate) drain: Option<Exit>,
     /// Set when the actor is to be gone for good: refs then have the reason.
@@ -114,7 +119,14 @@ impl End {
 
 impl Face {
     #[inline(always)]
-    pub(crate) fn new(id: ActorId, serial: u64, node: Node, light: bool, incarnation: u32) -> Self {
+    pub(crate) fn new(
+        id: ActorId,
+        serial: u64,
+        node: Node,
+        light: bool,
+        incarnation: u32,
+        owner: Option<Arc<dyn Owner>>,
+    ) -> Self {
         Face {
             id,
             serial,
@@ -128,6 +140,9 @@ impl Face {
             dropped: AtomicU64::new(0),
             waiting_on: AtomicU64::new(0),
             shell: (!light).then(Shell::default),
+            is_kept: AtomicBool::new(owner.is_some()),
+            owner,
+            tag: AtomicU64::new(0),
             cold: Mutex::new(None),
         }
     }
@@ -209,13 +224,31 @@ impl Face {
         })
     }
 
-    pub(crate) fn owner(&self) -> Option<Arc<dyn Owner>> {
-        self.peek(|cold| cold?.owner.clone())
+    /// Who may start the next incarnation.
+    pub(crate) fn owner(&self) -> Option<&Arc<dyn Owner>> {
+        self.owner.as_ref().filter(|_| self.is_kept())
     }
 
     /// Somebody may start the next incarnation.
     pub(crate) fn is_kept(&self) -> bool {
-        self.peek(|cold| cold.is_some_and(|cold| cold.owner.is_some()))
+        self.owner.is_some() && self.peek(|_| self.is_kept.load(Ordering::Relaxed))
+    }
+
+    /// It is to be gone for good, for this reason, and is nobody's: what it was known by. None: that is so already.
+    pub(crate) fn go(&self, exit: &Exit) -> Option<(Vec<Name>, Vec<crate::groups::Membership>)> {
+        self.cold(|cold| {
+            if cold.gone.is_some() {
+                return None;
+            }
+            cold.gone = Some(exit.clone());
+            self.is_kept.store(false, Ordering::Relaxed);
+            Some((std::mem::take(&mut cold.names), std::mem::take(&mut cold.groups)))
+        })
+    }
+
+    /// The owner lets go of it. False: it has before, or there was none.
+    pub(crate) fn let_go(&self) -> bool {
+        self.owner.is_some() && self.peek(|_| self.is_kept.swap(false, Ordering::Relaxed))
     }
 
     /// What a graceful stop ends with.
@@ -259,10 +292,18 @@ impl<A: Actor> AsRef<Lane<A::Msg, Sys<A>>> for Cell<A> {
 impl<A: Actor> Cell<A> {
     /// With this incarnation in it, as nobody else has the cell yet; 0: with none.
     #[inline(always)]
-    pub(crate) fn new(id: ActorId, serial: u64, node: Node, mailbox: Mailbox, light: bool, incarnation: u32) -> Self {
+    pub(crate) fn new(
+        id: ActorId,
+        serial: u64,
+        node: Node,
+        mailbox: Mailbox,
+        light: bool,
+        incarnation: u32,
+        owner: Option<Arc<dyn Owner>>,
+    ) -> Self {
         Cell {
             lane: Lane::with(mailbox.places(), mailbox.unit(), mailbox.at_the_bound(), incarnation),
-            face: Face::new(id, serial, node, light, incarnation),
+            face: Face::new(id, serial, node, light, incarnation, owner),
         }
     }
 

@@ -85,10 +85,11 @@ impl<A: Actor> Seat<A> {
         Seat { state, cx: Context::new(cell.clone(), incarnation), life }
     }
 
-    /// Begins the next incarnation.
-    pub(crate) fn take(cell: &Arc<Cell<A>>, state: A) -> Result<Self, Exit> {
+    /// Begins the next incarnation, of this number if that is free.
+    pub(crate) fn take(cell: &Arc<Cell<A>>, number: u32, state: A) -> Result<Self, Exit> {
         // What the last incarnation was asked to do is not this one's; questions to the actor are.
-        let Some(incarnation) = cell.lane.attach(|request| matches!(request, Sys::Typed(_) | Sys::Any(_))) else {
+        let Some(incarnation) = cell.lane.attach(number, |request| matches!(request, Sys::Typed(_) | Sys::Any(_)))
+        else {
             return Err(cell.face.gone().unwrap_or(Exit::NoProc));
         };
         cell.face.begin(incarnation);

@@ -53,7 +53,7 @@ impl<A: Actor> Life<A> {
         let cell = &self.cell;
         cell.lane.fence(self.incarnation);
         let Some(tables) = cell.face.end(self.incarnation) else { return }; // Given up before: all was told then.
-        let kept_by_owner = cell.face.owner();
+        let owner = cell.face.owner();
         if exit.is_crash() {
             report(cell, self.incarnation, exit, &hand);
         }
@@ -64,14 +64,15 @@ impl<A: Actor> Life<A> {
                 companion::crashed(cell, msg, hand.retried, exit);
             }
         }
-        let asked = |owner: &Arc<dyn Owner>| panics::contain(|| owner.restarts(exit)) == Some(true);
-        let restart = !self.failed && kept_by_owner.as_ref().is_some_and(asked);
-        if kept_by_owner.is_none() {
+        let tag = cell.face.tag.load(Ordering::Relaxed);
+        let asked = |owner: &Arc<dyn Owner>| panics::contain(|| owner.restarts(tag, exit)) == Some(true);
+        let restart = !self.failed && owner.is_some_and(asked);
+        if owner.is_none() {
             close(cell.as_ref(), exit);
         }
         links::tell_of_end(&cell.face, tables, exit, restart);
-        if let (Some(owner), false) = (kept_by_owner, self.failed) {
-            let ended = Ended { actor: cell.face.id, incarnation: self.incarnation, exit: exit.clone() };
+        if let (Some(owner), false) = (owner, self.failed) {
+            let ended = Ended { actor: cell.face.id, tag, incarnation: self.incarnation, exit: exit.clone() };
             panics::contain(|| owner.exited(ended));
         }
     }
@@ -145,15 +146,7 @@ pub(crate) fn fence<A: Actor>(cell: &Arc<Cell<A>>, exit: &Exit) -> bool {
 /// The end for good: names are free, refs know the reason, what was queued is handed on.
 pub(crate) fn close(cell: &dyn AnyCell, exit: &Exit) {
     let face = cell.face();
-    let first = face.cold(|cold| {
-        if cold.gone.is_some() {
-            return None;
-        }
-        cold.gone = Some(exit.clone());
-        cold.owner = None;
-        Some((std::mem::take(&mut cold.names), std::mem::take(&mut cold.groups)))
-    });
-    let Some((names, groups)) = first else { return };
+    let Some((names, groups)) = face.go(exit) else { return };
     for name in names {
         face.node.names().remove(&name, face.id);
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use crate::actor::Actor;
+use crate::actor_cell::Owner;
 use crate::actor_ref::Ref;
 use crate::cell::{AnyCell, Cell};
 use crate::companion::{Parent, Seat};
@@ -106,7 +107,7 @@ impl<A: Actor> Spawn<A> {
 
     #[inline(always)]
     fn start_at_once(self) -> Result<A::Ref, SpawnError> {
-        let cell = cell::<A>(self.node, self.mailbox, self.light, FIRST)?;
+        let cell = cell::<A>(self.node, self.mailbox, self.light, FIRST, None)?;
         match Seat::new(&cell, self.actor, FIRST).launch(&cell) {
             Ok(()) => Ok(A::Ref::from(Ref::new(cell))),
             Err(exit) => Err(SpawnError::Init(exit)),
@@ -114,7 +115,7 @@ impl<A: Actor> Spawn<A> {
     }
 
     async fn start(self) -> Result<A::Ref, SpawnError> {
-        let cell = cell::<A>(self.node, self.mailbox, self.light, FIRST)?;
+        let cell = cell::<A>(self.node, self.mailbox, self.light, FIRST, None)?;
         // From here on the seat's life closes the cell, however it ends.
         let seat = Seat::new(&cell, self.actor, FIRST);
         let also = self.also.unwrap_or_default();
@@ -183,10 +184,11 @@ pub(crate) fn cell<A: Actor>(
     mailbox: Mailbox,
     light: bool,
     incarnation: u32,
+    owner: Option<Arc<dyn Owner>>,
 ) -> Result<Arc<Cell<A>>, SpawnError> {
     let Some(turn) = node.one_more() else { return Err(SpawnError::NodeStopping) };
     Ok(Arc::new_cyclic(|cell: &Weak<Cell<A>>| {
         let id = node.registry().enter(turn, cell.clone());
-        Cell::new(id, turn, node, mailbox, light, incarnation)
+        Cell::new(id, turn, node, mailbox, light, incarnation, owner)
     }))
 }

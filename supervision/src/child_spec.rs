@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proscenium_runtime::{Actor, IntoName, Mailbox};
 
+use crate::children::Spec;
 use crate::supervised::{ActorChild, Start, SupervisorChild};
 use crate::supervisor::Supervisor;
 
@@ -124,7 +125,7 @@ impl ChildFlags {
 /// ```
 #[derive(Clone)]
 #[must_use = "a child is started by its supervisor"]
-pub struct ChildSpec<S> {
+pub struct ChildSpec<S: ?Sized> {
     id: ChildId,
     flags: ChildFlags,
     start: S,
@@ -164,8 +165,8 @@ impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> ChildSpec<Supervisor
     }
 }
 
-impl<S: Start> ChildSpec<S> {
-    /// Anything that can be started; OTP's defaults for a worker.
+impl<S> ChildSpec<S> {
+    /// Anything that can be started ([`Start`]); OTP's defaults for a worker.
     pub fn of(id: impl Into<ChildId>, start: S) -> Self {
         ChildSpec { id: id.into(), flags: ChildFlags::worker(), start }
     }
@@ -204,29 +205,42 @@ impl<S: Start> ChildSpec<S> {
         self.flags.child_type = child_type;
         self
     }
+}
 
+impl<S: Start> ChildSpec<S> {
     /// Whatever its start is.
     pub(crate) fn any(self) -> AnyChild {
-        AnyChild { id: self.id, flags: self.flags, start: Arc::new(self.start) }
+        AnyChild(Arc::new(self))
     }
 }
 
-impl<S> fmt::Debug for ChildSpec<S> {
+impl<S: ?Sized> fmt::Debug for ChildSpec<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildSpec").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
     }
 }
 
 /// A spec as a supervisor keeps it.
-#[derive(Clone)]
-pub struct AnyChild {
-    pub(crate) id: ChildId,
-    pub(crate) flags: ChildFlags,
-    pub(crate) start: Arc<dyn Start>,
+#[derive(Clone, Debug)]
+pub struct AnyChild(Arc<ChildSpec<dyn Start>>);
+
+impl AnyChild {
+    pub(crate) fn start(&self) -> &dyn Start {
+        &self.0.start
+    }
+
+    /// The same in all but its start.
+    pub(crate) fn starting<S: Start>(&self, start: S) -> AnyChild {
+        AnyChild(Arc::new(ChildSpec { id: self.0.id.clone(), flags: self.0.flags, start }))
+    }
 }
 
-impl fmt::Debug for AnyChild {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnyChild").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
+impl Spec for AnyChild {
+    fn id(&self) -> &ChildId {
+        &self.0.id
+    }
+
+    fn flags(&self) -> &ChildFlags {
+        &self.0.flags
     }
 }

@@ -9,17 +9,18 @@
 
 mod child_spec;
 mod children;
+mod ends;
 mod intensity;
 pub mod restart_core;
-mod running;
 mod shell;
 mod sup_flags;
 mod supervised;
 mod supervisor;
+mod table;
 
 pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdown};
 pub use children::{Counts, Place, State};
 pub use shell::{ChildInfo, Shell};
 pub use sup_flags::{AutoShutdown, Conflict, SpecError, Strategy, SupFlags};
-pub use supervised::{ActorChild, Notice, Start, Starting, Supervised, SupervisorChild};
+pub use supervised::{ActorChild, Notice, Placing, Start, Starting, Supervised, SupervisorChild};
 pub use supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef};

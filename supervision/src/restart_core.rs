@@ -19,14 +19,14 @@ use std::collections::VecDeque;
 use proscenium_runtime::{Exit, Now};
 
 use crate::child_spec::{ChildFlags, ChildId, ChildType, Restart};
-pub use crate::children::Child;
-use crate::children::{Children, Counts, Place, State};
+pub use crate::children::{Child, Spec};
+use crate::children::{Children, Counts, Mode, Place, State};
 use crate::intensity::Window;
 use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
 
-/// What has happened.
+/// What has happened. `S` is what a spec is to who carries the orders out.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Event {
+pub enum Event<S = (ChildId, ChildFlags)> {
     /// The supervisor begins: its children are to be started.
     Begin,
     /// The process of a child's n-th start has ended by itself.
@@ -34,20 +34,20 @@ pub enum Event {
         /// Whose.
         child: Place,
         /// Of which start.
-        start: u64,
+        start: u32,
         /// Why.
         exit: Exit,
     },
     /// A restart that failed is tried again.
     TryAgain(Place),
     /// `start_child` with a spec.
-    StartChild(ChildId, ChildFlags),
-    /// `start_child` of a `simple_one_for_one` supervisor.
-    StartDynamic,
+    StartChild(S),
+    /// `start_child` of a `simple_one_for_one` supervisor, with a spec of this child's own or that of all.
+    StartDynamic(Option<S>),
     /// `terminate_child` by name.
     Terminate(ChildId),
     /// `terminate_child` of a dynamic child, if its process is still that of this start; `None`: whichever it is.
-    TerminateDynamic(Place, Option<u64>),
+    TerminateDynamic(Place, Option<u32>),
     /// `restart_child`.
     Restart(ChildId),
     /// `delete_child`.
@@ -58,6 +58,25 @@ pub enum Event {
     Started(Outcome),
     /// A child that was to be stopped has ended. A dynamic one that had no process any more, too.
     Stopped(Place),
+}
+
+impl<S> Event<S> {
+    fn name(&self) -> &'static str {
+        match self {
+            Event::Begin => "the begin",
+            Event::Exited { .. } => "an exit",
+            Event::TryAgain(_) => "a retry",
+            Event::End(_) => "the end",
+            Event::Started(_) => "the outcome of a start",
+            Event::Stopped(_) => "the outcome of a stop",
+            Event::StartChild(_)
+            | Event::StartDynamic(_)
+            | Event::Terminate(_)
+            | Event::TerminateDynamic(..)
+            | Event::Restart(_)
+            | Event::Delete(_) => "a request",
+        }
+    }
 }
 
 /// How a start went.
@@ -80,7 +99,7 @@ pub enum Action {
         /// Whom.
         child: Place,
         /// The how many-th start of the child this is.
-        start: u64,
+        start: u32,
     },
     /// Stop these children as their `shutdown` says, all at once.
     Stop(Vec<Place>),
@@ -176,38 +195,40 @@ enum Then {
 
 /// The state of a supervisor.
 #[derive(Debug)]
-pub struct RestartCore {
+pub struct RestartCore<S = (ChildId, ChildFlags)> {
     flags: SupFlags,
     /// Of a `simple_one_for_one` supervisor: what all children are.
-    template: Option<(ChildId, ChildFlags)>,
-    children: Children,
+    template: Option<S>,
+    children: Children<S>,
     window: Window,
     job: Job,
 }
 
-impl RestartCore {
+impl<S: Spec + Clone> RestartCore<S> {
     /// A supervisor of these children, in start order.
     ///
     /// # Errors
     /// The specs do not go together.
-    pub fn new(flags: SupFlags, specs: Vec<(ChildId, ChildFlags)>) -> Result<Self, SpecError> {
+    pub fn new(flags: SupFlags, specs: Vec<S>) -> Result<Self, SpecError> {
         if flags.period == 0 {
             return Err(SpecError::ZeroPeriod);
         }
-        let mut children = Children::default();
-        for (id, child) in &specs {
-            flags.check(id, child)?;
-            if children.place_of(id).is_some() {
-                return Err(SpecError::DuplicateChildName(id.clone()));
-            }
-            children.add(id.clone(), *child);
+        let is_dynamic = flags.strategy == Strategy::SimpleOneForOne;
+        if is_dynamic && specs.len() != 1 {
+            return Err(SpecError::NotOneSpec(specs.len()));
         }
+        let mut children = Children::with_room_for(specs.len());
         let mut template = None;
-        if flags.strategy == Strategy::SimpleOneForOne {
-            let count = specs.len();
-            let [only] = <[_; 1]>::try_from(specs).map_err(|_| SpecError::NotOneSpec(count))?;
-            template = Some(only);
-            children = Children::default();
+        for spec in specs {
+            flags.check(spec.id(), spec.flags())?;
+            if children.place_of(spec.id()).is_some() {
+                return Err(SpecError::DuplicateChildName(spec.id().clone()));
+            }
+            if is_dynamic {
+                template = Some(spec);
+            } else {
+                children.add(spec);
+            }
         }
         let window = Window::new(flags.intensity, flags.period);
         Ok(RestartCore { flags, template, children, window, job: Job::Idle })
@@ -221,12 +242,12 @@ impl RestartCore {
 
     /// The one spec of a `simple_one_for_one` supervisor.
     #[must_use]
-    pub fn template(&self) -> Option<&(ChildId, ChildFlags)> {
+    pub fn template(&self) -> Option<&S> {
         self.template.as_ref()
     }
 
     /// The children in start order.
-    pub fn children(&self) -> impl DoubleEndedIterator<Item = (Place, &Child)> {
+    pub fn children(&self) -> impl DoubleEndedIterator<Item = (Place, &Child<S>)> {
         self.children.iter()
     }
 
@@ -238,10 +259,10 @@ impl RestartCore {
 
     /// How many there are. Whether a process lives, its exit unseen, is for the world to say.
     pub fn count(&self, is_alive: impl Fn(Place) -> bool) -> Counts {
-        let of = |kind| self.children.iter().filter(|(_, child)| child.flags.child_type == kind).count();
+        let of = |kind| self.children.iter().filter(|(_, child)| child.flags().child_type == kind).count();
         let (supervisors, workers) = (of(ChildType::Supervisor), of(ChildType::Worker));
-        let has_process = |(place, child): &(Place, &Child)| {
-            matches!(child.state, State::Running(_)) && (self.is_dynamic() || is_alive(*place))
+        let has_process = |(place, child): &(Place, &Child<S>)| {
+            child.mode == Mode::Running && (self.is_dynamic() || is_alive(*place))
         };
         Counts {
             specs: if self.is_dynamic() { 1 } else { supervisors + workers },
@@ -253,7 +274,7 @@ impl RestartCore {
 
     /// The child at this place.
     #[must_use]
-    pub fn child(&self, place: Place) -> Option<&Child> {
+    pub fn child(&self, place: Place) -> Option<&Child<S>> {
         self.children.get(place)
     }
 
@@ -268,10 +289,16 @@ impl RestartCore {
     /// # Panics
     /// When something else is told than what it waits for: see the module's doc.
     #[must_use = "an action that is not carried out leaves the core and the world apart"]
-    pub fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
+    pub fn on(&mut self, event: Event<S>, now: Now) -> Vec<Action> {
         let mut out = Vec::new();
         let is_outcome = matches!(event, Event::Started(_) | Event::Stopped(_));
-        assert_eq!(is_outcome, !matches!(self.job, Job::Idle), "{event:?} while the supervisor is at {:?}", self.job);
+        assert_eq!(
+            is_outcome,
+            !matches!(self.job, Job::Idle),
+            "{} while the supervisor is at {:?}",
+            event.name(),
+            self.job
+        );
         match event {
             Event::Begin => self.begin(&mut out),
             Event::Exited { child, start, exit } => self.exited(child, start, exit, now, &mut out),
@@ -280,8 +307,8 @@ impl RestartCore {
                     self.restart(child, now, &mut out);
                 }
             }
-            Event::StartChild(id, flags) => self.start_child(id, flags, &mut out),
-            Event::StartDynamic => self.start_dynamic(&mut out),
+            Event::StartChild(spec) => self.start_child(spec, &mut out),
+            Event::StartDynamic(spec) => self.start_dynamic(spec, &mut out),
             Event::Terminate(id) => match self.children.place_of(&id) {
                 Some(child) => self.terminate(child, &mut out),
                 None => out.push(Action::Reply(self.unknown())),
@@ -305,12 +332,12 @@ impl RestartCore {
     }
 
     fn state(&self, child: Place) -> Option<State> {
-        self.children.get(child).map(|child| child.state)
+        self.children.get(child).map(Child::state)
     }
 
-    fn set(&mut self, child: Place, state: State) {
+    fn set(&mut self, child: Place, mode: Mode) {
         if let Some(child) = self.children.get_mut(child) {
-            child.state = state;
+            child.mode = mode;
         }
     }
 
@@ -347,10 +374,7 @@ impl RestartCore {
         };
         let Some(child) = rest.pop_front() else { return };
         match outcome {
-            Outcome::Running => {
-                let start = self.children.get(child).map_or(0, |child| child.starts);
-                self.set(child, State::Running(start));
-            }
+            Outcome::Running => self.set(child, Mode::Running),
             Outcome::Ignored => self.retire(child, out),
             Outcome::Failed(exit) => return self.failed(child, exit, why, out),
         }
@@ -369,7 +393,7 @@ impl RestartCore {
             }
             // It is this one that is tried again, not the one whose exit began the round.
             Why::Restart => {
-                self.set(child, State::Restarting);
+                self.set(child, Mode::Restarting);
                 out.push(Action::Report(Report::StartError(child, exit)));
                 out.push(Action::TryAgain(child));
             }
@@ -383,11 +407,11 @@ impl RestartCore {
 
     // ---- exits ----
 
-    fn exited(&mut self, child: Place, start: u64, exit: Exit, now: Now, out: &mut Vec<Action>) {
+    fn exited(&mut self, child: Place, start: u32, exit: Exit, now: Now, out: &mut Vec<Action>) {
         if self.state(child) != Some(State::Running(start)) {
             return; // Of a process that was replaced, or stopped.
         }
-        let Some(flags) = self.children.get(child).map(|child| child.flags) else { return };
+        let Some(flags) = self.children.get(child).map(|child| *child.flags()) else { return };
         let crashed = !exit.is_orderly();
         if crashed || flags.restart == Restart::Permanent {
             out.push(Action::Report(Report::ChildTerminated(child, exit)));
@@ -411,7 +435,7 @@ impl RestartCore {
             AutoShutdown::AnySignificant => true,
             AutoShutdown::AllSignificant if self.is_dynamic() => self.children.is_empty(),
             AutoShutdown::AllSignificant => {
-                !self.children.iter().any(|(_, child)| child.flags.significant && child.state != State::Down)
+                !self.children.iter().any(|(_, child)| child.flags().significant && child.mode != Mode::Down)
             }
         }
     }
@@ -429,7 +453,7 @@ impl RestartCore {
             Strategy::RestForOne => child,
             Strategy::OneForAll => self.children.iter().next().map_or(child, |(first, _)| first),
         };
-        self.set(child, State::Down);
+        self.set(child, Mode::Down);
         let affected = self.children.from(first).rev().collect();
         self.stop_in_turn(affected, Then::StartFrom(first), out);
     }
@@ -445,8 +469,8 @@ impl RestartCore {
     /// The child is down, and may be started again soon. Temporary children are not kept for that.
     fn rest(&mut self, child: Place, out: &mut Vec<Action>) {
         let Some(known) = self.children.get_mut(child) else { return };
-        known.state = State::Down;
-        if known.flags.restart == Restart::Temporary || self.template.is_some() {
+        known.mode = Mode::Down;
+        if known.flags().restart == Restart::Temporary || self.template.is_some() {
             self.forget(child, out);
         }
     }
@@ -508,7 +532,7 @@ impl RestartCore {
                 self.stop_in_turn(rest, then, out);
             }
             Job::StoppingAll(left, exit) => {
-                self.set(child, State::Down);
+                self.set(child, Mode::Down);
                 self.stop_dynamic(left - 1, exit, out);
             }
             job => panic!("{child:?} was stopped while the supervisor is at {job:?}"),
@@ -519,7 +543,7 @@ impl RestartCore {
         if !self.is_dynamic() {
             return self.stop_in_turn(self.in_stop_order(), Then::End(exit), out);
         }
-        let running = self.children.iter().filter(|(_, child)| matches!(child.state, State::Running(_)));
+        let running = self.children.iter().filter(|(_, child)| child.mode == Mode::Running);
         let running: Vec<Place> = running.map(|(place, _)| place).collect();
         let count = running.len();
         if count > 0 {
@@ -539,26 +563,27 @@ impl RestartCore {
 
     // ---- requests ----
 
-    fn start_child(&mut self, id: ChildId, flags: ChildFlags, out: &mut Vec<Action>) {
-        if let Err(error) = self.flags.check(&id, &flags) {
+    fn start_child(&mut self, spec: S, out: &mut Vec<Action>) {
+        if let Err(error) = self.flags.check(spec.id(), spec.flags()) {
             return out.push(Action::Reply(Reply::Refused(error)));
         }
-        let known = self.children.place_of(&id);
+        let known = self.children.place_of(spec.id());
         let refused = match known.and_then(|child| Some((child, self.state(child)?))) {
             _ if self.is_dynamic() => Reply::SimpleOneForOne,
             Some((child, State::Running(_))) => Reply::AlreadyStarted(child),
             Some(_) => Reply::AlreadyPresent,
             None => {
-                let child = self.children.add(id, flags);
+                let child = self.children.add(spec);
                 return self.start_all(VecDeque::from([child]), Why::StartChild, out);
             }
         };
         out.push(Action::Reply(refused));
     }
 
-    fn start_dynamic(&mut self, out: &mut Vec<Action>) {
-        let Some((id, flags)) = self.template.clone() else { return out.push(Action::Reply(Reply::NotFound)) };
-        let child = self.children.add_nameless(id, flags);
+    fn start_dynamic(&mut self, spec: Option<S>, out: &mut Vec<Action>) {
+        let Some(template) = &self.template else { return out.push(Action::Reply(Reply::NotFound)) };
+        let spec = spec.unwrap_or_else(|| template.clone());
+        let child = self.children.add_nameless(spec);
         self.start_all(VecDeque::from([child]), Why::StartChild, out);
     }
 

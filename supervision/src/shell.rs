@@ -1,7 +1,7 @@
 //! The supervisor as an actor: owns the children and the mailbox, and decides nothing.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -9,16 +9,17 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use proscenium_runtime::{Actor, ActorId, Context, Exit, Exited, Mailbox, Node, Ref, Reply};
 
-use crate::child_spec::{AnyChild, ChildFlags, ChildId, Shutdown};
+use crate::child_spec::{AnyChild, ChildFlags, ChildId};
 use crate::children::{Counts, Place, State};
-use crate::restart_core::{Action, Event, Outcome, Reply as Answer, RestartCore};
-use crate::running::Running;
-use crate::supervised::{Start, Supervised};
+use crate::ends::Ends;
+use crate::restart_core::{Action, Child, Event, Outcome, Reply as Answer, RestartCore, Spec};
+use crate::supervised::{Placing, Start, Supervised};
 use crate::supervisor::SupervisorRef;
+use crate::table::Table;
 
 /// What a supervisor is told.
 pub enum Msg {
-    Exited { child: Place, start: u64, exit: Exit },
+    Exited { child: Place, start: u32, exit: Exit },
     TryAgain(Place),
     Change(Change, Reply<Answer>),
     List(Reply<Vec<ChildInfo>>),
@@ -32,7 +33,7 @@ pub enum Change {
     Start(AnyChild),
     StartDynamic(Option<Arc<dyn Start>>),
     Terminate(ChildId),
-    TerminateDynamic(Place, Option<u64>),
+    TerminateDynamic(Place, Option<u32>),
     Restart(ChildId),
     Delete(ChildId),
 }
@@ -53,30 +54,15 @@ pub struct ChildInfo {
     pub flags: ChildFlags,
 }
 
-struct Child {
-    start: Arc<dyn Start>,
-    /// None: it was retired, or not started yet.
-    place: Option<(Box<dyn Supervised>, Running)>,
-}
-
-impl Child {
-    async fn stop(&mut self, shutdown: Shutdown) {
-        if let Some((supervised, running)) = &mut self.place {
-            let exit = running.stop(supervised.as_mut(), shutdown).await;
-            supervised.stopped(&exit);
-        }
-    }
-}
-
 /// The actor behind a [`SupervisorRef`].
 #[doc(hidden)]
 pub struct Shell {
-    core: RestartCore,
-    /// Of a `simple_one_for_one` supervisor: how children start that say nothing of their own.
-    template: Option<Arc<dyn Start>>,
-    children: HashMap<Place, Child>,
-    /// How the next new child starts.
-    coming: Option<Arc<dyn Start>>,
+    core: RestartCore<AnyChild>,
+    /// Of children that were started, and not retired since.
+    processes: Table<Box<dyn Supervised>>,
+    ends: Arc<Ends>,
+    /// Where children are placed. None: it has not begun.
+    placing: Option<Placing>,
     answer: Option<Answer>,
     /// How it ends, when it does so of its own accord.
     over: Option<Exit>,
@@ -97,13 +83,9 @@ impl Home {
 }
 
 impl Shell {
-    /// `starts` of the core's children, in their order; of a `simple_one_for_one` supervisor the one of its spec.
-    pub(crate) fn new(core: RestartCore, starts: Vec<Arc<dyn Start>>) -> Self {
-        let template = core.template().and(starts.first().cloned());
-        let places: Vec<Place> = core.children().map(|(place, _)| place).collect();
-        let children = places.into_iter().zip(starts).map(|(place, start)| (place, Child { start, place: None }));
-        let children = children.collect();
-        Shell { core, template, children, coming: None, answer: None, over: None, parent: None }
+    pub(crate) fn new(core: RestartCore<AnyChild>) -> Self {
+        let processes = Table::with_room_for(core.children().count());
+        Shell { core, processes, ends: Arc::default(), placing: None, answer: None, over: None, parent: None }
     }
 
     pub(crate) fn below(mut self, parent: ActorId) -> Self {
@@ -112,7 +94,7 @@ impl Shell {
     }
 
     /// Tells the core, and carries out what it orders, until it waits for the mailbox again.
-    async fn drive(&mut self, home: &Home, event: Event) {
+    async fn drive(&mut self, home: &Home, event: Event<AnyChild>) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for action in self.core.on(event, home.node.now()) {
@@ -125,8 +107,7 @@ impl Shell {
                         self.stop(&children).await;
                         events.extend(children.into_iter().map(Event::Stopped));
                     }
-                    Action::Retire(child) => drop(self.children.get_mut(&child).and_then(|child| child.place.take())),
-                    Action::Forget(child) => drop(self.children.remove(&child)),
+                    Action::Retire(child) | Action::Forget(child) => drop(self.processes.remove(child)),
                     // Behind what waits; refused when the supervisor itself is gone.
                     Action::TryAgain(child) => drop(home.me.tell(Msg::TryAgain(child)).now()),
                     Action::Reply(answer) => self.answer = Some(answer),
@@ -140,59 +121,51 @@ impl Shell {
         }
     }
 
-    async fn start(&mut self, home: &Home, place: Place, start: u64) -> Outcome {
-        let Some(flags) = self.core.child(place).map(|child| child.flags) else { return Outcome::Ignored };
-        if let Some(start) = self.coming.take() {
-            self.children.insert(place, Child { start, place: None });
-        }
-        let Some(child) = self.children.get_mut(&place) else { return Outcome::Ignored };
-        let running = Running::new();
-        let notice = running.notice(home.me.clone(), place, start);
-        let supervised = match child.place.take() {
-            Some((supervised, _)) => Ok(supervised),
-            None => child.start.place(&home.node, flags.restart),
-        };
-        let started = match supervised {
-            Err(exit) => Err(exit),
-            Ok(supervised) => {
-                let (supervised, _) = child.place.insert((supervised, running));
-                // A child's making is its own code, and its panic is its own failure.
-                let started = AssertUnwindSafe(async { supervised.start(notice).await }).catch_unwind().await;
-                started.unwrap_or_else(|payload| Err(Exit::caught(payload.as_ref())))
-            }
-        };
-        match started {
+    async fn start(&mut self, home: &Home, place: Place, start: u32) -> Outcome {
+        let Some(spec) = self.core.child(place).map(|child| child.spec().clone()) else { return Outcome::Ignored };
+        let placing = self.placing.get_or_insert_with(|| {
+            self.ends.belong_to(&home.me);
+            Placing::below(home.node.clone(), &self.ends)
+        });
+        let placing = placing.of(place, spec.flags().restart);
+        let notice = placing.notice(start);
+        let processes = &mut self.processes;
+        // A child's making is its own code, and its panic is its own failure.
+        let started = AssertUnwindSafe(async {
+            let process = match processes.get_mut(place) {
+                Some(process) => process,
+                None => processes.insert(place, spec.start().place(placing)?),
+            };
+            process.start(notice).await
+        });
+        match started.catch_unwind().await.unwrap_or_else(|payload| Err(Exit::caught(payload.as_ref()))) {
             Ok(()) => Outcome::Running,
             Err(Exit::Ignore) => Outcome::Ignored,
             Err(exit) => Outcome::Failed(exit),
         }
     }
 
-    /// Stops them all at once.
+    /// Stops them all at once. Those that have no process have none to stop.
     async fn stop(&mut self, places: &[Place]) {
-        let core = &self.core;
-        let shutdown = |place: Place| core.child(place).map(|child| child.flags.shutdown);
+        let Shell { core, ends, processes, .. } = self;
         if let [only] = places {
-            if let (Some(child), Some(shutdown)) = (self.children.get_mut(only), shutdown(*only)) {
-                child.stop(shutdown).await;
+            if let Some(stop) = processes.get_mut(*only).and_then(|process| stop_of(core, ends, *only, process)) {
+                stop.await;
             }
             return;
         }
-        let places: HashSet<&Place> = places.iter().collect();
-        let children = self.children.iter_mut().filter(|(place, _)| places.contains(place));
-        join_all(children.filter_map(|(place, child)| Some(child.stop(shutdown(*place)?)))).await;
+        let meant: HashSet<&Place> = places.iter().collect();
+        let processes = processes.iter_mut().filter(|(place, _)| meant.contains(place));
+        join_all(processes.filter_map(|(place, process)| stop_of(core, ends, place, process))).await;
     }
 
     /// What a request is to the core.
-    fn event_of(&mut self, change: Change) -> Event {
+    fn event_of(&mut self, change: Change) -> Event<AnyChild> {
         match change {
-            Change::Start(spec) => {
-                self.coming = Some(spec.start);
-                Event::StartChild(spec.id, spec.flags)
-            }
+            Change::Start(spec) => Event::StartChild(spec),
             Change::StartDynamic(start) => {
-                self.coming = start.or_else(|| self.template.clone());
-                Event::StartDynamic
+                let template = self.core.template();
+                Event::StartDynamic(start.and_then(|start| Some(template?.starting(start))))
             }
             Change::Terminate(id) => Event::Terminate(id),
             Change::TerminateDynamic(place, start) => Event::TerminateDynamic(place, start),
@@ -202,33 +175,47 @@ impl Shell {
     }
 
     fn is_alive(&self, place: Place) -> bool {
-        let process = self.children.get(&place).and_then(|child| child.place.as_ref());
-        process.is_some_and(|(supervised, _)| supervised.is_alive())
+        self.processes.get(place).is_some_and(|process| process.is_alive())
     }
 
     fn list(&self) -> Vec<ChildInfo> {
         let lines = self.core.children().map(|(place, child)| {
             let is_alive = self.is_alive(place);
-            ChildInfo { place, id: child.id.clone(), state: child.state, is_alive, flags: child.flags }
+            ChildInfo { place, id: child.id().clone(), state: child.state(), is_alive, flags: *child.flags() }
         });
         lines.collect()
     }
 
     fn flags(&self, id: &ChildId) -> Option<ChildFlags> {
         match self.core.template() {
-            Some((template, flags)) => (template == id).then_some(*flags),
-            None => Some(self.core.child(self.core.place_of(id)?)?.flags),
+            Some(template) => (template.id() == id).then_some(*template.flags()),
+            None => Some(*self.core.child(self.core.place_of(id)?)?.flags()),
         }
     }
 
     fn reference(&self, id: &ChildId) -> Option<Box<dyn Any + Send>> {
-        let child = self.children.get(&self.core.place_of(id)?)?;
-        child.place.as_ref()?.0.reference()
+        self.processes.get(self.core.place_of(id)?)?.reference()
     }
 }
 
-fn failed_to_start(child: Option<&crate::children::Child>, exit: &Exit) -> Exit {
-    let id = child.map_or("?", |child| child.id.as_str());
+/// The stop of this child's process. None: it has none.
+fn stop_of(
+    core: &RestartCore<AnyChild>,
+    ends: &Arc<Ends>,
+    place: Place,
+    process: &mut Box<dyn Supervised>,
+) -> Option<impl Future<Output = ()> + Send> {
+    let child = core.child(place)?;
+    let State::Running(start) = child.state() else { return None };
+    let (ends, shutdown) = (ends.clone(), child.flags().shutdown);
+    Some(async move {
+        let exit = ends.stop((place, start), process.as_mut(), shutdown).await;
+        process.stopped(&exit);
+    })
+}
+
+fn failed_to_start(child: Option<&Child<AnyChild>>, exit: &Exit) -> Exit {
+    let id = child.map_or("?", |child| child.id().as_str());
     Exit::shutdown_with(format!("failed_to_start_child {id:?}: {exit}"))
 }
 
@@ -249,12 +236,14 @@ impl Actor for Shell {
     async fn handle(&mut self, cx: &mut Context<Self>, msg: Msg) -> Result<(), Exit> {
         let home = Home::of(cx);
         match msg {
-            Msg::Exited { child, start, exit } => self.drive(&home, Event::Exited { child, start, exit }).await,
+            Msg::Exited { child, start, exit } => {
+                self.ends.heard((child, start));
+                self.drive(&home, Event::Exited { child, start, exit }).await;
+            }
             Msg::TryAgain(child) => self.drive(&home, Event::TryAgain(child)).await,
             Msg::Change(change, reply) => {
                 let event = self.event_of(change);
                 self.drive(&home, event).await;
-                self.coming = None;
                 reply.send(self.answer.take().unwrap_or(Answer::NotFound));
             }
             Msg::List(reply) => reply.send(self.list()),

@@ -4,16 +4,131 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use proscenium_runtime::{Actor, ActorCell, Ended, Exit, IntoName, Mailbox, Name, Node, Owner};
 
 use crate::child_spec::Restart;
+use crate::children::Place;
+use crate::ends::{Ends, Process};
 use crate::shell::Shell;
 use crate::supervisor::Supervisor;
 
-/// Tells the supervisor, once, that what was started has ended, and why. Called from anywhere; it never waits.
-pub type Notice = Box<dyn FnOnce(Exit) + Send>;
+/// Tells the supervisor that a process has ended, and why. It never waits, and can be called from anywhere.
+#[must_use = "a process whose end is not told is waited for"]
+pub struct Notice {
+    ears: Arc<dyn Ears>,
+    process: Process,
+}
+
+impl Notice {
+    /// The process that this is of has ended.
+    pub fn ended(self, exit: Exit) {
+        self.ears.hear(self.process, exit);
+    }
+}
+
+impl fmt::Debug for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Notice({:?})", self.process)
+    }
+}
+
+/// Who hears of ends. One for all children of a supervisor, and the owner of those that are actors.
+trait Ears: Owner {
+    fn hear(&self, process: Process, exit: Exit);
+}
+
+struct Told<F>(F);
+
+impl<F: Fn(Process, Exit) + Send + Sync + 'static> Ears for Told<F> {
+    fn hear(&self, process: Process, exit: Exit) {
+        (self.0)(process, exit);
+    }
+}
+
+impl<F: Fn(Process, Exit) + Send + Sync + 'static> Owner for Told<F> {
+    fn restarts(&self, tag: u64, exit: &Exit) -> bool {
+        match Tag(tag).restart() {
+            Restart::Permanent => true,
+            Restart::Transient => !exit.is_orderly(),
+            Restart::Temporary => false,
+        }
+    }
+
+    fn exited(&self, ended: Ended) {
+        self.hear((Tag(ended.tag).place(), ended.incarnation), ended.exit);
+    }
+}
+
+/// What a supervisor calls the cell of a child: its place, and when it is restarted.
+#[derive(Clone, Copy)]
+struct Tag(u64);
+
+impl Tag {
+    fn new(place: Place, restart: Restart) -> Self {
+        Tag(place.0 << 2 | restart as u64)
+    }
+
+    fn place(self) -> Place {
+        Place(self.0 >> 2)
+    }
+
+    fn restart(self) -> Restart {
+        match self.0 & 3 {
+            0 => Restart::Permanent,
+            1 => Restart::Transient,
+            _ => Restart::Temporary,
+        }
+    }
+}
+
+/// Where a child is placed: on which node, and who hears of its ends.
+#[derive(Clone)]
+pub struct Placing {
+    node: Node,
+    place: Place,
+    restart: Restart,
+    ears: Arc<dyn Ears>,
+}
+
+impl Placing {
+    /// Below a supervisor whose ends these are.
+    pub(crate) fn below(node: Node, ends: &Arc<Ends>) -> Self {
+        let ends = ends.clone();
+        let ears = Arc::new(Told(move |process, exit| ends.tell(process, exit)));
+        Placing { node, place: Place(0), restart: Restart::default(), ears }
+    }
+
+    /// For this child of the supervisor.
+    pub(crate) fn of(&self, place: Place, restart: Restart) -> Self {
+        Placing { place, restart, ..self.clone() }
+    }
+
+    /// The same, but `heard` is told of the ends. For a child within a child: what stands before the inner one tells the
+    /// supervisor in its own words, by its own [`Notice`].
+    #[must_use]
+    pub fn heard_by(&self, heard: impl Fn(Exit) + Send + Sync + 'static) -> Self {
+        Placing { ears: Arc::new(Told(move |_, exit| heard(exit))), ..self.clone() }
+    }
+
+    /// The node that the child is of.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The notice of the child's n-th process.
+    pub fn notice(&self, start: u32) -> Notice {
+        Notice { ears: self.ears.clone(), process: (self.place, start) }
+    }
+}
+
+impl fmt::Debug for Placing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Placing").field("place", &self.place).field("restart", &self.restart).finish_non_exhaustive()
+    }
+}
 
 /// A start under way.
 pub type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), Exit>> + Send + 'a>>;
@@ -24,14 +139,22 @@ pub trait Start: Send + Sync + 'static {
     ///
     /// # Errors
     /// The start fails with this reason.
-    fn place(&self, node: &Node, restart: Restart) -> Result<Box<dyn Supervised>, Exit>;
+    fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit>;
+}
+
+/// Chosen by whoever starts it.
+impl Start for Arc<dyn Start> {
+    fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
+        self.as_ref().place(placing)
+    }
 }
 
 /// A place for one process of a child after the other: an actor's incarnations, or an operating system's processes.
 ///
 /// Dropped, it kills the process that it has, and ends the child for good.
 pub trait Supervised: Send {
-    /// Starts the next process. [`Exit::Ignore`] says that it is not wanted now. `notice` is called when it has ended.
+    /// Starts the next process. [`Exit::Ignore`] says that it is not wanted now. `notice` is told when it has ended; that of
+    /// a start that fails is dropped.
     fn start(&mut self, notice: Notice) -> Starting<'_>;
 
     /// Asks the process to stop.
@@ -59,21 +182,27 @@ pub trait Supervised: Send {
 #[derive(Clone)]
 pub struct ActorChild<F> {
     make: F,
-    mailbox: Option<Mailbox>,
     light: bool,
+    /// Boxed, because most have none, and there is one of these for each child.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Default)]
+struct Rare {
+    mailbox: Option<Mailbox>,
     name: Option<Name>,
 }
 
 impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
     /// An ordinary actor with its own mailbox and no name.
     pub fn new(make: F) -> Self {
-        ActorChild { make, mailbox: None, light: false, name: None }
+        ActorChild { make, light: false, rare: None }
     }
 
     /// Another mailbox than the actor's own.
     #[must_use]
     pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
-        self.mailbox = Some(mailbox);
+        self.rare.get_or_insert_default().mailbox = Some(mailbox);
         self
     }
 
@@ -87,17 +216,18 @@ impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
     /// A name on the node, kept over restarts.
     #[must_use]
     pub fn named(mut self, name: impl IntoName) -> Self {
-        self.name = Some(name.into_name());
+        self.rare.get_or_insert_default().name = Some(name.into_name());
         self
     }
 }
 
 impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChild<F> {
-    fn place(&self, node: &Node, restart: Restart) -> Result<Box<dyn Supervised>, Exit> {
+    fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         let make = self.make.clone();
-        let place = ActorPlace::new(node, move || Ok(make()), self.mailbox.unwrap_or(A::MAILBOX), self.light, restart)?;
-        if let (Some(cell), Some(name)) = (&place.cell, &self.name) {
-            cell.name(name.clone())?;
+        let (mailbox, name) = self.rare.as_ref().map_or((None, None), |rare| (rare.mailbox, rare.name.clone()));
+        let place = ActorPlace::new(&placing, move || Ok(make()), mailbox.unwrap_or(A::MAILBOX), self.light)?;
+        if let (Some(cell), Some(name)) = (&place.cell, name) {
+            cell.name(name)?;
         }
         Ok(Box::new(place))
     }
@@ -121,35 +251,10 @@ impl<F> fmt::Debug for SupervisorChild<F> {
 }
 
 impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for SupervisorChild<F> {
-    fn place(&self, node: &Node, restart: Restart) -> Result<Box<dyn Supervised>, Exit> {
+    fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         let build = self.0.clone();
         let make = move || Ok(build().shell()?);
-        Ok(Box::new(ActorPlace::new(node, make, Shell::MAILBOX, true, restart)?))
-    }
-}
-
-/// What an actor's end is told to.
-struct Watch {
-    restart: Restart,
-    notice: Mutex<Option<Notice>>,
-}
-
-struct Owns(Arc<Watch>);
-
-impl Owner for Owns {
-    fn restarts(&self, exit: &Exit) -> bool {
-        match self.0.restart {
-            Restart::Permanent => true,
-            Restart::Transient => !exit.is_orderly(),
-            Restart::Temporary => false,
-        }
-    }
-
-    fn exited(&self, ended: Ended) {
-        let notice = self.0.notice.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(notice) = notice {
-            notice(ended.exit);
-        }
+        Ok(Box::new(ActorPlace::new(&placing, make, Shell::MAILBOX, true)?))
     }
 }
 
@@ -157,24 +262,23 @@ struct ActorPlace<A: Actor, F> {
     make: F,
     /// None: it is being dropped.
     cell: Option<ActorCell<A>>,
-    watch: Arc<Watch>,
 }
 
 impl<A: Actor, F> ActorPlace<A, F> {
-    fn new(node: &Node, make: F, mailbox: Mailbox, light: bool, restart: Restart) -> Result<Self, Exit> {
-        let watch = Arc::new(Watch { restart, notice: Mutex::new(None) });
-        let owner = Owns(watch.clone());
-        let cell = if light { ActorCell::light } else { ActorCell::ordinary };
-        Ok(ActorPlace { make, cell: Some(cell(node, mailbox, owner)?), watch })
+    fn new(placing: &Placing, make: F, mailbox: Mailbox, light: bool) -> Result<Self, Exit> {
+        let make_cell = if light { ActorCell::light } else { ActorCell::ordinary };
+        let cell = make_cell(&placing.node, mailbox, placing.ears.clone())?;
+        cell.tag(Tag::new(placing.place, placing.restart).0);
+        Ok(ActorPlace { make, cell: Some(cell) })
     }
 }
 
 impl<A: Actor, F: Fn() -> Result<A, Exit> + Send + Sync> Supervised for ActorPlace<A, F> {
+    /// The cell's owner tells of the end, by the number that the notice has.
     fn start(&mut self, notice: Notice) -> Starting<'_> {
-        *self.watch.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(notice);
-        Box::pin(async {
+        Box::pin(async move {
             let Some(cell) = &self.cell else { return Err(Exit::NoProc) };
-            cell.start((self.make)()?).await
+            cell.start_as(notice.process.1, (self.make)()?).await
         })
     }
 
@@ -207,8 +311,7 @@ impl<A: Actor, F: Fn() -> Result<A, Exit> + Send + Sync> Supervised for ActorPla
 
 impl<A: Actor, F> Drop for ActorPlace<A, F> {
     fn drop(&mut self) {
-        // Nobody is told: who drops it knows.
-        self.watch.notice.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Closed before it ends, it tells nobody: who drops it knows.
         if let Some(cell) = self.cell.take() {
             cell.close(&Exit::Shutdown);
         }
@@ -217,6 +320,6 @@ impl<A: Actor, F> Drop for ActorPlace<A, F> {
 
 impl<F> fmt::Debug for ActorChild<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActorChild").field("name", &self.name).field("light", &self.light).finish_non_exhaustive()
+        f.debug_struct("ActorChild").field("light", &self.light).finish_non_exhaustive()
     }
 }

@@ -87,9 +87,7 @@ impl Supervisor {
 
     /// The actor of this supervisor.
     pub(crate) fn shell(&self) -> Result<Shell, SpecError> {
-        let specs = self.children.iter().map(|spec| (spec.id.clone(), spec.flags)).collect();
-        let core = RestartCore::new(self.flags, specs)?;
-        Ok(Shell::new(core, self.children.iter().map(|spec| spec.start.clone()).collect()))
+        Ok(Shell::new(RestartCore::new(self.flags, self.children.clone())?))
     }
 
     /// Starts the supervisor and its children, in order.
@@ -289,7 +287,7 @@ impl SupervisorRef {
     ///
     /// # Errors
     /// The supervisor is gone.
-    pub async fn terminate_process(&self, place: Place, start: u64) -> Result<(), SupervisorError> {
+    pub async fn terminate_process(&self, place: Place, start: u32) -> Result<(), SupervisorError> {
         self.done_by(Change::TerminateDynamic(place, Some(start))).await
     }
 

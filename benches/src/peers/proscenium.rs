@@ -1,5 +1,7 @@
 //! Proscenium as its users write it: `#[actor]`, typed refs, statistics and recorder on, the default time-out on calls.
 
+use std::sync::Arc;
+
 use proscenium_runtime::{Actor, ActorCell, Context, Down, Ended, Exit, Mailbox, Node, Owner, Ref, actor, interop};
 use tokio::sync::mpsc;
 
@@ -186,7 +188,7 @@ fn asked<A: Actor>(actor: &Ref<A>) -> Result<(), Failure> {
 struct Starter(mpsc::UnboundedSender<Ended>);
 
 impl Owner for Starter {
-    fn restarts(&self, _exit: &Exit) -> bool {
+    fn restarts(&self, _tag: u64, _exit: &Exit) -> bool {
         true
     }
 
@@ -202,9 +204,9 @@ impl<const LIGHT: bool, const BOUNDED: bool> Restarts for Subject<LIGHT, BOUNDED
     async fn phoenix(node: &Node, phoenix: Phoenix) -> Result<ChildRef, Failure> {
         let (starter, mut ends) = mpsc::unbounded_channel();
         let cell: ActorCell<Child> = if LIGHT {
-            ActorCell::light(node, Mailbox::unbounded(), Starter(starter))?
+            ActorCell::light(node, Mailbox::unbounded(), Arc::new(Starter(starter)))?
         } else {
-            ActorCell::ordinary(node, Mailbox::unbounded(), Starter(starter))?
+            ActorCell::ordinary(node, Mailbox::unbounded(), Arc::new(Starter(starter)))?
         };
         cell.start(Child(phoenix.clone())).await.map_err(|exit| exit.to_string())?;
         let child = cell.reference();

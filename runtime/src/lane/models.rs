@@ -89,7 +89,7 @@ fn home_of_first(made_with_it: bool, capacity: usize) -> (Arc<Home>, u32) {
         return (Arc::new(Home(Lane::with(capacity, Unit::Messages, Overflow::Wait, 1))), 1);
     }
     let lane = home(capacity);
-    let first = lane.attach(|_| true).unwrap();
+    let first = lane.attach(0, |_| true).unwrap();
     (lane, first)
 }
 
@@ -240,7 +240,7 @@ fn sorted(mut entries: Vec<u32>) -> Vec<u32> {
 fn a_push_wakes_a_consumer_that_parks() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         let sender = lane.clone();
         let sender = thread::spawn(move || {
             push(&sender, 10).unwrap();
@@ -256,7 +256,7 @@ fn a_push_wakes_a_consumer_that_parks() {
 fn two_senders_keep_their_order_and_wake_the_consumer() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         let senders = [vec![10, 11], vec![20]].map(|entries| {
             let lane = lane.clone();
             thread::spawn(move || entries.into_iter().for_each(|entry| drop(push(&lane, entry).unwrap())))
@@ -272,7 +272,7 @@ fn two_senders_keep_their_order_and_wake_the_consumer() {
 fn a_request_reaches_a_consumer_in_any_state() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         let (one, two) = (lane.clone(), lane.clone());
         let sender = thread::spawn(move || drop(push(&one, 10).unwrap()));
         let asker = thread::spawn(move || two.push_sys(REQUEST).unwrap());
@@ -286,7 +286,7 @@ fn a_request_reaches_a_consumer_in_any_state() {
 fn what_is_pushed_while_suspended_is_handled_after_the_resume() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         lane.push_sys(SUSPEND).unwrap();
         let (one, two) = (lane.clone(), lane.clone());
         let sender = thread::spawn(move || drop(push(&one, 10).unwrap()));
@@ -303,7 +303,7 @@ fn what_is_pushed_while_suspended_is_handled_after_the_resume() {
 fn an_end_signal_reaches_a_consumer_that_parks() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         let (one, two) = (lane.clone(), lane.clone());
         let sender = thread::spawn(move || drop(push(&one, 10).unwrap()));
         let killer = thread::spawn(move || assert!(two.ring_end(first)));
@@ -321,7 +321,7 @@ fn an_end_signal_reaches_a_consumer_that_parks() {
 fn an_end_signal_reaches_a_task_that_waits_elsewhere() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         let killer = lane.clone();
         let killer = thread::spawn(move || assert!(killer.ring_end(first)));
         let sleeper = Sleeper::new();
@@ -338,11 +338,11 @@ fn an_end_signal_reaches_a_task_that_waits_elsewhere() {
 fn an_end_signal_for_a_predecessor_does_not_end_its_successor() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         let killer = lane.clone();
         let killer = thread::spawn(move || killer.ring_end(first));
         lane.fence(first);
-        let second = lane.attach(|_| true).unwrap();
+        let second = lane.attach(0, |_| true).unwrap();
         push(&lane, 10).unwrap();
         assert_eq!(serve_all(&lane, second, 1), [10]);
         killer.join().unwrap();
@@ -365,7 +365,7 @@ fn a_fence_hands_what_is_unhandled_to_the_successor() {
                 got
             });
             lane.fence(first);
-            let second = lane.attach(|_| true).unwrap();
+            let second = lane.attach(0, |_| true).unwrap();
             push(&lane, 20).unwrap();
             let mut later = Vec::new();
             assert_eq!(serve(&lane, second, &mut later, |got| got.contains(&20)), Left::Enough);
@@ -406,7 +406,7 @@ fn who_was_given_up_does_not_cover_for_its_successor() {
 fn the_bell_is_exchanged_when_nobody_rings_it() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         lane.set_task(first, Sleeper::new().waker);
         let mut parked = lane.enter(first, None);
         assert!(parked.next().is_none());
@@ -415,7 +415,7 @@ fn the_bell_is_exchanged_when_nobody_rings_it() {
             thread::spawn(move || drop(push(&lane, entry).unwrap()))
         });
         lane.fence(first);
-        let second = lane.attach(|_| true).unwrap();
+        let second = lane.attach(0, |_| true).unwrap();
         assert_eq!(sorted(serve_all(&lane, second, 2)), [10, 20]);
         senders.into_iter().for_each(|sender| sender.join().unwrap());
         drop(parked);
@@ -427,7 +427,7 @@ fn the_bell_is_exchanged_when_nobody_rings_it() {
 fn a_fenced_consumer_takes_no_request_of_its_successor() {
     model(|| {
         let lane = home(UNBOUNDED);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         let stuck = lane.clone();
         let stuck = thread::spawn(move || {
             let mut got = Vec::new();
@@ -438,7 +438,7 @@ fn a_fenced_consumer_takes_no_request_of_its_successor() {
         lane.ring_end(first); // Wakes it, should it sleep.
         lane.fence(first);
         lane.push_sys(REQUEST).unwrap();
-        let second = lane.attach(|_| true).unwrap();
+        let second = lane.attach(0, |_| true).unwrap();
         assert_eq!(serve_all(&lane, second, 1), [REQUEST]);
         stuck.join().unwrap();
     });
@@ -474,7 +474,7 @@ fn closing_refuses_or_hands_back() {
 fn a_drain_handles_what_was_accepted_and_frees_who_waits() {
     model(|| {
         let lane = home(1);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         push(&lane, 10).unwrap();
         let (one, two) = (lane.clone(), lane.clone());
         let sender = thread::spawn(move || tell(&one, 20));
@@ -494,7 +494,7 @@ fn a_drain_handles_what_was_accepted_and_frees_who_waits() {
 fn senders_wait_for_room_in_order_and_all_get_through() {
     preempted(2, || {
         let lane = home(1);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         let senders = [vec![10, 11], vec![20]].map(|entries| {
             let lane = lane.clone();
             thread::spawn(move || assert!(entries.into_iter().all(|entry| tell(&lane, entry))))
@@ -512,7 +512,7 @@ fn senders_wait_for_room_in_order_and_all_get_through() {
 fn a_dropped_wait_passes_its_room_on() {
     model(|| {
         let lane = home(1);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         push(&lane, 10).unwrap();
         let (one, two) = (lane.clone(), lane.clone());
         let fickle = thread::spawn(move || {
@@ -530,7 +530,7 @@ fn a_dropped_wait_passes_its_room_on() {
 fn dropping_the_oldest_loses_nothing_untold_and_keeps_the_newest() {
     model(|| {
         let lane = Arc::new(Home(Lane::new(1, Overflow::DropOldest)));
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         lane.push_exempt(entry(SIGNAL), 1).unwrap();
         push(&lane, 10).unwrap();
         let sender = lane.clone();

@@ -461,15 +461,15 @@ impl<M, S> Lane<M, S> {
 
     // ---- incarnations ----
 
-    /// A new incarnation takes the lane. None: it is closed.
+    /// A new incarnation takes the lane, of this number if it is greater than any before. None: it is closed.
     /// Of the system messages that wait, those that `keep` are handed on to it.
-    pub(crate) fn attach(&self, keep: impl Fn(&S) -> bool) -> Option<u32> {
+    pub(crate) fn attach(&self, number: u32, keep: impl Fn(&S) -> bool) -> Option<u32> {
         let mut void = VecDeque::new();
         let mut queue = self.queue.lock();
         if queue.mode.is(CLOSED) {
             return None;
         }
-        queue.incarnation += 1;
+        queue.incarnation = number.max(queue.incarnation + 1);
         // The graceful stop was the last incarnation's, too.
         queue.mode.clear(PARKED | DETACHED | SUSPENDED | DRAINING);
         let sys = self.hand.ctl.load(Ordering::Relaxed) & SYS;

@@ -52,7 +52,7 @@ fn push_all(lane: &Queue, numbers: impl IntoIterator<Item = u32>) {
 }
 
 fn attach(lane: &Queue) -> u32 {
-    lane.attach(|_| true).expect("it is open")
+    lane.attach(0, |_| true).expect("it is open")
 }
 
 /// How many entries there is room for, by trying.
@@ -201,7 +201,7 @@ fn closing_hands_back_everything_in_order() {
     assert_eq!(push(&lane, 5), Err(Refused::Closed(entry(5))));
     assert_eq!(lane.push_exempt(entry(6), 1), Err(entry(6)));
     assert_eq!(lane.push_sys("late"), Err("late"));
-    assert_eq!(lane.attach(|_| true), None);
+    assert_eq!(lane.attach(0, |_| true), None);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -88,9 +89,9 @@ impl World {
 
     pub(crate) async fn cell_of<A: Actor>(&self, mailbox: Mailbox, owner: impl Owner) -> ActorCell<A> {
         if self.light {
-            ActorCell::light(&self.node, mailbox, owner).expect("the node runs")
+            ActorCell::light(&self.node, mailbox, Arc::new(owner)).expect("the node runs")
         } else {
-            ActorCell::ordinary(&self.node, mailbox, owner).expect("the node runs")
+            ActorCell::ordinary(&self.node, mailbox, Arc::new(owner)).expect("the node runs")
         }
     }
 }
@@ -101,7 +102,7 @@ struct Keeper {
 }
 
 impl Owner for Keeper {
-    fn restarts(&self, _: &Exit) -> bool {
+    fn restarts(&self, _: u64, _: &Exit) -> bool {
         self.restarts
     }
 

@@ -99,7 +99,7 @@ async fn a_start_dropped_half_way_ends_with_a_kill(world: World) {
 struct Logging(Log, mpsc::UnboundedSender<Ended>);
 
 impl Owner for Logging {
-    fn restarts(&self, _: &Exit) -> bool {
+    fn restarts(&self, _: u64, _: &Exit) -> bool {
         true
     }
 

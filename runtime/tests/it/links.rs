@@ -2,6 +2,8 @@
 //!
 //! Each doc comment names the seeded bug that the test was seen to catch.
 
+use std::sync::Arc;
+
 use proscenium_runtime::{Actor, ActorCell, Context, Down, Ended, Exit, Mailbox, Node, Owner, Ref};
 use tokio::sync::mpsc;
 
@@ -423,7 +425,7 @@ async fn signals_need_no_room_in_a_full_mailbox() {
 struct Keeper(mpsc::UnboundedSender<Ended>);
 
 impl Owner for Keeper {
-    fn restarts(&self, exit: &Exit) -> bool {
+    fn restarts(&self, _tag: u64, exit: &Exit) -> bool {
         !exit.is_orderly()
     }
 
@@ -444,8 +446,8 @@ impl Kept {
         let (exited, ended) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::unbounded_channel();
         let cell = match weight {
-            Weight::Ordinary => ActorCell::ordinary(node, Mailbox::DEFAULT, Keeper(exited)),
-            Weight::Light => ActorCell::light(node, Mailbox::DEFAULT, Keeper(exited)),
+            Weight::Ordinary => ActorCell::ordinary(node, Mailbox::DEFAULT, Arc::new(Keeper(exited))),
+            Weight::Light => ActorCell::light(node, Mailbox::DEFAULT, Arc::new(Keeper(exited))),
         }
         .expect("the node runs");
         let held = Held { actor: cell.reference(), heard };

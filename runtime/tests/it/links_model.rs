@@ -15,6 +15,7 @@
 //! without a signal; monitors keyed by the watched; a demonitor that leaves the monitor; a kill that runs the stop hook.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proscenium_runtime::{ActorCell, Down, Ended, Exit, Exited, Mailbox, MonitorId, Node, Owner, Ref};
@@ -192,7 +193,7 @@ impl Model {
 struct Keeper(mpsc::UnboundedSender<Ended>);
 
 impl Owner for Keeper {
-    fn restarts(&self, exit: &Exit) -> bool {
+    fn restarts(&self, _tag: u64, exit: &Exit) -> bool {
         *exit != Exit::Normal
     }
 
@@ -214,8 +215,8 @@ impl Real {
         let (exited, ended) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::unbounded_channel();
         let cell = match weight {
-            Weight::Ordinary => ActorCell::ordinary(node, Mailbox::DEFAULT, Keeper(exited)),
-            Weight::Light => ActorCell::light(node, Mailbox::DEFAULT, Keeper(exited)),
+            Weight::Ordinary => ActorCell::ordinary(node, Mailbox::DEFAULT, Arc::new(Keeper(exited))),
+            Weight::Light => ActorCell::light(node, Mailbox::DEFAULT, Arc::new(Keeper(exited))),
         };
         let cell = cell.map_err(|error| error.to_string())?;
         let real = Real { actor: cell.reference(), cell: Some(cell), ended, tell, heard };

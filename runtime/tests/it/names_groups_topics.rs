@@ -2,6 +2,7 @@
 //!
 //! Each doc comment names the seeded bug that the test was seen to catch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proscenium_runtime::{
@@ -195,7 +196,7 @@ async fn an_actor_may_have_several_names_and_lose_them() {
 struct Keeper(mpsc::UnboundedSender<Ended>);
 
 impl Owner for Keeper {
-    fn restarts(&self, _: &Exit) -> bool {
+    fn restarts(&self, _: u64, _: &Exit) -> bool {
         true
     }
 
@@ -210,7 +211,7 @@ async fn names_and_groups_stay_over_a_restart_and_end_with_the_actor() {
     let node = node("restart").await;
     let (exited, mut ended) = mpsc::unbounded_channel();
     let (tell, heard) = mpsc::unbounded_channel();
-    let cell = ActorCell::light(&node, Mailbox::DEFAULT, Keeper(exited)).expect("the node runs");
+    let cell = ActorCell::light(&node, Mailbox::DEFAULT, Arc::new(Keeper(exited))).expect("the node runs");
     cell.name("kept").expect("free");
     cell.start(Doer::telling(tell.clone())).await.expect("it starts");
     let held = Held { actor: cell.reference(), heard };

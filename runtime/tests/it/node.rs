@@ -3,6 +3,7 @@
 //! Each doc comment names the seeded bug that the test was seen to catch.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -133,7 +134,7 @@ async fn nothing_starts_once_a_node_stops() {
     struct Idle;
 
     impl Owner for Idle {
-        fn restarts(&self, _: &Exit) -> bool {
+        fn restarts(&self, _: u64, _: &Exit) -> bool {
             true
         }
 
@@ -162,8 +163,8 @@ async fn nothing_starts_once_a_node_stops() {
         let spawned = weight.spawn(&node, Doer::new().0).named("late").await;
         assert!(matches!(spawned, Err(SpawnError::NodeStopping)));
     }
-    assert!(matches!(ActorCell::<Doer>::light(&node, Mailbox::DEFAULT, Idle), Err(SpawnError::NodeStopping)));
-    let ordinary = ActorCell::<Doer>::ordinary(&node, Mailbox::DEFAULT, Idle);
+    assert!(matches!(ActorCell::<Doer>::light(&node, Mailbox::DEFAULT, Arc::new(Idle)), Err(SpawnError::NodeStopping)));
+    let ordinary = ActorCell::<Doer>::ordinary(&node, Mailbox::DEFAULT, Arc::new(Idle));
     assert!(matches!(ordinary, Err(SpawnError::NodeStopping)));
     assert!(matches!(Task::spawn(&node, async {}).await, Err(SpawnError::NodeStopping)));
     assert!(node.lookup("late").is_none());

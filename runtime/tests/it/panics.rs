@@ -486,7 +486,7 @@ async fn an_exit_says_where_the_panic_was() {
 struct Keeper(mpsc::UnboundedSender<Ended>);
 
 impl Owner for Keeper {
-    fn restarts(&self, _: &Exit) -> bool {
+    fn restarts(&self, _: u64, _: &Exit) -> bool {
         true
     }
 
@@ -500,7 +500,7 @@ async fn the_mailbox_of_a_restarted_actor_is_intact() {
     let node = Node::start("panics").await.expect("a runtime runs here");
     let (exited, mut ended) = mpsc::unbounded_channel();
     let (tell, heard) = mpsc::unbounded_channel();
-    let cell = ActorCell::light(&node, Mailbox::DEFAULT, Keeper(exited)).expect("the node runs");
+    let cell = ActorCell::light(&node, Mailbox::DEFAULT, Arc::new(Keeper(exited))).expect("the node runs");
     cell.start(Doer::telling(tell.clone())).await.expect("it starts");
     let mut held = Held { actor: cell.reference(), heard };
     for number in 0..40 {

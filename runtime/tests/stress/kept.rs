@@ -1,5 +1,7 @@
 //! A cell that is restarted at every end, and killed or given up at its own wish: a supervisor in a dozen lines.
 
+use std::sync::Arc;
+
 use proscenium_runtime::{Actor, ActorCell, Ended, Exit, Mailbox, Node, Owner};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,7 +24,7 @@ impl Wishes {
 }
 
 impl Owner for Wishes {
-    fn restarts(&self, _: &Exit) -> bool {
+    fn restarts(&self, _: u64, _: &Exit) -> bool {
         true
     }
 
@@ -41,9 +43,9 @@ pub async fn keep<A: Actor>(
     let (sender, mut wishes) = mpsc::unbounded_channel();
     let wish = Wishes(sender);
     let cell = if light {
-        ActorCell::<A>::light(node, mailbox, wish.clone()).unwrap()
+        ActorCell::<A>::light(node, mailbox, Arc::new(wish.clone())).unwrap()
     } else {
-        ActorCell::<A>::ordinary(node, mailbox, wish.clone()).unwrap()
+        ActorCell::<A>::ordinary(node, mailbox, Arc::new(wish.clone())).unwrap()
     };
     cell.start(make(wish.clone())).await.unwrap();
     let (reference, given) = (cell.reference(), wish.clone());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use proscenium_runtime::{Actor, Context, Exit, Node, Ref};
 use proscenium_supervision::{
-    ActorChild, ChildSpec, Notice, Place, Restart, SpecError, Start, StartError, Started, Starting, Strategy,
+    ActorChild, ChildSpec, Notice, Place, Placing, SpecError, Start, StartError, Started, Starting, Strategy,
     Supervised, Supervisor, SupervisorChild, SupervisorError, SupervisorRef,
 };
 use tokio::sync::Notify;
@@ -46,7 +46,7 @@ struct Process {
     path: String,
     /// Of a dynamic child: which one it is to its supervisor.
     place: Arc<OnceLock<Place>>,
-    start: u64,
+    start: u32,
     /// The supervisor's process when it was started.
     above: Option<Arc<Process>>,
     sup: OnceLock<SupervisorRef>,
@@ -88,7 +88,7 @@ impl Process {
         let notice = if hears { life.notice.take() } else { None };
         drop(life);
         if let Some(notice) = notice {
-            notice(exit);
+            notice.ended(exit);
         }
     }
 }
@@ -186,24 +186,22 @@ struct Scripted {
 }
 
 impl Start for Scripted {
-    fn place(&self, node: &Node, restart: Restart) -> Result<Box<dyn Supervised>, Exit> {
-        Ok(Box::new(ScriptedPlace {
-            scripted: self.clone(),
-            node: node.clone(),
-            restart,
-            starts: 0,
-            actor: None,
-            coming: Arc::default(),
-            process: None,
-        }))
+    fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
+        let coming: Arc<Mutex<Option<Arc<Process>>>> = Arc::default();
+        let (stage, ends) = (self.stage.clone(), coming.clone());
+        let inner = placing.heard_by(move |exit| {
+            let process = ends.lock().expect("nobody panics with it").clone();
+            process.expect("it was started").ended(&stage, exit);
+        });
+        Ok(Box::new(ScriptedPlace { scripted: self.clone(), inner, starts: 0, actor: None, coming, process: None }))
     }
 }
 
 struct ScriptedPlace {
     scripted: Scripted,
-    node: Node,
-    restart: Restart,
-    starts: u64,
+    /// Where the actor inside is placed.
+    inner: Placing,
+    starts: u32,
     /// The place of the actor inside: this one stands before it, to refuse starts and to be unlinked.
     actor: Option<Box<dyn Supervised>>,
     /// Whose incarnation the actor makes next.
@@ -218,14 +216,14 @@ impl ScriptedPlace {
             let flags = stage.shared().specs[spec].clone();
             let actor = if flags.sup.is_some() {
                 let build = move || supervisor(&stage, spec);
-                SupervisorChild::new(build).place(&self.node, self.restart)?
+                SupervisorChild::new(build).place(self.inner.clone())?
             } else {
                 let (coming, obedience) = (self.coming.clone(), flags.obedience);
                 let make = move || Worker {
                     process: coming.lock().expect("nobody panics with it").clone(),
                     obedience: obedience.clone(),
                 };
-                ActorChild::new(make).light().place(&self.node, self.restart)?
+                ActorChild::new(make).light().place(self.inner.clone())?
             };
             self.actor = Some(actor);
         }
@@ -247,10 +245,7 @@ impl ScriptedPlace {
             Arc::new(Process { path: path.clone(), place, start, above, sup, worker, life, end: Notify::new() });
         *self.coming.lock().expect("nobody panics with it") = Some(process.clone());
         self.process = Some(process.clone());
-        let told = {
-            let (stage, process) = (stage.clone(), process.clone());
-            Box::new(move |exit| process.ended(&stage, exit))
-        };
+        let told = self.inner.notice(start);
         let actor = self.actor()?;
         actor.start(told).await.map_err(|exit| match exit {
             Exit::ShutdownWith(_) => Exit::shutdown_with("failed_to_start_child"),
@@ -277,7 +272,7 @@ impl ScriptedPlace {
         let notice = life.notice.take();
         drop(life);
         if let Some(notice) = notice {
-            notice(Exit::NoProc);
+            notice.ended(Exit::NoProc);
         }
         false
     }

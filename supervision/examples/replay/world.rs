@@ -61,7 +61,7 @@ struct Process {
     /// Its supervisor hears nothing of it any more.
     is_unlinked: bool,
     /// Its supervisor, its place there, and the start that made it. None: the root.
-    parent: Option<(Pid, Place, u64)>,
+    parent: Option<(Pid, Place, u32)>,
     sup: Option<Box<Sup>>,
 }
 
@@ -256,14 +256,14 @@ impl<'a> World<'a> {
                     Some((id, flags)) if request.is_about_dynamic() || id.as_str() == request.id() => Some(*flags),
                     Some(_) => None,
                     None => {
-                        sup.core.place_of(&request.id().into()).and_then(|place| Some(sup.core.child(place)?.flags))
+                        sup.core.place_of(&request.id().into()).and_then(|place| Some(*sup.core.child(place)?.flags()))
                     }
                 };
                 return self.say(words::childspec(&request, found));
             }
             "start_child" => {
                 let spec = request.spec();
-                let event = Event::StartChild(request.id().into(), spec.flags);
+                let event = Event::StartChild((request.id().into(), spec.flags));
                 let number = self.specs.len();
                 self.sup(pid).coming = Some((number, spec.path.clone()));
                 self.specs.push(spec);
@@ -273,7 +273,7 @@ impl<'a> World<'a> {
             "start_dynamic" => {
                 let number = self.template_for(pid, &request);
                 self.sup(pid).coming = Some((number, request.target().to_owned()));
-                Event::StartDynamic
+                Event::StartDynamic(None)
             }
             "terminate_child" if request.is_about_dynamic() && is_dynamic => match known {
                 Some(place) => Event::TerminateDynamic(place, None),
@@ -312,9 +312,9 @@ impl<'a> World<'a> {
         let is_dynamic = sup.core.template().is_some();
         let path = |place: Place| sup.known.get(&place).map_or(String::new(), |(_, path)| path.clone());
         let lines = sup.core.children().map(|(place, child)| words::Line {
-            name: if is_dynamic { path(place) } else { child.id.to_string() },
-            state: child.state,
-            child_type: child.flags.child_type,
+            name: if is_dynamic { path(place) } else { child.id().to_string() },
+            state: child.state(),
+            child_type: child.flags().child_type,
         });
         words::list(request, is_dynamic, &lines.collect::<Vec<_>>())
     }
@@ -383,7 +383,7 @@ impl<'a> World<'a> {
 
     // ---- starts ----
 
-    fn start(&mut self, parent: Pid, place: Place, start: u64) -> Outcome {
+    fn start(&mut self, parent: Pid, place: Place, start: u32) -> Outcome {
         let sup = self.sup(parent);
         if let Some(coming) = sup.coming.take() {
             sup.known.insert(place, coming);
@@ -411,7 +411,7 @@ impl<'a> World<'a> {
         outcome
     }
 
-    fn start_sup(&mut self, spec: usize, parent: (Pid, Place, u64)) -> Outcome {
+    fn start_sup(&mut self, spec: usize, parent: (Pid, Place, u32)) -> Outcome {
         let Ok(pid) = self.make_sup(spec, Some(parent)) else { return Outcome::Failed(Exit::custom("bad specs")) };
         self.drive(pid, Event::Begin);
         match self.sup(pid).begun.clone() {
@@ -420,7 +420,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn make_sup(&mut self, spec: usize, parent: Option<(Pid, Place, u64)>) -> Result<Pid, SpecError> {
+    fn make_sup(&mut self, spec: usize, parent: Option<(Pid, Place, u32)>) -> Result<Pid, SpecError> {
         let path = self.specs[spec].path.clone();
         let is_below = |other: &Spec| {
             other.is_of_the_script && other.path.rsplit_once('/').is_some_and(|(above, _)| above == path)
@@ -445,7 +445,7 @@ impl<'a> World<'a> {
         Ok(self.make(spec, path, parent, Some(Box::new(sup))))
     }
 
-    fn make(&mut self, spec: usize, path: String, parent: Option<(Pid, Place, u64)>, sup: Option<Box<Sup>>) -> Pid {
+    fn make(&mut self, spec: usize, path: String, parent: Option<(Pid, Place, u32)>, sup: Option<Box<Sup>>) -> Pid {
         let pid = self.processes.len();
         self.names.insert(path.clone(), pid);
         self.processes.push(Process { path, spec, is_alive: true, is_unlinked: false, parent, sup });

@@ -54,7 +54,7 @@ impl Sup {
     }
 
     fn name(&self, place: Place) -> String {
-        self.core.child(place).map_or_else(|| format!("{place:?}"), |child| child.id.to_string())
+        self.core.child(place).map_or_else(|| format!("{place:?}"), |child| child.id().to_string())
     }
 
     fn place(&self, id: &'static str) -> Place {
@@ -62,7 +62,7 @@ impl Sup {
     }
 
     fn state(&self, id: &'static str) -> State {
-        self.core.child(self.place(id)).expect("it is there").state
+        self.core.child(self.place(id)).expect("it is there").state()
     }
 
     /// Tells the core, carries out what it orders, and gives the words for it.
@@ -252,15 +252,15 @@ fn requests_are_answered_by_the_state_of_the_child() {
     let rows: [(&str, Make<'_>, Event, &[&str]); 11] = [
         ("running", &|_| {}, Event::Delete(x()), &["reply StillRunning"]),
         ("running", &|_| {}, Event::Restart(x()), &["reply StillRunning"]),
-        ("running", &|_| {}, Event::StartChild(x(), worker(Permanent)), &["reply already_started"]),
+        ("running", &|_| {}, Event::StartChild((x(), worker(Permanent))), &["reply already_started"]),
         ("restarting", &restarting, Event::Delete(x()), &["reply StillRestarting"]),
         ("restarting", &restarting, Event::Restart(x()), &["reply StillRestarting"]),
-        ("restarting", &restarting, Event::StartChild(x(), worker(Permanent)), &["reply AlreadyPresent"]),
+        ("restarting", &restarting, Event::StartChild((x(), worker(Permanent))), &["reply AlreadyPresent"]),
         ("down", &down, Event::Delete(x()), &["forget", "reply Done"]),
         ("down", &down, Event::Restart(x()), &["start x", "reply running"]),
-        ("down", &down, Event::StartChild(x(), worker(Permanent)), &["reply AlreadyPresent"]),
+        ("down", &down, Event::StartChild((x(), worker(Permanent))), &["reply AlreadyPresent"]),
         ("unknown", &|_| {}, Event::Delete("y".into()), &["reply NotFound"]),
-        ("unknown", &|_| {}, Event::StartChild("y".into(), worker(Permanent)), &["start y", "reply running"]),
+        ("unknown", &|_| {}, Event::StartChild(("y".into(), worker(Permanent))), &["start y", "reply running"]),
     ];
     for (row, (state, make, event, want)) in rows.into_iter().enumerate() {
         let mut sup = Sup::new(flags(Strategy::OneForOne, 5), &[("x", worker(Permanent))]);
@@ -274,7 +274,7 @@ fn requests_are_answered_by_the_state_of_the_child() {
 fn a_start_child_that_comes_to_nothing_leaves_nothing() {
     let mut sup = Sup::of_three(Strategy::OneForOne, 5);
     sup.fate("x", failed());
-    let start = |restart| Event::StartChild("x".into(), worker(restart));
+    let start = |restart| Event::StartChild(("x".into(), worker(restart)));
     assert_eq!(sup.on(start(Permanent)), ["start x", "forget", "reply Failed(Exit(nope))"]);
     sup.fate("x", Outcome::Ignored);
     assert_eq!(sup.on(start(Temporary)), ["start x", "forget", "reply Ignored"]);
@@ -323,10 +323,10 @@ fn dynamic_children_are_of_one_spec_and_stop_all_at_once() {
     let mut sup = Sup::new(flags(Strategy::SimpleOneForOne, 5), &[("w", worker(Transient))]);
     assert_eq!(sup.on(Event::Begin), ["ready"], "none at first");
     for _ in 0..3 {
-        assert_eq!(sup.on(Event::StartDynamic), ["start w", "reply running"]);
+        assert_eq!(sup.on(Event::StartDynamic(None)), ["start w", "reply running"]);
     }
     sup.fate("w", failed());
-    assert_eq!(sup.on(Event::StartDynamic), ["start w", "forget", "reply Failed(Exit(nope))"]);
+    assert_eq!(sup.on(Event::StartDynamic(None)), ["start w", "forget", "reply Failed(Exit(nope))"]);
     let places: Vec<Place> = sup.core.children().map(|(place, _)| place).collect();
     let exit = |child, start, exit| Event::Exited { child, start, exit };
     assert_eq!(sup.on(exit(places[0], 1, crash())), ["start w"]);

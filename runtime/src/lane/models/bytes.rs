@@ -24,7 +24,7 @@ fn wait_and_fill(lane: &Arc<Home>, number: u32, weight: usize) {
 fn senders_of_all_weights_get_through() {
     preempted(2, || {
         let lane = home_in_bytes(3, Overflow::Wait);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         lane.push_slowly(entry(10), 2).unwrap();
         let senders = [(20, 1), (30, 9)].map(|(entry, weight)| {
             let lane = lane.clone();
@@ -77,7 +77,7 @@ fn what_is_displaced_makes_room_for_who_waits() {
 fn a_fence_keeps_the_account() {
     model(|| {
         let lane = home_in_bytes(4, Overflow::Wait);
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         lane.push_slowly(entry(10), 1).unwrap();
         lane.push_slowly(entry(11), 3).unwrap();
         let stuck = lane.clone();
@@ -87,7 +87,7 @@ fn a_fence_keeps_the_account() {
             got
         });
         lane.fence(first);
-        let second = lane.attach(|_| true).unwrap();
+        let second = lane.attach(0, |_| true).unwrap();
         let sender = lane.clone();
         let sender = thread::spawn(move || tell(&sender, 20, 4));
         let mut later = Vec::new();
@@ -105,7 +105,7 @@ fn a_fence_keeps_the_account() {
 fn who_waits_where_the_oldest_is_dropped_is_woken() {
     model(|| {
         let lane = Arc::new(Home(Lane::new(1, Overflow::DropOldest)));
-        let first = lane.attach(|_| true).unwrap();
+        let first = lane.attach(0, |_| true).unwrap();
         push(&lane, 10).unwrap();
         let stream = lane.clone();
         let stream = thread::spawn(move || wait_and_fill(&stream, 20, 1));

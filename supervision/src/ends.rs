@@ -1,0 +1,119 @@
+//! The ends of a supervisor's children: messages to it, unless it waits for them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use proscenium_runtime::{Exit, Ref};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::child_spec::Shutdown;
+use crate::children::Place;
+use crate::shell::{Msg, Shell};
+use crate::supervised::Supervised;
+
+/// A child that was killed ends at its next await. One that has none for so long is given up.
+const HEEDS_A_KILL: Duration = Duration::from_millis(100);
+
+/// One process of a child: its place, and the number of its start.
+pub(crate) type Process = (Place, u32);
+
+/// What is known of the ends of processes.
+///
+/// **Bound**: an entry for each process that is being stopped, and for each that has ended and of which the message waits.
+#[derive(Default)]
+pub(crate) struct Ends {
+    supervisor: OnceLock<Ref<Shell>>,
+    of: Mutex<HashMap<Process, End>>,
+}
+
+enum End {
+    /// The supervisor stops it.
+    Awaited(oneshot::Sender<Exit>),
+    /// It has been told to the supervisor.
+    Over(Exit),
+}
+
+impl Ends {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Process, End>> {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// They are this supervisor's.
+    pub(crate) fn belong_to(&self, supervisor: &Ref<Shell>) {
+        self.supervisor.get_or_init(|| supervisor.clone());
+    }
+
+    /// A process has ended: for the supervisor, in whatever way it listens.
+    pub(crate) fn tell(&self, process: Process, exit: Exit) {
+        let mut ends = self.lock();
+        match ends.remove(&process) {
+            Some(End::Awaited(waits)) => {
+                drop(ends);
+                drop(waits.send(exit));
+                return;
+            }
+            Some(over) => drop(ends.insert(process, over)), // Told twice: the first time counts.
+            None => drop(ends.insert(process, End::Over(exit.clone()))),
+        }
+        drop(ends);
+        let (child, start) = process;
+        let told = self.supervisor.get().map(|supervisor| supervisor.tell(Msg::Exited { child, start, exit }).now());
+        if !matches!(told, Some(Ok(_))) {
+            self.heard(process); // The supervisor itself is gone.
+        }
+    }
+
+    /// The supervisor has taken the message.
+    pub(crate) fn heard(&self, process: Process) {
+        self.lock().remove(&process);
+    }
+
+    /// Its exit, or the place to wait for it.
+    fn end(&self, process: Process) -> Result<Exit, oneshot::Receiver<Exit>> {
+        let mut ends = self.lock();
+        if let Some(End::Over(exit)) = ends.remove(&process) {
+            return Ok(exit);
+        }
+        let (sender, receiver) = oneshot::channel();
+        ends.insert(process, End::Awaited(sender));
+        Err(receiver)
+    }
+
+    /// Stops a process as `shutdown` says. An exit that is on its way to the supervisor is taken for the answer.
+    pub(crate) async fn stop(
+        self: Arc<Self>,
+        process: Process,
+        supervised: &mut dyn Supervised,
+        shutdown: Shutdown,
+    ) -> Exit {
+        let mut ended = match self.end(process) {
+            Ok(exit) => return exit,
+            Err(ended) => ended,
+        };
+        let limit = match shutdown {
+            Shutdown::BrutalKill => None,
+            Shutdown::Within(limit) => Some(limit),
+            Shutdown::Infinity => {
+                supervised.stop(Exit::Shutdown);
+                return ended.await.unwrap_or(Exit::NoProc);
+            }
+        };
+        if let Some(limit) = limit {
+            supervised.stop(Exit::Shutdown);
+            if let Ok(exit) = timeout(limit, &mut ended).await {
+                return exit.unwrap_or(Exit::NoProc);
+            }
+        }
+        supervised.kill();
+        match timeout(HEEDS_A_KILL, &mut ended).await {
+            Ok(exit) => exit.unwrap_or(Exit::NoProc),
+            Err(_) => {
+                self.heard(process); // Nobody waits for it any more.
+                supervised.give_up();
+                Exit::Unresponsive
+            }
+        }
+    }
+}

@@ -1,14 +1,17 @@
 //! What a supervisor is told of a child, in OTP's words.
 
+use std::any::Any;
 use std::borrow::Borrow;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proscenium_runtime::{Actor, IntoName, Mailbox};
+use proscenium_runtime::{Actor, Exit, IntoName, Mailbox};
 
 use crate::children::Spec;
-use crate::supervised::{ActorChild, Start, SupervisorChild};
+use crate::policy::{Allowance, Backoff, Policy, Quarantine};
+use crate::supervised::{ActorChild, Refers, Start, SupervisorChild};
 use crate::supervisor::Supervisor;
 
 /// A child's name within its supervisor.
@@ -127,9 +130,56 @@ impl ChildFlags {
 #[must_use = "a child is started by its supervisor"]
 pub struct ChildSpec<S: ?Sized> {
     id: ChildId,
-    flags: ChildFlags,
+    flags: Packed,
+    /// Boxed, because most have nothing beyond OTP.
+    beyond: Option<Box<Beyond>>,
     start: S,
 }
+
+/// [`ChildFlags`] in less room: there is a spec for each child.
+#[derive(Clone, Copy)]
+struct Packed {
+    /// In nanoseconds; 0 is a brutal kill, `u64::MAX` infinity.
+    shutdown: u64,
+    restart: Restart,
+    significant: bool,
+    child_type: ChildType,
+}
+
+impl From<ChildFlags> for Packed {
+    fn from(flags: ChildFlags) -> Self {
+        let ChildFlags { restart, significant, shutdown, child_type } = flags;
+        let shutdown = match shutdown {
+            Shutdown::BrutalKill => 0,
+            Shutdown::Within(limit) => u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1), // 584 years are infinite.
+            Shutdown::Infinity => u64::MAX,
+        };
+        Packed { shutdown, restart, significant, child_type }
+    }
+}
+
+impl From<Packed> for ChildFlags {
+    fn from(packed: Packed) -> Self {
+        let Packed { restart, significant, shutdown, child_type } = packed;
+        let shutdown = match shutdown {
+            0 => Shutdown::BrutalKill,
+            u64::MAX => Shutdown::Infinity,
+            limit => Shutdown::Within(Duration::from_nanos(limit)),
+        };
+        ChildFlags { restart, significant, shutdown, child_type }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Beyond {
+    policy: Policy,
+    ready: Option<Probe>,
+}
+
+/// Whether a child is ready, asked of what others hold of it.
+pub(crate) type Probe = Arc<dyn Fn(Box<dyn Any + Send>) -> Probing + Send + Sync>;
+
+pub(crate) type Probing = Pin<Box<dyn Future<Output = Result<(), Exit>> + Send>>;
 
 impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> ChildSpec<ActorChild<F>> {
     /// An actor, made anew by `make` for each start; OTP's defaults for a worker.
@@ -168,7 +218,7 @@ impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> ChildSpec<Supervisor
 impl<S> ChildSpec<S> {
     /// Anything that can be started ([`Start`]); OTP's defaults for a worker.
     pub fn of(id: impl Into<ChildId>, start: S) -> Self {
-        ChildSpec { id: id.into(), flags: ChildFlags::worker(), start }
+        ChildSpec { id: id.into(), flags: ChildFlags::worker().into(), beyond: None, start }
     }
 
     /// The child's name within its supervisor.
@@ -178,7 +228,7 @@ impl<S> ChildSpec<S> {
 
     /// Other flags altogether.
     pub fn flags(mut self, flags: ChildFlags) -> Self {
-        self.flags = flags;
+        self.flags = flags.into();
         self
     }
 
@@ -195,14 +245,72 @@ impl<S> ChildSpec<S> {
     }
 
     /// How it is stopped. Default: within five seconds.
-    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
-        self.flags.shutdown = shutdown;
-        self
+    pub fn shutdown(self, shutdown: Shutdown) -> Self {
+        let flags = ChildFlags { shutdown, ..self.flags.into() };
+        self.flags(flags)
     }
 
     /// Worker or supervisor, for `count_children`. Default: worker.
     pub fn child_type(mut self, child_type: ChildType) -> Self {
         self.flags.child_type = child_type;
+        self
+    }
+
+    /// Its restarts wait, longer each time. Default: they do not, as OTP's.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.beyond.get_or_insert_default().policy.backoff = Some(backoff);
+        self
+    }
+
+    /// It is set aside when it restarts too often, and its supervisor goes on. Default: the supervisor gives up, as OTP's.
+    pub fn quarantine(mut self, quarantine: Quarantine) -> Self {
+        self.beyond.get_or_insert_default().policy.quarantine = Some(quarantine);
+        self
+    }
+
+    /// So many exits within `period` that are proven not to be its fault ([`Notice::excused`](crate::Notice::excused)) are
+    /// restarts that count nowhere, and wait for nothing. Default: none; they count as others do.
+    pub fn excuses(mut self, count: usize, period: Duration) -> Self {
+        self.beyond.get_or_insert_default().policy.excuses = Some(Allowance::new(count, period));
+        self
+    }
+
+    /// A start that takes longer has failed, and what there is of it is killed. Default: it takes as long as it takes,
+    /// and its supervisor waits, as OTP's does; to become [ready](ChildSpec::ready_when) it has 30 seconds.
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.beyond.get_or_insert_default().policy.start_within = Some(limit);
+        self
+    }
+}
+
+impl<S: Start + Refers> ChildSpec<S> {
+    /// A start is done when `probe` says so, of the ref of what has started: until then those after it wait. An error, an
+    /// end of the child, or no answer within [`start_within`](ChildSpec::start_within) is a start that failed.
+    ///
+    /// ```
+    /// use proscenium_runtime::{Node, actor_fn};
+    /// use proscenium_supervision::{ChildSpec, Supervisor};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> proscenium_runtime::Result<()> {
+    /// let node = Node::start("doc").await?;
+    /// let cache = ChildSpec::new("cache", || actor_fn(|_: u32| ()))
+    ///     .start_within(Duration::from_secs(5))
+    ///     .ready_when(|cache| async move { Ok(cache.tell(1).await?) });
+    /// Supervisor::one_for_one().child(cache).start(&node).await?;
+    /// # node.stop().await }
+    /// ```
+    pub fn ready_when<P>(mut self, probe: impl Fn(S::Ref) -> P + Send + Sync + 'static) -> Self
+    where
+        P: Future<Output = Result<(), Exit>> + Send + 'static,
+    {
+        let probe = move |reference: Box<dyn Any + Send>| -> Probing {
+            match reference.downcast::<S::Ref>() {
+                Ok(reference) => Box::pin(probe(*reference)),
+                Err(_) => Box::pin(std::future::ready(Err(Exit::NoProc))), // It gives no ref: nothing runs.
+            }
+        };
+        self.beyond.get_or_insert_default().ready = Some(Arc::new(probe));
         self
     }
 }
@@ -216,7 +324,10 @@ impl<S: Start> ChildSpec<S> {
 
 impl<S: ?Sized> fmt::Debug for ChildSpec<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChildSpec").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
+        f.debug_struct("ChildSpec")
+            .field("id", &self.id)
+            .field("flags", &ChildFlags::from(self.flags))
+            .finish_non_exhaustive()
     }
 }
 
@@ -231,16 +342,39 @@ impl AnyChild {
 
     /// The same in all but its start.
     pub(crate) fn starting<S: Start>(&self, start: S) -> AnyChild {
-        AnyChild(Arc::new(ChildSpec { id: self.0.id.clone(), flags: self.0.flags, start }))
+        let ChildSpec { id, flags, beyond, .. } = &*self.0;
+        AnyChild(Arc::new(ChildSpec { id: id.clone(), flags: *flags, beyond: beyond.clone(), start }))
+    }
+
+    pub(crate) fn ready(&self) -> Option<&Probe> {
+        self.0.beyond.as_ref()?.ready.as_ref()
+    }
+}
+
+impl<S: ?Sized> Spec for ChildSpec<S> {
+    fn id(&self) -> &ChildId {
+        &self.id
+    }
+
+    fn flags(&self) -> ChildFlags {
+        self.flags.into()
+    }
+
+    fn policy(&self) -> &Policy {
+        self.beyond.as_ref().map_or(&Policy::NONE, |beyond| &beyond.policy)
     }
 }
 
 impl Spec for AnyChild {
     fn id(&self) -> &ChildId {
-        &self.0.id
+        self.0.id()
     }
 
-    fn flags(&self) -> &ChildFlags {
-        &self.0.flags
+    fn flags(&self) -> ChildFlags {
+        Spec::flags(&*self.0)
+    }
+
+    fn policy(&self) -> &Policy {
+        self.0.policy()
     }
 }

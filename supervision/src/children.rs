@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use crate::child_spec::{ChildFlags, ChildId};
+use crate::policy::Policy;
 use crate::table::Table;
 
 /// A child's place in its supervisor, kept over its restarts. Places are given in the order of their children's first
@@ -19,8 +20,10 @@ pub enum State {
     Down,
     /// It has the process of its n-th start, dead or alive: an exit is heard when its message is taken.
     Running(u32),
-    /// A restart failed, and is tried again.
+    /// A restart failed, and is tried again; or it waits for its [`Backoff`](crate::Backoff).
     Restarting,
+    /// It restarted too often, and is set aside: see [`Quarantine`](crate::Quarantine).
+    Quarantined,
 }
 
 /// What the core has to know of a spec; the rest is for who carries its orders out.
@@ -29,7 +32,12 @@ pub trait Spec {
     fn id(&self) -> &ChildId;
 
     /// What there is to it but its start.
-    fn flags(&self) -> &ChildFlags;
+    fn flags(&self) -> ChildFlags;
+
+    /// What it has beyond OTP.
+    fn policy(&self) -> &Policy {
+        &Policy::NONE
+    }
 }
 
 /// All that the core needs.
@@ -38,8 +46,8 @@ impl Spec for (ChildId, ChildFlags) {
         &self.0
     }
 
-    fn flags(&self) -> &ChildFlags {
-        &self.1
+    fn flags(&self) -> ChildFlags {
+        self.1
     }
 }
 
@@ -58,6 +66,9 @@ pub(crate) enum Mode {
     Down,
     Running,
     Restarting,
+    /// Its restart waits, and has been counted.
+    Delayed,
+    Quarantined,
 }
 
 impl<S> Child<S> {
@@ -71,7 +82,8 @@ impl<S> Child<S> {
         match self.mode {
             Mode::Down => State::Down,
             Mode::Running => State::Running(self.starts),
-            Mode::Restarting => State::Restarting,
+            Mode::Restarting | Mode::Delayed => State::Restarting,
+            Mode::Quarantined => State::Quarantined,
         }
     }
 }
@@ -83,7 +95,7 @@ impl<S: Spec> Child<S> {
     }
 
     /// The rest of the spec.
-    pub fn flags(&self) -> &ChildFlags {
+    pub fn flags(&self) -> ChildFlags {
         self.spec.flags()
     }
 }

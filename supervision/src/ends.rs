@@ -1,9 +1,11 @@
 //! The ends of a supervisor's children: messages to it, unless it waits for them.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use proscenium_runtime::{Exit, Ref};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -46,7 +48,7 @@ impl Ends {
     }
 
     /// A process has ended: for the supervisor, in whatever way it listens.
-    pub(crate) fn tell(&self, process: Process, exit: Exit) {
+    pub(crate) fn tell(&self, process: Process, exit: Exit, is_excused: bool) {
         let mut ends = self.lock();
         match ends.remove(&process) {
             Some(End::Awaited(waits)) => {
@@ -59,7 +61,8 @@ impl Ends {
         }
         drop(ends);
         let (child, start) = process;
-        let told = self.supervisor.get().map(|supervisor| supervisor.tell(Msg::Exited { child, start, exit }).now());
+        let told = Msg::Exited { child, start, exit, is_excused };
+        let told = self.supervisor.get().map(|supervisor| supervisor.tell(told).now());
         if !matches!(told, Some(Ok(_))) {
             self.heard(process); // The supervisor itself is gone.
         }
@@ -79,6 +82,21 @@ impl Ends {
         let (sender, receiver) = oneshot::channel();
         ends.insert(process, End::Awaited(sender));
         Err(receiver)
+    }
+
+    /// What comes of `work`, unless the process ends before it. Its end is no message then.
+    pub(crate) async fn unless_over<T>(&self, process: Process, work: impl Future<Output = T>) -> Result<T, Exit> {
+        let mut ended = match self.end(process) {
+            Ok(exit) => return Err(exit),
+            Err(ended) => ended,
+        };
+        match select(&mut ended, pin!(work)).await {
+            Either::Left((exit, _)) => Err(exit.unwrap_or(Exit::NoProc)),
+            Either::Right((done, _)) => {
+                self.heard(process); // Nobody waits for it any more.
+                ended.try_recv().map_or(Ok(done), Err)
+            }
+        }
     }
 
     /// Stops a process as `shutdown` says. An exit that is on its way to the supervisor is taken for the answer.

@@ -7,7 +7,7 @@ use proscenium_runtime::Now;
 /// The restarts of the last period.
 ///
 /// OTP counts in whole seconds, and the period is closed: with one of 5, restarts at 0 ms and at 5,999 ms are in one window.
-/// **Bound**: one entry more than the intensity; the one past it ends the supervisor.
+/// **Bound**: as many entries as the intensity, and one while it is counted.
 #[derive(Debug)]
 pub(crate) struct Window {
     intensity: usize,
@@ -28,7 +28,11 @@ impl Window {
             self.recent.pop_front();
         }
         self.recent.push_back(now);
-        self.recent.len() <= self.intensity
+        let fits = self.recent.len() <= self.intensity;
+        if !fits {
+            self.recent.pop_front();
+        }
+        fits
     }
 }
 

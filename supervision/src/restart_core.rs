@@ -15,6 +15,7 @@
 //! **Bounds**: restarts by the window; one action under way, or one for each dynamic child at the end.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use proscenium_runtime::{Exit, Now};
 
@@ -22,7 +23,9 @@ use crate::child_spec::{ChildFlags, ChildId, ChildType, Restart};
 pub use crate::children::{Child, Spec};
 use crate::children::{Children, Counts, Mode, Place, State};
 use crate::intensity::Window;
+use crate::policy::Policy;
 use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
+use crate::trouble::{PastExit, Troubles, Verdict};
 
 /// What has happened. `S` is what a spec is to who carries the orders out.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,8 +41,19 @@ pub enum Event<S = (ChildId, ChildFlags)> {
         /// Why.
         exit: Exit,
     },
+    /// The same, and it is proven not to be the child's fault.
+    Excused {
+        /// Whose.
+        child: Place,
+        /// Of which start.
+        start: u32,
+        /// Why.
+        exit: Exit,
+    },
     /// A restart that failed is tried again.
     TryAgain(Place),
+    /// The delay is over that was ordered after this start of the child.
+    Waited(Place, u32),
     /// `start_child` with a spec.
     StartChild(S),
     /// `start_child` of a `simple_one_for_one` supervisor, with a spec of this child's own or that of all.
@@ -64,8 +78,8 @@ impl<S> Event<S> {
     fn name(&self) -> &'static str {
         match self {
             Event::Begin => "the begin",
-            Event::Exited { .. } => "an exit",
-            Event::TryAgain(_) => "a retry",
+            Event::Exited { .. } | Event::Excused { .. } => "an exit",
+            Event::TryAgain(_) | Event::Waited(..) => "a retry",
             Event::End(_) => "the end",
             Event::Started(_) => "the outcome of a start",
             Event::Stopped(_) => "the outcome of a stop",
@@ -109,6 +123,8 @@ pub enum Action {
     Retire(Place),
     /// Put [`Event::TryAgain`] at the end of the mailbox, so that what waits there is heard first.
     TryAgain(Place),
+    /// Tell [`Event::Waited`] of this start of the child after so long.
+    Wait(Place, u32, Duration),
     /// Answer the request.
     Reply(Reply),
     /// All children were started, or ignored.
@@ -157,6 +173,8 @@ pub enum Report {
     StartError(Place, Exit),
     /// This child's restart was one too many.
     ReachedMaxRestartIntensity(Place),
+    /// This child's restart was one too many, and it is set aside.
+    Quarantined(Place),
 }
 
 /// What the core is in the middle of.
@@ -187,6 +205,8 @@ enum Why {
 enum Then {
     /// Those from this place on are started, all but temporary ones, which are gone.
     StartFrom(Place),
+    /// The same after a delay, which is this child's.
+    Wait(Place, Duration),
     /// `terminate_child` is done.
     Reply,
     StartFailed(Place, Exit),
@@ -201,6 +221,7 @@ pub struct RestartCore<S = (ChildId, ChildFlags)> {
     template: Option<S>,
     children: Children<S>,
     window: Window,
+    troubles: Troubles,
     job: Job,
 }
 
@@ -220,7 +241,7 @@ impl<S: Spec + Clone> RestartCore<S> {
         let mut children = Children::with_room_for(specs.len());
         let mut template = None;
         for spec in specs {
-            flags.check(spec.id(), spec.flags())?;
+            flags.check(spec.id(), &spec.flags(), spec.policy())?;
             if children.place_of(spec.id()).is_some() {
                 return Err(SpecError::DuplicateChildName(spec.id().clone()));
             }
@@ -231,7 +252,14 @@ impl<S: Spec + Clone> RestartCore<S> {
             }
         }
         let window = Window::new(flags.intensity, flags.period);
-        Ok(RestartCore { flags, template, children, window, job: Job::Idle })
+        Ok(RestartCore { flags, template, children, window, troubles: Troubles::new(0), job: Job::Idle })
+    }
+
+    /// What chance is taken from, where something is by chance: the jitter of a delay.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.troubles = Troubles::new(seed);
+        self
     }
 
     /// The supervisor's own flags.
@@ -278,6 +306,11 @@ impl<S: Spec + Clone> RestartCore<S> {
         self.children.get(place)
     }
 
+    /// The last exits of this child, and starts of it that failed, oldest first: 20 at most.
+    pub fn exits(&self, child: Place) -> impl Iterator<Item = &PastExit> {
+        self.troubles.exits(child)
+    }
+
     /// The place of the child of this name.
     #[must_use]
     pub fn place_of(&self, id: &ChildId) -> Option<Place> {
@@ -301,12 +334,18 @@ impl<S: Spec + Clone> RestartCore<S> {
         );
         match event {
             Event::Begin => self.begin(&mut out),
-            Event::Exited { child, start, exit } => self.exited(child, start, exit, now, &mut out),
+            Event::Exited { child, start, exit } => {
+                self.exited(child, PastExit { at: now, start, exit }, false, &mut out)
+            }
+            Event::Excused { child, start, exit } => {
+                self.exited(child, PastExit { at: now, start, exit }, true, &mut out)
+            }
             Event::TryAgain(child) => {
-                if self.state(child) == Some(State::Restarting) {
-                    self.restart(child, now, &mut out);
+                if self.mode(child) == Some(Mode::Restarting) {
+                    self.restart(child, false, now, &mut out);
                 }
             }
+            Event::Waited(child, start) => self.waited(child, start, &mut out),
             Event::StartChild(spec) => self.start_child(spec, &mut out),
             Event::StartDynamic(spec) => self.start_dynamic(spec, &mut out),
             Event::Terminate(id) => match self.children.place_of(&id) {
@@ -321,7 +360,7 @@ impl<S: Spec + Clone> RestartCore<S> {
             Event::Restart(id) => self.restart_child(&id, &mut out),
             Event::Delete(id) => self.delete(&id, &mut out),
             Event::End(exit) => self.end(exit, &mut out),
-            Event::Started(outcome) => self.started(outcome, &mut out),
+            Event::Started(outcome) => self.started(outcome, now, &mut out),
             Event::Stopped(child) => self.stopped(child, &mut out),
         }
         out
@@ -333,6 +372,10 @@ impl<S: Spec + Clone> RestartCore<S> {
 
     fn state(&self, child: Place) -> Option<State> {
         self.children.get(child).map(Child::state)
+    }
+
+    fn mode(&self, child: Place) -> Option<Mode> {
+        self.children.get(child).map(|child| child.mode)
     }
 
     fn set(&mut self, child: Place, mode: Mode) {
@@ -368,7 +411,7 @@ impl<S: Spec + Clone> RestartCore<S> {
         self.job = Job::Starting(rest, why);
     }
 
-    fn started(&mut self, outcome: Outcome, out: &mut Vec<Action>) {
+    fn started(&mut self, outcome: Outcome, now: Now, out: &mut Vec<Action>) {
         let Job::Starting(mut rest, why) = std::mem::replace(&mut self.job, Job::Idle) else {
             panic!("a start is over that nobody has ordered")
         };
@@ -376,7 +419,7 @@ impl<S: Spec + Clone> RestartCore<S> {
         match outcome {
             Outcome::Running => self.set(child, Mode::Running),
             Outcome::Ignored => self.retire(child, out),
-            Outcome::Failed(exit) => return self.failed(child, exit, why, out),
+            Outcome::Failed(exit) => return self.failed(child, exit, why, now, out),
         }
         match (why, outcome) {
             (Why::Begin | Why::Restart, _) => self.start_all(rest, why, out),
@@ -385,7 +428,9 @@ impl<S: Spec + Clone> RestartCore<S> {
         }
     }
 
-    fn failed(&mut self, child: Place, exit: Exit, why: Why, out: &mut Vec<Action>) {
+    fn failed(&mut self, child: Place, exit: Exit, why: Why, now: Now, out: &mut Vec<Action>) {
+        let start = self.children.get(child).map_or(0, |child| child.starts);
+        self.troubles.add(child, PastExit { at: now, start, exit: exit.clone() });
         match why {
             Why::Begin => {
                 out.push(Action::Report(Report::StartError(child, exit.clone())));
@@ -407,18 +452,20 @@ impl<S: Spec + Clone> RestartCore<S> {
 
     // ---- exits ----
 
-    fn exited(&mut self, child: Place, start: u32, exit: Exit, now: Now, out: &mut Vec<Action>) {
+    fn exited(&mut self, child: Place, past: PastExit, is_excused: bool, out: &mut Vec<Action>) {
+        let PastExit { at: now, start, ref exit, .. } = past;
         if self.state(child) != Some(State::Running(start)) {
             return; // Of a process that was replaced, or stopped.
         }
-        let Some(flags) = self.children.get(child).map(|child| *child.flags()) else { return };
+        let Some(flags) = self.children.get(child).map(Child::flags) else { return };
         let crashed = !exit.is_orderly();
         if crashed || flags.restart == Restart::Permanent {
-            out.push(Action::Report(Report::ChildTerminated(child, exit)));
+            out.push(Action::Report(Report::ChildTerminated(child, exit.clone())));
         }
+        self.troubles.add(child, past);
         match flags.restart {
-            Restart::Permanent => self.restart(child, now, out),
-            Restart::Transient if crashed => self.restart(child, now, out),
+            Restart::Permanent => self.restart(child, is_excused, now, out),
+            Restart::Transient if crashed => self.restart(child, is_excused, now, out),
             Restart::Transient | Restart::Temporary => {
                 self.retire(child, out);
                 if flags.significant && self.shuts_down() {
@@ -440,22 +487,60 @@ impl<S: Spec + Clone> RestartCore<S> {
         }
     }
 
-    fn restart(&mut self, child: Place, now: Now, out: &mut Vec<Action>) {
-        if !self.window.add(now) {
-            out.push(Action::Report(Report::ReachedMaxRestartIntensity(child)));
-            self.rest(child, out);
-            return self.end(Exit::Shutdown, out);
+    /// The child is to be restarted, if that is not one restart too many.
+    fn restart(&mut self, child: Place, is_excused: bool, now: Now, out: &mut Vec<Action>) {
+        let Some(policy) = self.children.get(child).map(|child| *child.spec.policy()) else { return };
+        match self.troubles.judge(child, &policy, is_excused, now) {
+            Verdict::Own => {}
+            Verdict::Quarantine => return self.set_aside(child, &policy, out),
+            Verdict::Supervisor if self.window.add(now) => {}
+            Verdict::Supervisor => {
+                out.push(Action::Report(Report::ReachedMaxRestartIntensity(child)));
+                self.rest(child, out);
+                return self.end(Exit::Shutdown, out);
+            }
         }
-        let first = match self.flags.strategy {
-            Strategy::OneForOne | Strategy::SimpleOneForOne => {
+        let delay = policy.backoff.filter(|_| !is_excused).map(|backoff| self.troubles.delay(child, &backoff, now));
+        self.round(child, delay, out);
+    }
+
+    /// Stops those that are restarted with it; then starts them, and it, at once or after a delay.
+    fn round(&mut self, child: Place, delay: Option<Duration>, out: &mut Vec<Action>) {
+        let first = match (self.flags.strategy, delay) {
+            (Strategy::OneForOne | Strategy::SimpleOneForOne, None) => {
                 return self.start_all(VecDeque::from([child]), Why::Restart, out);
             }
-            Strategy::RestForOne => child,
-            Strategy::OneForAll => self.children.iter().next().map_or(child, |(first, _)| first),
+            (Strategy::OneForOne | Strategy::SimpleOneForOne, Some(delay)) => return self.wait(child, delay, out),
+            (Strategy::RestForOne, _) => child,
+            (Strategy::OneForAll, _) => self.children.iter().next().map_or(child, |(first, _)| first),
         };
         self.set(child, Mode::Down);
         let affected = self.children.from(first).rev().collect();
-        self.stop_in_turn(affected, Then::StartFrom(first), out);
+        let then = delay.map_or(Then::StartFrom(first), |delay| Then::Wait(child, delay));
+        self.stop_in_turn(affected, then, out);
+    }
+
+    /// Its restart, counted already, waits.
+    fn wait(&mut self, child: Place, delay: Duration, out: &mut Vec<Action>) {
+        self.set(child, Mode::Delayed);
+        let start = self.children.get(child).map_or(0, |child| child.starts);
+        out.push(Action::Wait(child, start, delay));
+    }
+
+    fn set_aside(&mut self, child: Place, policy: &Policy, out: &mut Vec<Action>) {
+        out.push(Action::Report(Report::Quarantined(child)));
+        if let Some(cooldown) = policy.quarantine.and_then(|quarantine| quarantine.cooldown) {
+            self.wait(child, cooldown, out);
+        }
+        self.set(child, Mode::Quarantined);
+    }
+
+    /// A delay is over. Meanwhile the child may have been started, terminated, or deleted.
+    fn waited(&mut self, child: Place, start: u32, out: &mut Vec<Action>) {
+        let Some(known) = self.children.get(child).filter(|child| child.starts == start) else { return };
+        if matches!(known.mode, Mode::Delayed | Mode::Quarantined) {
+            self.round(child, None, out);
+        }
     }
 
     /// The child has ended for good as far as the supervisor is concerned: a spec that is to stay stays.
@@ -479,12 +564,13 @@ impl<S: Spec + Clone> RestartCore<S> {
     fn settle(&mut self, child: Place, then: &Then, out: &mut Vec<Action>) {
         match then {
             Then::Reply => self.retire(child, out),
-            Then::StartFrom(_) | Then::StartFailed(..) | Then::End(_) => self.rest(child, out),
+            Then::StartFrom(_) | Then::Wait(..) | Then::StartFailed(..) | Then::End(_) => self.rest(child, out),
         }
     }
 
     fn forget(&mut self, child: Place, out: &mut Vec<Action>) {
         self.children.remove(child);
+        self.troubles.forget(child);
         out.push(Action::Forget(child));
     }
 
@@ -512,6 +598,7 @@ impl<S: Spec + Clone> RestartCore<S> {
                 let again = self.children.from(first).collect();
                 self.start_all(again, Why::Restart, out);
             }
+            Then::Wait(child, delay) => self.wait(child, delay, out),
             Then::Reply => out.push(Action::Reply(Reply::Done)),
             Then::StartFailed(child, exit) => {
                 self.job = Job::Over;
@@ -564,7 +651,7 @@ impl<S: Spec + Clone> RestartCore<S> {
     // ---- requests ----
 
     fn start_child(&mut self, spec: S, out: &mut Vec<Action>) {
-        if let Err(error) = self.flags.check(spec.id(), spec.flags()) {
+        if let Err(error) = self.flags.check(spec.id(), &spec.flags(), spec.policy()) {
             return out.push(Action::Reply(Reply::Refused(error)));
         }
         let known = self.children.place_of(spec.id());
@@ -593,14 +680,16 @@ impl<S: Spec + Clone> RestartCore<S> {
 
     fn restart_child(&mut self, id: &ChildId, out: &mut Vec<Action>) {
         match self.children.place_of(id).map(|child| (child, self.state(child))) {
-            Some((child, Some(State::Down))) => self.start_all(VecDeque::from([child]), Why::RestartChild, out),
+            Some((child, Some(State::Down | State::Quarantined))) => {
+                self.start_all(VecDeque::from([child]), Why::RestartChild, out);
+            }
             other => out.push(Action::Reply(self.not_down(other.and_then(|(_, state)| state)))),
         }
     }
 
     fn delete(&mut self, id: &ChildId, out: &mut Vec<Action>) {
         match self.children.place_of(id).map(|child| (child, self.state(child))) {
-            Some((child, Some(State::Down))) => {
+            Some((child, Some(State::Down | State::Quarantined))) => {
                 self.forget(child, out);
                 out.push(Action::Reply(Reply::Done));
             }
@@ -613,7 +702,7 @@ impl<S: Spec + Clone> RestartCore<S> {
         match state {
             Some(State::Running(_)) => Reply::StillRunning,
             Some(State::Restarting) => Reply::StillRestarting,
-            Some(State::Down) | None => self.unknown(),
+            Some(State::Down | State::Quarantined) | None => self.unknown(),
         }
     }
 }

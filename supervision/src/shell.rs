@@ -4,25 +4,33 @@ use std::any::Any;
 use std::collections::{HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use proscenium_runtime::{Actor, ActorId, Context, Exit, Exited, Mailbox, Node, Ref, Reply};
+use tokio::time::timeout;
 
-use crate::child_spec::{AnyChild, ChildFlags, ChildId};
+use crate::child_spec::{AnyChild, ChildFlags, ChildId, Probe, Shutdown};
 use crate::children::{Counts, Place, State};
-use crate::ends::Ends;
+use crate::ends::{Ends, Process};
 use crate::restart_core::{Action, Child, Event, Outcome, Reply as Answer, RestartCore, Spec};
 use crate::supervised::{Placing, Start, Supervised};
 use crate::supervisor::SupervisorRef;
 use crate::table::Table;
+use crate::trouble::PastExit;
+
+/// How long a child takes to become ready at most, if its spec does not say.
+const BECOMES_READY: Duration = Duration::from_secs(30);
 
 /// What a supervisor is told.
 pub enum Msg {
-    Exited { child: Place, start: u32, exit: Exit },
+    Exited { child: Place, start: u32, exit: Exit, is_excused: bool },
     TryAgain(Place),
+    Waited(Place, u32),
     Change(Change, Reply<Answer>),
     List(Reply<Vec<ChildInfo>>),
+    Exits(ChildId, Reply<Option<Vec<PastExit>>>),
     Count(Reply<Counts>),
     Flags(ChildId, Reply<Option<ChildFlags>>),
     Child(ChildId, Reply<Option<Box<dyn Any + Send>>>),
@@ -64,6 +72,8 @@ pub struct Shell {
     /// Where children are placed. None: it has not begun.
     placing: Option<Placing>,
     answer: Option<Answer>,
+    /// Timers to be set.
+    waits: Vec<(Duration, Msg)>,
     /// How it ends, when it does so of its own accord.
     over: Option<Exit>,
     /// Who started it, linked: its end is this one's.
@@ -85,7 +95,16 @@ impl Home {
 impl Shell {
     pub(crate) fn new(core: RestartCore<AnyChild>) -> Self {
         let processes = Table::with_room_for(core.children().count());
-        Shell { core, processes, ends: Arc::default(), placing: None, answer: None, over: None, parent: None }
+        Shell {
+            core,
+            processes,
+            ends: Arc::default(),
+            placing: None,
+            answer: None,
+            waits: Vec::new(),
+            over: None,
+            parent: None,
+        }
     }
 
     pub(crate) fn below(mut self, parent: ActorId) -> Self {
@@ -110,6 +129,7 @@ impl Shell {
                     Action::Retire(child) | Action::Forget(child) => drop(self.processes.remove(child)),
                     // Behind what waits; refused when the supervisor itself is gone.
                     Action::TryAgain(child) => drop(home.me.tell(Msg::TryAgain(child)).now()),
+                    Action::Wait(child, start, delay) => self.waits.push((delay, Msg::Waited(child, start))),
                     Action::Reply(answer) => self.answer = Some(answer),
                     Action::Ready | Action::Report(_) => {}
                     Action::StartFailed(child, exit) => {
@@ -130,19 +150,47 @@ impl Shell {
         let placing = placing.of(place, spec.flags().restart);
         let notice = placing.notice(start);
         let processes = &mut self.processes;
-        // A child's making is its own code, and its panic is its own failure.
-        let started = AssertUnwindSafe(async {
+        let started = async {
             let process = match processes.get_mut(place) {
                 Some(process) => process,
                 None => processes.insert(place, spec.start().place(placing)?),
             };
             process.start(notice).await
-        });
-        match started.catch_unwind().await.unwrap_or_else(|payload| Err(Exit::caught(payload.as_ref()))) {
+        };
+        // A child's making is its own code, and its panic is its own failure.
+        let started = AssertUnwindSafe(started).catch_unwind();
+        let started = async { started.await.unwrap_or_else(|payload| Err(Exit::caught(payload.as_ref()))) };
+        let limit = spec.policy().start_within;
+        let started = match limit {
+            None => started.await,
+            Some(limit) => timeout(limit, started).await.unwrap_or_else(|_| Err(too_slow(limit))),
+        };
+        let started = match (started, spec.ready()) {
+            (Ok(()), Some(probe)) => self.until_ready((place, start), probe, limit).await,
+            (started, _) => started,
+        };
+        match started {
             Ok(()) => Outcome::Running,
             Err(Exit::Ignore) => Outcome::Ignored,
             Err(exit) => Outcome::Failed(exit),
         }
+    }
+
+    /// Waits for a process that has started. One that does not become ready is killed.
+    async fn until_ready(&mut self, process: Process, probe: &Probe, limit: Option<Duration>) -> Result<(), Exit> {
+        let Some(supervised) = self.processes.get_mut(process.0) else { return Ok(()) };
+        let Some(reference) = supervised.reference() else { return Ok(()) };
+        let limit = limit.unwrap_or(BECOMES_READY);
+        let ready = AssertUnwindSafe(async { probe(reference).await }).catch_unwind();
+        let ready = match self.ends.unless_over(process, timeout(limit, ready)).await {
+            Err(exit) => return Err(exit),
+            Ok(Ok(Ok(Ok(())))) => return Ok(()),
+            Ok(Ok(Ok(Err(exit)))) => exit,
+            Ok(Ok(Err(payload))) => Exit::caught(payload.as_ref()),
+            Ok(Err(_)) => too_slow(limit),
+        };
+        self.ends.clone().stop(process, supervised.as_mut(), Shutdown::BrutalKill).await;
+        Err(ready)
     }
 
     /// Stops them all at once. Those that have no process have none to stop.
@@ -174,6 +222,14 @@ impl Shell {
         }
     }
 
+    /// What is left when the core waits for the mailbox again.
+    fn done(&mut self, cx: &mut Context<Shell>) -> Result<(), Exit> {
+        for (delay, msg) in self.waits.drain(..) {
+            cx.send_after(delay, msg);
+        }
+        self.over.take().map_or(Ok(()), Err)
+    }
+
     fn is_alive(&self, place: Place) -> bool {
         self.processes.get(place).is_some_and(|process| process.is_alive())
     }
@@ -181,15 +237,15 @@ impl Shell {
     fn list(&self) -> Vec<ChildInfo> {
         let lines = self.core.children().map(|(place, child)| {
             let is_alive = self.is_alive(place);
-            ChildInfo { place, id: child.id().clone(), state: child.state(), is_alive, flags: *child.flags() }
+            ChildInfo { place, id: child.id().clone(), state: child.state(), is_alive, flags: child.flags() }
         });
         lines.collect()
     }
 
     fn flags(&self, id: &ChildId) -> Option<ChildFlags> {
         match self.core.template() {
-            Some(template) => (template.id() == id).then_some(*template.flags()),
-            None => Some(*self.core.child(self.core.place_of(id)?)?.flags()),
+            Some(template) => (template.id() == id).then_some(template.flags()),
+            None => Some(self.core.child(self.core.place_of(id)?)?.flags()),
         }
     }
 
@@ -214,6 +270,10 @@ fn stop_of(
     })
 }
 
+fn too_slow(limit: Duration) -> Exit {
+    Exit::custom(format!("it was not started within {limit:?}"))
+}
+
 fn failed_to_start(child: Option<&Child<AnyChild>>, exit: &Exit) -> Exit {
     let id = child.map_or("?", |child| child.id().as_str());
     Exit::shutdown_with(format!("failed_to_start_child {id:?}: {exit}"))
@@ -230,16 +290,21 @@ impl Actor for Shell {
         cx.trap_exit(true);
         let home = Home::of(cx);
         self.drive(&home, Event::Begin).await;
-        self.over.take().map_or(Ok(()), Err)
+        self.done(cx)
     }
 
     async fn handle(&mut self, cx: &mut Context<Self>, msg: Msg) -> Result<(), Exit> {
         let home = Home::of(cx);
         match msg {
-            Msg::Exited { child, start, exit } => {
+            Msg::Exited { child, start, exit, is_excused } => {
                 self.ends.heard((child, start));
-                self.drive(&home, Event::Exited { child, start, exit }).await;
+                let event = match is_excused {
+                    true => Event::Excused { child, start, exit },
+                    false => Event::Exited { child, start, exit },
+                };
+                self.drive(&home, event).await;
             }
+            Msg::Waited(child, start) => self.drive(&home, Event::Waited(child, start)).await,
             Msg::TryAgain(child) => self.drive(&home, Event::TryAgain(child)).await,
             Msg::Change(change, reply) => {
                 let event = self.event_of(change);
@@ -247,11 +312,14 @@ impl Actor for Shell {
                 reply.send(self.answer.take().unwrap_or(Answer::NotFound));
             }
             Msg::List(reply) => reply.send(self.list()),
+            Msg::Exits(id, reply) => {
+                reply.send(self.core.place_of(&id).map(|child| self.core.exits(child).cloned().collect()));
+            }
             Msg::Count(reply) => reply.send(self.core.count(|place| self.is_alive(place))),
             Msg::Flags(id, reply) => reply.send(self.flags(&id)),
             Msg::Child(id, reply) => reply.send(self.reference(&id)),
         }
-        self.over.take().map_or(Ok(()), Err)
+        self.done(cx)
     }
 
     /// Of its parent's end; those of others who link with it are not its business.
@@ -260,7 +328,7 @@ impl Actor for Shell {
             return Ok(());
         }
         self.drive(&Home::of(cx), Event::End(exited.exit)).await;
-        self.over.take().map_or(Ok(()), Err)
+        self.done(cx)
     }
 
     /// Stops the children, in order, also when a handler of ours has crashed.

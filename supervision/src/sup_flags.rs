@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::child_spec::{ChildFlags, ChildId, Restart};
+use crate::policy::Policy;
 
 /// Which children are restarted when one is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -63,6 +64,13 @@ pub enum SpecError {
         /// What it cannot be significant with.
         with: Conflict,
     },
+    /// A child with a policy that cannot come to anything.
+    BadPolicy {
+        /// Which.
+        child: ChildId,
+        /// Why not.
+        why: PolicyConflict,
+    },
     /// A supervisor that counts restarts in no time at all.
     ZeroPeriod,
     /// A `simple_one_for_one` supervisor has one spec, for all of its children.
@@ -78,6 +86,15 @@ pub enum Conflict {
     AutoShutdownNever,
 }
 
+/// What a child of this [`Policy`](crate::ChildSpec) cannot be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PolicyConflict {
+    /// It is temporary, so never restarted: there is no restart to delay, to count or to excuse.
+    Temporary,
+    /// In quarantine it would keep its siblings down: the strategy restarts them together.
+    QuarantineOfOneOfMany,
+}
+
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,6 +107,14 @@ impl fmt::Display for SpecError {
             SpecError::BadCombination { child, with: Conflict::AutoShutdownNever } => {
                 write!(f, "{child:?} is significant, and nothing follows from it; set auto_shutdown of its supervisor")
             }
+            SpecError::BadPolicy { child, why: PolicyConflict::Temporary } => write!(
+                f,
+                "{child:?} is temporary, so never restarted, and has a policy for restarts; make it transient or permanent"
+            ),
+            SpecError::BadPolicy { child, why: PolicyConflict::QuarantineOfOneOfMany } => write!(
+                f,
+                "{child:?} has a quarantine, and is restarted together with its siblings; give it a one_for_one supervisor"
+            ),
             SpecError::ZeroPeriod => f.write_str("the period is zero; restarts are counted in a second at least"),
             SpecError::NotOneSpec(specs) => {
                 write!(f, "a simple_one_for_one supervisor has one child spec, and this one has {specs}")
@@ -104,13 +129,23 @@ impl SupFlags {
     /// Whether a child of these flags goes with this supervisor.
     ///
     /// # Errors
-    /// It is significant, and could not end the supervisor.
-    pub fn check(&self, child: &ChildId, flags: &ChildFlags) -> Result<(), SpecError> {
+    /// It is significant, and could not end the supervisor; or its policy could come to nothing.
+    pub(crate) fn check(&self, child: &ChildId, flags: &ChildFlags, policy: &Policy) -> Result<(), SpecError> {
         let with = match (flags.significant, self.auto_shutdown, flags.restart) {
-            (true, AutoShutdown::Never, _) => Conflict::AutoShutdownNever,
-            (true, _, Restart::Permanent) => Conflict::Permanent,
+            (true, AutoShutdown::Never, _) => Some(Conflict::AutoShutdownNever),
+            (true, _, Restart::Permanent) => Some(Conflict::Permanent),
+            _ => None,
+        };
+        if let Some(with) = with {
+            return Err(SpecError::BadCombination { child: child.clone(), with });
+        }
+        let why = match self.strategy {
+            _ if flags.restart == Restart::Temporary && policy.is_about_restarts() => PolicyConflict::Temporary,
+            Strategy::OneForAll | Strategy::RestForOne if policy.quarantine.is_some() => {
+                PolicyConflict::QuarantineOfOneOfMany
+            }
             _ => return Ok(()),
         };
-        Err(SpecError::BadCombination { child: child.clone(), with })
+        Err(SpecError::BadPolicy { child: child.clone(), why })
     }
 }

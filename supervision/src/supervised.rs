@@ -12,7 +12,7 @@ use crate::child_spec::Restart;
 use crate::children::Place;
 use crate::ends::{Ends, Process};
 use crate::shell::Shell;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, SupervisorRef};
 
 /// Tells the supervisor that a process has ended, and why. It never waits, and can be called from anywhere.
 #[must_use = "a process whose end is not told is waited for"]
@@ -24,7 +24,13 @@ pub struct Notice {
 impl Notice {
     /// The process that this is of has ended.
     pub fn ended(self, exit: Exit) {
-        self.ears.hear(self.process, exit);
+        self.ears.hear(self.process, exit, false);
+    }
+
+    /// The same, and it is proven not to be its own fault: what it was given would have ended any process. See
+    /// [`ChildSpec::excuses`](crate::ChildSpec::excuses).
+    pub fn excused(self, exit: Exit) {
+        self.ears.hear(self.process, exit, true);
     }
 }
 
@@ -36,18 +42,18 @@ impl fmt::Debug for Notice {
 
 /// Who hears of ends. One for all children of a supervisor, and the owner of those that are actors.
 trait Ears: Owner {
-    fn hear(&self, process: Process, exit: Exit);
+    fn hear(&self, process: Process, exit: Exit, is_excused: bool);
 }
 
 struct Told<F>(F);
 
-impl<F: Fn(Process, Exit) + Send + Sync + 'static> Ears for Told<F> {
-    fn hear(&self, process: Process, exit: Exit) {
-        (self.0)(process, exit);
+impl<F: Fn(Process, Exit, bool) + Send + Sync + 'static> Ears for Told<F> {
+    fn hear(&self, process: Process, exit: Exit, is_excused: bool) {
+        (self.0)(process, exit, is_excused);
     }
 }
 
-impl<F: Fn(Process, Exit) + Send + Sync + 'static> Owner for Told<F> {
+impl<F: Fn(Process, Exit, bool) + Send + Sync + 'static> Owner for Told<F> {
     fn restarts(&self, tag: u64, exit: &Exit) -> bool {
         match Tag(tag).restart() {
             Restart::Permanent => true,
@@ -57,7 +63,7 @@ impl<F: Fn(Process, Exit) + Send + Sync + 'static> Owner for Told<F> {
     }
 
     fn exited(&self, ended: Ended) {
-        self.hear((Tag(ended.tag).place(), ended.incarnation), ended.exit);
+        self.hear((Tag(ended.tag).place(), ended.incarnation), ended.exit, false);
     }
 }
 
@@ -96,7 +102,7 @@ impl Placing {
     /// Below a supervisor whose ends these are.
     pub(crate) fn below(node: Node, ends: &Arc<Ends>) -> Self {
         let ends = ends.clone();
-        let ears = Arc::new(Told(move |process, exit| ends.tell(process, exit)));
+        let ears = Arc::new(Told(move |process, exit, is_excused| ends.tell(process, exit, is_excused)));
         Placing { node, place: Place(0), restart: Restart::default(), ears }
     }
 
@@ -109,7 +115,7 @@ impl Placing {
     /// supervisor in its own words, by its own [`Notice`].
     #[must_use]
     pub fn heard_by(&self, heard: impl Fn(Exit) + Send + Sync + 'static) -> Self {
-        Placing { ears: Arc::new(Told(move |_, exit| heard(exit))), ..self.clone() }
+        Placing { ears: Arc::new(Told(move |_, exit, _| heard(exit))), ..self.clone() }
     }
 
     /// The node that the child is of.
@@ -140,6 +146,20 @@ pub trait Start: Send + Sync + 'static {
     /// # Errors
     /// The start fails with this reason.
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit>;
+}
+
+/// What others hold of a child that is started so.
+pub trait Refers {
+    /// For an actor its ref.
+    type Ref: Send + 'static;
+}
+
+impl<A: Actor, F: Fn() -> A> Refers for ActorChild<F> {
+    type Ref = A::Ref;
+}
+
+impl<F: Fn() -> Supervisor> Refers for SupervisorChild<F> {
+    type Ref = SupervisorRef;
 }
 
 /// Chosen by whoever starts it.

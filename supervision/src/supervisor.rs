@@ -8,10 +8,12 @@ use proscenium_runtime::{Actor, CallError, Context, Exit, Node, Ref, SpawnError}
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
 use crate::children::{Counts, Place};
+use crate::policy::whole_seconds;
 use crate::restart_core::{Reply as Answer, RestartCore};
 use crate::shell::{Change, ChildInfo, Msg, Shell};
 use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
 use crate::supervised::Start;
+use crate::trouble::PastExit;
 
 /// Requests wait as long as the supervisor needs, which may be the shutdown of a child: a day at most.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -69,7 +71,7 @@ impl Supervisor {
     /// OTP counts in whole seconds; a period between two counts as the longer.
     pub fn intensity(mut self, intensity: usize, period: Duration) -> Self {
         self.flags.intensity = intensity;
-        self.flags.period = period.as_secs() + u64::from(period.subsec_nanos() > 0);
+        self.flags.period = whole_seconds(period);
         self
     }
 
@@ -321,6 +323,16 @@ impl SupervisorRef {
     /// The supervisor is gone.
     pub async fn count_children(&self) -> Result<Counts, SupervisorError> {
         Ok(self.0.call(Msg::Count).within(PATIENCE).await?)
+    }
+
+    /// The last exits of a child, and its starts that failed, oldest first: 20 at most.
+    ///
+    /// # Errors
+    /// There is no such child.
+    pub async fn exits(&self, id: impl Into<ChildId>) -> Result<Vec<PastExit>, SupervisorError> {
+        let id = id.into();
+        let exits = self.0.call(|reply| Msg::Exits(id, reply)).within(PATIENCE).await?;
+        exits.ok_or(SupervisorError::NotFound)
     }
 
     /// The spec of a child, but its start; of a `simple_one_for_one` supervisor that of all.

@@ -138,6 +138,7 @@ pub fn list(request: &Request, is_dynamic: bool, lines: &[Line]) -> String {
                 State::Down => "undefined",
                 State::Running(_) => "pid",
                 State::Restarting => "restarting",
+                State::Quarantined => "quarantined",
             };
             text += &format!(" {}:{state}:{}", line.name, type_name(line.child_type));
         }

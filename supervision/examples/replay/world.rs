@@ -256,7 +256,7 @@ impl<'a> World<'a> {
                     Some((id, flags)) if request.is_about_dynamic() || id.as_str() == request.id() => Some(*flags),
                     Some(_) => None,
                     None => {
-                        sup.core.place_of(&request.id().into()).and_then(|place| Some(*sup.core.child(place)?.flags()))
+                        sup.core.place_of(&request.id().into()).and_then(|place| Some(sup.core.child(place)?.flags()))
                     }
                 };
                 return self.say(words::childspec(&request, found));
@@ -330,6 +330,7 @@ impl<'a> World<'a> {
 
     fn carry_out(&mut self, pid: Pid, action: Action) {
         match action {
+            Action::Wait(..) => unreachable!("no script has a delay"),
             Action::Start { child, start } => {
                 let outcome = self.start(pid, child, start);
                 self.drive(pid, Event::Started(outcome));

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use proscenium_runtime::{Actor, Context, Exit, Node, Ref, Reply, UntypedRef};
-use proscenium_supervision::{ChildSpec, Start, SupervisorRef};
+use proscenium_supervision::{ChildSpec, Refers, Start, SupervisorRef};
 
 /// What has happened, in order.
 #[derive(Clone, Default)]
@@ -65,7 +65,7 @@ impl Child {
         self.starts.lock().expect("no test panics with it").push(fate);
     }
 
-    pub fn spec(&self) -> ChildSpec<impl Start + Clone + use<>> {
+    pub fn spec(&self) -> ChildSpec<impl Start + Refers<Ref = Ref<Child>> + Clone + use<>> {
         let child = self.clone();
         ChildSpec::new(self.name, move || child.clone())
     }

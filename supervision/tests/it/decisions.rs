@@ -2,20 +2,22 @@
 
 use proscenium_runtime::{Exit, Now};
 use proscenium_supervision::restart_core::{Action, Event, Outcome, Reply, RestartCore};
-use proscenium_supervision::{AutoShutdown, ChildFlags, ChildId, Place, Restart, SpecError, State, Strategy, SupFlags};
+use proscenium_supervision::{
+    AutoShutdown, ChildFlags, ChildId, ChildSpec, Place, Restart, SpecError, State, Strategy, SupFlags,
+};
 
 use Restart::{Permanent, Temporary, Transient};
 
 /// A supervisor whose actions are written down in words: `start b`, `stop c`, `again b`, `forget t`, `reply …`.
-struct Sup {
-    core: RestartCore,
+pub struct Sup {
+    pub core: RestartCore<ChildSpec<()>>,
     log: Vec<String>,
-    ms: u64,
+    pub ms: u64,
     /// The next starts of these children go so.
     fates: Vec<(&'static str, Outcome)>,
 }
 
-fn flags(strategy: Strategy, intensity: usize) -> SupFlags {
+pub fn flags(strategy: Strategy, intensity: usize) -> SupFlags {
     SupFlags { strategy, intensity, ..SupFlags::default() }
 }
 
@@ -27,17 +29,24 @@ fn significant(restart: Restart) -> ChildFlags {
     ChildFlags { significant: true, ..worker(restart) }
 }
 
-fn failed() -> Outcome {
+fn spec(id: &str, flags: ChildFlags) -> ChildSpec<()> {
+    ChildSpec::of(id, ()).flags(flags)
+}
+
+pub fn failed() -> Outcome {
     Outcome::Failed(Exit::custom("nope"))
 }
 
-fn crash() -> Exit {
+pub fn crash() -> Exit {
     Exit::custom("crash")
 }
 
 impl Sup {
     fn new(flags: SupFlags, children: &[(&'static str, ChildFlags)]) -> Sup {
-        let specs = children.iter().map(|(id, flags)| (ChildId::from(*id), *flags)).collect();
+        Sup::of(flags, children.iter().map(|(id, flags)| spec(id, *flags)).collect())
+    }
+
+    pub fn of(flags: SupFlags, specs: Vec<ChildSpec<()>>) -> Sup {
         let core = RestartCore::new(flags, specs).expect("the specs go together");
         Sup { core, log: Vec::new(), ms: 0, fates: Vec::new() }
     }
@@ -49,7 +58,7 @@ impl Sup {
         sup
     }
 
-    fn fate(&mut self, child: &'static str, outcome: Outcome) {
+    pub fn fate(&mut self, child: &'static str, outcome: Outcome) {
         self.fates.push((child, outcome));
     }
 
@@ -57,21 +66,21 @@ impl Sup {
         self.core.child(place).map_or_else(|| format!("{place:?}"), |child| child.id().to_string())
     }
 
-    fn place(&self, id: &'static str) -> Place {
+    pub fn place(&self, id: &'static str) -> Place {
         self.core.place_of(&id.into()).expect("it is there")
     }
 
-    fn state(&self, id: &'static str) -> State {
+    pub fn state(&self, id: &'static str) -> State {
         self.core.child(self.place(id)).expect("it is there").state()
     }
 
     /// Tells the core, carries out what it orders, and gives the words for it.
-    fn on(&mut self, event: Event) -> Vec<String> {
+    pub fn on(&mut self, event: Event<ChildSpec<()>>) -> Vec<String> {
         self.tell(event);
         std::mem::take(&mut self.log)
     }
 
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: Event<ChildSpec<()>>) {
         for action in self.core.on(event, Now::from_millis(self.ms)) {
             match action {
                 Action::Start { child, .. } => {
@@ -87,6 +96,7 @@ impl Sup {
                     children.into_iter().for_each(|child| self.tell(Event::Stopped(child)));
                 }
                 Action::TryAgain(child) => self.log.push(format!("again {}", self.name(child))),
+                Action::Wait(child, _, delay) => self.log.push(format!("wait {} {delay:?}", self.name(child))),
                 Action::Forget(_) => self.log.push("forget".into()),
                 Action::Retire(child) => self.log.push(format!("retire {}", self.name(child))),
                 Action::Reply(reply) => self.log.push(format!("reply {}", words(&reply))),
@@ -99,12 +109,12 @@ impl Sup {
     }
 
     /// The process that `id` has now ends.
-    fn exit(&mut self, id: &'static str, exit: Exit) -> Vec<String> {
+    pub fn exit(&mut self, id: &'static str, exit: Exit) -> Vec<String> {
         let State::Running(start) = self.state(id) else { panic!("{id} does not run") };
         self.on(Event::Exited { child: self.place(id), start, exit })
     }
 
-    fn again(&mut self, id: &'static str) -> Vec<String> {
+    pub fn again(&mut self, id: &'static str) -> Vec<String> {
         self.on(Event::TryAgain(self.place(id)))
     }
 }
@@ -249,24 +259,25 @@ fn requests_are_answered_by_the_state_of_the_child() {
     };
     let down = |sup: &mut Sup| drop(sup.on(Event::Terminate("x".into())));
     type Make<'a> = &'a dyn Fn(&mut Sup);
-    let rows: [(&str, Make<'_>, Event, &[&str]); 11] = [
+    type Told = Event<ChildSpec<()>>;
+    let rows: [(&str, Make<'_>, Told, &[&str]); 11] = [
         ("running", &|_| {}, Event::Delete(x()), &["reply StillRunning"]),
         ("running", &|_| {}, Event::Restart(x()), &["reply StillRunning"]),
-        ("running", &|_| {}, Event::StartChild((x(), worker(Permanent))), &["reply already_started"]),
+        ("running", &|_| {}, Event::StartChild(spec("x", worker(Permanent))), &["reply already_started"]),
         ("restarting", &restarting, Event::Delete(x()), &["reply StillRestarting"]),
         ("restarting", &restarting, Event::Restart(x()), &["reply StillRestarting"]),
-        ("restarting", &restarting, Event::StartChild((x(), worker(Permanent))), &["reply AlreadyPresent"]),
+        ("restarting", &restarting, Event::StartChild(spec("x", worker(Permanent))), &["reply AlreadyPresent"]),
         ("down", &down, Event::Delete(x()), &["forget", "reply Done"]),
         ("down", &down, Event::Restart(x()), &["start x", "reply running"]),
-        ("down", &down, Event::StartChild((x(), worker(Permanent))), &["reply AlreadyPresent"]),
+        ("down", &down, Event::StartChild(spec("x", worker(Permanent))), &["reply AlreadyPresent"]),
         ("unknown", &|_| {}, Event::Delete("y".into()), &["reply NotFound"]),
-        ("unknown", &|_| {}, Event::StartChild(("y".into(), worker(Permanent))), &["start y", "reply running"]),
+        ("unknown", &|_| {}, Event::StartChild(spec("y", worker(Permanent))), &["start y", "reply running"]),
     ];
     for (row, (state, make, event, want)) in rows.into_iter().enumerate() {
         let mut sup = Sup::new(flags(Strategy::OneForOne, 5), &[("x", worker(Permanent))]);
         sup.on(Event::Begin);
         make(&mut sup);
-        assert_eq!(sup.on(event.clone()), want, "row {row}: {event:?} while it is {state}");
+        assert_eq!(sup.on(event), want, "row {row}: while it is {state}");
     }
 }
 
@@ -274,7 +285,7 @@ fn requests_are_answered_by_the_state_of_the_child() {
 fn a_start_child_that_comes_to_nothing_leaves_nothing() {
     let mut sup = Sup::of_three(Strategy::OneForOne, 5);
     sup.fate("x", failed());
-    let start = |restart| Event::StartChild(("x".into(), worker(restart)));
+    let start = |restart| Event::StartChild(spec("x", worker(restart)));
     assert_eq!(sup.on(start(Permanent)), ["start x", "forget", "reply Failed(Exit(nope))"]);
     sup.fate("x", Outcome::Ignored);
     assert_eq!(sup.on(start(Temporary)), ["start x", "forget", "reply Ignored"]);

@@ -1,5 +1,7 @@
 //! Supervision's tests.
 
+mod beyond;
+mod beyond_actors;
 mod children;
 mod decisions;
 mod mutants;

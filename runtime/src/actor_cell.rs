@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::task::JoinHandle;
+
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::actor_ref::Ref;
@@ -124,6 +126,19 @@ impl<A: Actor> ActorCell<A> {
         Seat::take(&self.cell, number, actor)?.start(&self.cell, None).await
     }
 
+    /// The same, and `init` runs on a task of its own: for an actor whose `init` starts others that do so, too, so that the
+    /// stack does not grow with their depth.
+    ///
+    /// # Errors
+    /// As [`start`](ActorCell::start).
+    pub async fn start_apart(&self, number: u32, actor: A) -> Result<(), Exit> {
+        let seat = Seat::take(&self.cell, number, actor)?;
+        let cell = self.cell.clone();
+        let start = async move { seat.start(&cell, None).await };
+        let mut start = Apart(self.cell.face.node.runtime().spawn(start));
+        (&mut start.0).await.unwrap_or(Err(Exit::Killed)) // With the runtime: a panic in `init` is caught before.
+    }
+
     /// The actor's ref. It is good from now on and over every restart.
     #[must_use]
     pub fn reference(&self) -> A::Ref {
@@ -159,6 +174,15 @@ impl<A: Actor> ActorCell<A> {
     pub fn close(self, exit: &Exit) {
         self.kill();
         life::close(self.cell.as_ref(), exit);
+    }
+}
+
+/// A start on a task of its own, given up when nobody waits for it any more.
+struct Apart(JoinHandle<Result<(), Exit>>);
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -138,21 +138,45 @@ impl<T: Clone + Send + Sync + 'static> Topic<T> {
                 }
                 Lag::Skip | Lag::Unsubscribe => subscriber.to.tell_now(msg.clone()),
             };
-            match told {
-                Ok(()) => published.delivered += 1,
-                Err(TellError::Stopped(..)) => {
-                    self.unsubscribe(&subscriber.to);
-                    published.unsubscribed += 1;
-                }
-                Err(TellError::Full(())) if subscriber.lag == Lag::Unsubscribe => {
-                    self.unsubscribe(&subscriber.to);
-                    published.unsubscribed += 1;
-                }
-                Err(_) => published.skipped += 1,
-            }
+            self.count(&subscriber, told, &mut published);
         }
         self.inner.skipped.fetch_add(published.skipped as u64, Ordering::Relaxed);
         published
+    }
+
+    /// The same without waiting: subscribers whose mailboxes are full are skipped, those that would be waited for with
+    /// them. For who publishes and must not wait for a subscriber.
+    pub fn publish_now(&self, msg: &T) -> Published {
+        let _ = self.inner.listeners.send(msg.clone()); // Nobody listens: that is no fault.
+        let subscribers = self.inner.subscribers().clone();
+        let mut published = Published::default();
+        for subscriber in subscribers {
+            let told = subscriber.to.tell_now(msg.clone());
+            self.count(&subscriber, told, &mut published);
+        }
+        self.inner.skipped.fetch_add(published.skipped as u64, Ordering::Relaxed);
+        published
+    }
+
+    fn count(&self, subscriber: &Subscriber<T>, told: Result<(), TellError<()>>, published: &mut Published) {
+        match told {
+            Ok(()) => published.delivered += 1,
+            Err(TellError::Stopped(..)) => {
+                self.unsubscribe(&subscriber.to);
+                published.unsubscribed += 1;
+            }
+            Err(TellError::Full(())) if subscriber.lag == Lag::Unsubscribe => {
+                self.unsubscribe(&subscriber.to);
+                published.unsubscribed += 1;
+            }
+            Err(_) => published.skipped += 1,
+        }
+    }
+
+    /// Somebody subscribes or listens: who has much to publish asks before.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.inner.listeners.receiver_count() > 0 || !self.inner.subscribers().is_empty()
     }
 
     /// How many messages were lost to slow subscribers so far.

@@ -88,6 +88,13 @@ impl<S> Child<S> {
     }
 }
 
+impl<S> Child<S> {
+    /// How often it was started again, or that was tried.
+    pub fn restarts(&self) -> u32 {
+        self.starts.saturating_sub(1)
+    }
+}
+
 impl<S: Spec> Child<S> {
     /// The name; of a dynamic child its spec's.
     pub fn id(&self) -> &ChildId {

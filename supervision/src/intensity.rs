@@ -20,6 +20,11 @@ impl Window {
         Window { intensity, period, recent: VecDeque::new() }
     }
 
+    /// How many it counts now.
+    pub(crate) fn count(&self, now: Now) -> usize {
+        self.recent.iter().filter(|at| **at + self.period >= now.as_secs()).count()
+    }
+
     /// Counts a restart. False: it is one too many.
     #[must_use]
     pub(crate) fn add(&mut self, now: Now) -> bool {

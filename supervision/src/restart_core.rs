@@ -168,13 +168,13 @@ pub enum Reply {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Report {
     /// A child ended that is to be restarted, or with a crash.
-    ChildTerminated(Place, Exit),
+    ChildTerminated(ChildId, Exit),
     /// A restart failed, or a start when the supervisor began.
-    StartError(Place, Exit),
+    StartError(ChildId, Exit),
     /// This child's restart was one too many.
-    ReachedMaxRestartIntensity(Place),
+    ReachedMaxRestartIntensity(ChildId),
     /// This child's restart was one too many, and it is set aside.
-    Quarantined(Place),
+    Quarantined(ChildId),
 }
 
 /// What the core is in the middle of.
@@ -268,6 +268,12 @@ impl<S: Spec + Clone> RestartCore<S> {
         &self.flags
     }
 
+    /// The restarts that its intensity counts now.
+    #[must_use]
+    pub fn restarts(&self, now: Now) -> usize {
+        self.window.count(now)
+    }
+
     /// The one spec of a `simple_one_for_one` supervisor.
     #[must_use]
     pub fn template(&self) -> Option<&S> {
@@ -335,10 +341,10 @@ impl<S: Spec + Clone> RestartCore<S> {
         match event {
             Event::Begin => self.begin(&mut out),
             Event::Exited { child, start, exit } => {
-                self.exited(child, PastExit { at: now, start, exit }, false, &mut out)
+                self.exited(child, PastExit { at: now, start, exit }, false, &mut out);
             }
             Event::Excused { child, start, exit } => {
-                self.exited(child, PastExit { at: now, start, exit }, true, &mut out)
+                self.exited(child, PastExit { at: now, start, exit }, true, &mut out);
             }
             Event::TryAgain(child) => {
                 if self.mode(child) == Some(Mode::Restarting) {
@@ -372,6 +378,12 @@ impl<S: Spec + Clone> RestartCore<S> {
 
     fn state(&self, child: Place) -> Option<State> {
         self.children.get(child).map(Child::state)
+    }
+
+    fn report(&self, child: Place, out: &mut Vec<Action>, report: impl FnOnce(ChildId) -> Report) {
+        if let Some(child) = self.children.get(child) {
+            out.push(Action::Report(report(child.id().clone())));
+        }
     }
 
     fn mode(&self, child: Place) -> Option<Mode> {
@@ -433,13 +445,13 @@ impl<S: Spec + Clone> RestartCore<S> {
         self.troubles.add(child, PastExit { at: now, start, exit: exit.clone() });
         match why {
             Why::Begin => {
-                out.push(Action::Report(Report::StartError(child, exit.clone())));
+                self.report(child, out, |id| Report::StartError(id, exit.clone()));
                 self.stop_in_turn(self.in_stop_order(), Then::StartFailed(child, exit), out);
             }
             // It is this one that is tried again, not the one whose exit began the round.
             Why::Restart => {
                 self.set(child, Mode::Restarting);
-                out.push(Action::Report(Report::StartError(child, exit)));
+                self.report(child, out, |id| Report::StartError(id, exit));
                 out.push(Action::TryAgain(child));
             }
             Why::StartChild => {
@@ -460,7 +472,7 @@ impl<S: Spec + Clone> RestartCore<S> {
         let Some(flags) = self.children.get(child).map(Child::flags) else { return };
         let crashed = !exit.is_orderly();
         if crashed || flags.restart == Restart::Permanent {
-            out.push(Action::Report(Report::ChildTerminated(child, exit.clone())));
+            self.report(child, out, |id| Report::ChildTerminated(id, exit.clone()));
         }
         self.troubles.add(child, past);
         match flags.restart {
@@ -495,7 +507,7 @@ impl<S: Spec + Clone> RestartCore<S> {
             Verdict::Quarantine => return self.set_aside(child, &policy, out),
             Verdict::Supervisor if self.window.add(now) => {}
             Verdict::Supervisor => {
-                out.push(Action::Report(Report::ReachedMaxRestartIntensity(child)));
+                self.report(child, out, Report::ReachedMaxRestartIntensity);
                 self.rest(child, out);
                 return self.end(Exit::Shutdown, out);
             }
@@ -528,7 +540,7 @@ impl<S: Spec + Clone> RestartCore<S> {
     }
 
     fn set_aside(&mut self, child: Place, policy: &Policy, out: &mut Vec<Action>) {
-        out.push(Action::Report(Report::Quarantined(child)));
+        self.report(child, out, Report::Quarantined);
         if let Some(cooldown) = policy.quarantine.and_then(|quarantine| quarantine.cooldown) {
             self.wait(child, cooldown, out);
         }

@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use proscenium_runtime::{Actor, ActorId, Context, Exit, Exited, Mailbox, Node, Ref, Reply};
+use proscenium_runtime::{Actor, ActorId, Context, Exit, Exited, Mailbox, Name, Node, Ref, Reply};
 use tokio::time::timeout;
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, Probe, Shutdown};
 use crate::children::{Counts, Place, State};
 use crate::ends::{Ends, Process};
-use crate::restart_core::{Action, Child, Event, Outcome, Reply as Answer, RestartCore, Spec};
+use crate::report::{Happened, Reporter};
+use crate::restart_core::{Action, Child, Event, Outcome, Reply as Answer, Report, RestartCore, Spec};
 use crate::supervised::{Placing, Start, Supervised};
 use crate::supervisor::SupervisorRef;
 use crate::table::Table;
+use crate::tree::{Cut, Twig, roots};
 use crate::trouble::PastExit;
 
 /// How long a child takes to become ready at most, if its spec does not say.
@@ -32,6 +34,7 @@ pub enum Msg {
     List(Reply<Vec<ChildInfo>>),
     Exits(ChildId, Reply<Option<Vec<PastExit>>>),
     Count(Reply<Counts>),
+    Tree(Reply<Cut>),
     Flags(ChildId, Reply<Option<ChildFlags>>),
     Child(ChildId, Reply<Option<Box<dyn Any + Send>>>),
 }
@@ -56,6 +59,8 @@ pub struct ChildInfo {
     pub id: ChildId,
     /// What it is at, as the supervisor knows.
     pub state: State,
+    /// How often it was started again, or that was tried.
+    pub restarts: u32,
     /// Whether its process lives: one that has just died may still be `Running` above.
     pub is_alive: bool,
     /// The rest of its spec.
@@ -69,8 +74,11 @@ pub struct Shell {
     /// Of children that were started, and not retired since.
     processes: Table<Box<dyn Supervised>>,
     ends: Arc<Ends>,
-    /// Where children are placed. None: it has not begun.
-    placing: Option<Placing>,
+    name: Option<Name>,
+    /// Below another supervisor: its path, and how many are above.
+    at: Option<(Arc<str>, usize)>,
+    /// None: it has not begun.
+    begun: Option<Begun>,
     answer: Option<Answer>,
     /// Timers to be set.
     waits: Vec<(Duration, Msg)>,
@@ -78,6 +86,13 @@ pub struct Shell {
     over: Option<Exit>,
     /// Who started it, linked: its end is this one's.
     parent: Option<ActorId>,
+}
+
+/// What a supervisor has from its begin on.
+struct Begun {
+    /// Where children are placed.
+    placing: Placing,
+    reporter: Reporter,
 }
 
 /// Where a supervisor lives, for what its context cannot be held over.
@@ -93,17 +108,43 @@ impl Home {
 }
 
 impl Shell {
-    pub(crate) fn new(core: RestartCore<AnyChild>) -> Self {
+    pub(crate) fn new(core: RestartCore<AnyChild>, name: Option<Name>) -> Self {
         let processes = Table::with_room_for(core.children().count());
-        Shell {
-            core,
-            processes,
-            ends: Arc::default(),
-            placing: None,
-            answer: None,
-            waits: Vec::new(),
-            over: None,
-            parent: None,
+        let ends = Arc::default();
+        let (begun, at, answer, over, parent) = (None, None, None, None, None);
+        Shell { core, processes, ends, name, at, begun, answer, waits: Vec::new(), over, parent }
+    }
+
+    /// Below another supervisor.
+    pub(crate) fn at(mut self, path: Arc<str>, depth: usize) -> Self {
+        self.at = Some((path, depth));
+        self
+    }
+
+    /// It has its name, its path, and its place among the roots if it is one.
+    fn begin(&mut self, home: &Home) -> Result<(), Exit> {
+        if let Some(name) = &self.name
+            && home.node.lookup(name.clone()).is_none_or(|holder| holder.id() != home.me.id())
+        {
+            home.node.register(name.clone(), &home.me)?;
+        }
+        let (path, depth) = match self.at.clone() {
+            Some(at) => at,
+            None => {
+                roots(&home.node).join(&home.me);
+                let path = self.name.as_ref().map_or_else(|| home.me.id().to_string(), ToString::to_string);
+                (path.into(), 0)
+            }
+        };
+        self.ends.belong_to(&home.me);
+        let placing = Placing::below(home.node.clone(), path.clone(), depth + 1, &self.ends);
+        self.begun = Some(Begun { placing, reporter: Reporter::new(&home.node, path, home.me.id()) });
+        Ok(())
+    }
+
+    fn report(&self, home: &Home, what: Happened) {
+        if let Some(begun) = &self.begun {
+            begun.reporter.tell(home.node.now(), what);
         }
     }
 
@@ -119,11 +160,16 @@ impl Shell {
             for action in self.core.on(event, home.node.now()) {
                 match action {
                     Action::Start { child, start } => {
-                        let outcome = self.start(home, child, start).await;
+                        let outcome = self.start(child, start).await;
+                        if outcome == Outcome::Running
+                            && let Some(child) = self.core.child(child)
+                        {
+                            self.report(home, Happened::Started { child: child.id().clone(), start });
+                        }
                         events.push_back(Event::Started(outcome));
                     }
                     Action::Stop(children) => {
-                        self.stop(&children).await;
+                        self.stop(home, &children).await;
                         events.extend(children.into_iter().map(Event::Stopped));
                     }
                     Action::Retire(child) | Action::Forget(child) => drop(self.processes.remove(child)),
@@ -131,23 +177,24 @@ impl Shell {
                     Action::TryAgain(child) => drop(home.me.tell(Msg::TryAgain(child)).now()),
                     Action::Wait(child, start, delay) => self.waits.push((delay, Msg::Waited(child, start))),
                     Action::Reply(answer) => self.answer = Some(answer),
-                    Action::Ready | Action::Report(_) => {}
+                    Action::Ready => {}
+                    Action::Report(report) => self.pass_on(home, report),
                     Action::StartFailed(child, exit) => {
                         self.over = Some(failed_to_start(self.core.child(child), &exit));
                     }
-                    Action::End(exit) => self.over = Some(exit),
+                    Action::End(exit) => {
+                        self.report(home, Happened::Ended { exit: exit.clone() });
+                        self.over = Some(exit);
+                    }
                 }
             }
         }
     }
 
-    async fn start(&mut self, home: &Home, place: Place, start: u32) -> Outcome {
+    async fn start(&mut self, place: Place, start: u32) -> Outcome {
         let Some(spec) = self.core.child(place).map(|child| child.spec().clone()) else { return Outcome::Ignored };
-        let placing = self.placing.get_or_insert_with(|| {
-            self.ends.belong_to(&home.me);
-            Placing::below(home.node.clone(), &self.ends)
-        });
-        let placing = placing.of(place, spec.flags().restart);
+        let Some(begun) = &self.begun else { return Outcome::Ignored };
+        let placing = begun.placing.of(place, spec.id().clone(), spec.flags().restart);
         let notice = placing.notice(start);
         let processes = &mut self.processes;
         let started = async {
@@ -194,17 +241,27 @@ impl Shell {
     }
 
     /// Stops them all at once. Those that have no process have none to stop.
-    async fn stop(&mut self, places: &[Place]) {
-        let Shell { core, ends, processes, .. } = self;
+    async fn stop(&mut self, home: &Home, places: &[Place]) {
+        let Shell { core, ends, processes, begun, .. } = self;
+        let (core, begun) = (&*core, begun.as_ref());
+        let told = |place: Place, exit: Exit| {
+            if let (Some(begun), Some(child)) = (begun, core.child(place)) {
+                begun.reporter.tell(home.node.now(), Happened::Stopped { child: child.id().clone(), exit });
+            }
+        };
         if let [only] = places {
             if let Some(stop) = processes.get_mut(*only).and_then(|process| stop_of(core, ends, *only, process)) {
-                stop.await;
+                told(*only, stop.await);
             }
             return;
         }
         let meant: HashSet<&Place> = places.iter().collect();
         let processes = processes.iter_mut().filter(|(place, _)| meant.contains(place));
-        join_all(processes.filter_map(|(place, process)| stop_of(core, ends, place, process))).await;
+        let stops = processes.filter_map(|(place, process)| {
+            let stop = stop_of(core, ends, place, process)?;
+            Some(async move { told(place, stop.await) })
+        });
+        join_all(stops).await;
     }
 
     /// What a request is to the core.
@@ -222,6 +279,17 @@ impl Shell {
         }
     }
 
+    /// What the core reports.
+    fn pass_on(&self, home: &Home, report: Report) {
+        let what = match report {
+            Report::ChildTerminated(child, exit) => Happened::Exited { child, exit },
+            Report::StartError(child, exit) => Happened::StartFailed { child, exit },
+            Report::ReachedMaxRestartIntensity(child) => Happened::GaveUp { child },
+            Report::Quarantined(child) => Happened::Quarantined { child },
+        };
+        self.report(home, what);
+    }
+
     /// What is left when the core waits for the mailbox again.
     fn done(&mut self, cx: &mut Context<Shell>) -> Result<(), Exit> {
         for (delay, msg) in self.waits.drain(..) {
@@ -237,9 +305,24 @@ impl Shell {
     fn list(&self) -> Vec<ChildInfo> {
         let lines = self.core.children().map(|(place, child)| {
             let is_alive = self.is_alive(place);
-            ChildInfo { place, id: child.id().clone(), state: child.state(), is_alive, flags: child.flags() }
+            let (id, restarts) = (child.id().clone(), child.restarts());
+            ChildInfo { place, id, state: child.state(), restarts, is_alive, flags: child.flags() }
         });
         lines.collect()
+    }
+
+    /// For a tree.
+    fn cut(&self, home: &Home) -> Cut {
+        let path = self.begun.as_ref().map_or_else(String::new, |begun| begun.reporter.path().to_string());
+        let twigs = self.list().into_iter().map(|info| {
+            let process = self.processes.get(info.place);
+            let status = process.and_then(|process| Some(process.actor()?.status()));
+            let below = process.and_then(|process| process.reference()?.downcast::<SupervisorRef>().ok());
+            let note = process.and_then(|process| process.note());
+            (Twig { info, status, note, below: None }, below.map(|below| *below))
+        });
+        let children = twigs.collect();
+        Cut { path, flags: *self.core.flags(), restarts: self.core.restarts(home.node.now()), children }
     }
 
     fn flags(&self, id: &ChildId) -> Option<ChildFlags> {
@@ -260,13 +343,14 @@ fn stop_of(
     ends: &Arc<Ends>,
     place: Place,
     process: &mut Box<dyn Supervised>,
-) -> Option<impl Future<Output = ()> + Send> {
+) -> Option<impl Future<Output = Exit> + Send> {
     let child = core.child(place)?;
     let State::Running(start) = child.state() else { return None };
     let (ends, shutdown) = (ends.clone(), child.flags().shutdown);
     Some(async move {
         let exit = ends.stop((place, start), process.as_mut(), shutdown).await;
         process.stopped(&exit);
+        exit
     })
 }
 
@@ -289,6 +373,7 @@ impl Actor for Shell {
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
         cx.trap_exit(true);
         let home = Home::of(cx);
+        self.begin(&home)?;
         self.drive(&home, Event::Begin).await;
         self.done(cx)
     }
@@ -315,6 +400,7 @@ impl Actor for Shell {
             Msg::Exits(id, reply) => {
                 reply.send(self.core.place_of(&id).map(|child| self.core.exits(child).cloned().collect()));
             }
+            Msg::Tree(reply) => reply.send(self.cut(&home)),
             Msg::Count(reply) => reply.send(self.core.count(|place| self.is_alive(place))),
             Msg::Flags(id, reply) => reply.send(self.flags(&id)),
             Msg::Child(id, reply) => reply.send(self.reference(&id)),

@@ -19,6 +19,17 @@ pub enum Strategy {
     SimpleOneForOne,
 }
 
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Strategy::OneForOne => "one_for_one",
+            Strategy::OneForAll => "one_for_all",
+            Strategy::RestForOne => "rest_for_one",
+            Strategy::SimpleOneForOne => "simple_one_for_one",
+        })
+    }
+}
+
 /// Whether the exits of significant children end the supervisor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum AutoShutdown {

@@ -6,9 +6,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use proscenium_runtime::{Actor, ActorCell, Ended, Exit, IntoName, Mailbox, Name, Node, Owner};
+use proscenium_runtime::{Actor, ActorCell, Ended, Exit, IntoName, Mailbox, Name, Node, Owner, UntypedRef};
 
-use crate::child_spec::Restart;
+use crate::child_spec::{ChildId, Restart};
 use crate::children::Place;
 use crate::ends::{Ends, Process};
 use crate::shell::Shell;
@@ -93,6 +93,11 @@ impl Tag {
 #[derive(Clone)]
 pub struct Placing {
     node: Node,
+    /// Of the supervisor.
+    path: Arc<str>,
+    /// How many supervisors there are above.
+    depth: usize,
+    id: ChildId,
     place: Place,
     restart: Restart,
     ears: Arc<dyn Ears>,
@@ -100,15 +105,15 @@ pub struct Placing {
 
 impl Placing {
     /// Below a supervisor whose ends these are.
-    pub(crate) fn below(node: Node, ends: &Arc<Ends>) -> Self {
+    pub(crate) fn below(node: Node, path: Arc<str>, depth: usize, ends: &Arc<Ends>) -> Self {
         let ends = ends.clone();
         let ears = Arc::new(Told(move |process, exit, is_excused| ends.tell(process, exit, is_excused)));
-        Placing { node, place: Place(0), restart: Restart::default(), ears }
+        Placing { node, path, depth, id: ChildId::from(""), place: Place(0), restart: Restart::default(), ears }
     }
 
     /// For this child of the supervisor.
-    pub(crate) fn of(&self, place: Place, restart: Restart) -> Self {
-        Placing { place, restart, ..self.clone() }
+    pub(crate) fn of(&self, place: Place, id: ChildId, restart: Restart) -> Self {
+        Placing { place, id, restart, ..self.clone() }
     }
 
     /// The same, but `heard` is told of the ends. For a child within a child: what stands before the inner one tells the
@@ -124,6 +129,17 @@ impl Placing {
         &self.node
     }
 
+    /// The child's path in the tree: `shop/payments/gateway`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.path, self.id)
+    }
+
+    /// How many supervisors there are above the child.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// The notice of the child's n-th process.
     pub fn notice(&self, start: u32) -> Notice {
         Notice { ears: self.ears.clone(), process: (self.place, start) }
@@ -135,6 +151,9 @@ impl fmt::Debug for Placing {
         f.debug_struct("Placing").field("place", &self.place).field("restart", &self.restart).finish_non_exhaustive()
     }
 }
+
+/// A tree that contains itself has no end, so it has one here.
+const DEEPEST: usize = 1_000;
 
 /// A start under way.
 pub type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), Exit>> + Send + 'a>>;
@@ -191,6 +210,16 @@ pub trait Supervised: Send {
 
     /// It was stopped by its supervisor, which saw it end so.
     fn stopped(&mut self, _exit: &Exit) {}
+
+    /// The actor that it is, if it is one.
+    fn actor(&self) -> Option<UntypedRef> {
+        None
+    }
+
+    /// What there is to say of it in a [tree](crate::NodeTree), in a few words.
+    fn note(&self) -> Option<String> {
+        None
+    }
 
     /// What others hold of it, for [`SupervisorRef::child`](crate::SupervisorRef::child).
     fn reference(&self) -> Option<Box<dyn Any + Send>> {
@@ -273,13 +302,21 @@ impl<F> fmt::Debug for SupervisorChild<F> {
 impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for SupervisorChild<F> {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         let build = self.0.clone();
-        let make = move || Ok(build().shell()?);
-        Ok(Box::new(ActorPlace::new(&placing, make, Shell::MAILBOX, true)?))
+        let (path, depth) = (Arc::<str>::from(placing.path()), placing.depth());
+        if depth >= DEEPEST {
+            return Err(Exit::custom(format!("{path} is below {DEEPEST} supervisors; does the tree contain itself?")));
+        }
+        let make = move || Ok(build().shell()?.at(path.clone(), depth));
+        let mut place = ActorPlace::new(&placing, make, Shell::MAILBOX, true)?;
+        place.starts_apart = true;
+        Ok(Box::new(place))
     }
 }
 
 struct ActorPlace<A: Actor, F> {
     make: F,
+    /// Supervisors start supervisors, and so on.
+    starts_apart: bool,
     /// None: it is being dropped.
     cell: Option<ActorCell<A>>,
 }
@@ -289,7 +326,7 @@ impl<A: Actor, F> ActorPlace<A, F> {
         let make_cell = if light { ActorCell::light } else { ActorCell::ordinary };
         let cell = make_cell(&placing.node, mailbox, placing.ears.clone())?;
         cell.tag(Tag::new(placing.place, placing.restart).0);
-        Ok(ActorPlace { make, cell: Some(cell) })
+        Ok(ActorPlace { make, starts_apart: false, cell: Some(cell) })
     }
 }
 
@@ -298,7 +335,11 @@ impl<A: Actor, F: Fn() -> Result<A, Exit> + Send + Sync> Supervised for ActorPla
     fn start(&mut self, notice: Notice) -> Starting<'_> {
         Box::pin(async move {
             let Some(cell) = &self.cell else { return Err(Exit::NoProc) };
-            cell.start_as(notice.process.1, (self.make)()?).await
+            let (number, actor) = (notice.process.1, (self.make)()?);
+            match self.starts_apart {
+                true => cell.start_apart(number, actor).await,
+                false => cell.start_as(number, actor).await,
+            }
         })
     }
 
@@ -322,6 +363,10 @@ impl<A: Actor, F: Fn() -> Result<A, Exit> + Send + Sync> Supervised for ActorPla
 
     fn is_alive(&self) -> bool {
         self.cell.as_ref().is_some_and(|cell| cell.incarnation().is_some())
+    }
+
+    fn actor(&self) -> Option<UntypedRef> {
+        Some(self.cell.as_ref()?.reference().as_ref().untyped())
     }
 
     fn reference(&self) -> Option<Box<dyn Any + Send>> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proscenium_runtime::{Actor, CallError, Context, Exit, Node, Ref, SpawnError};
+use proscenium_runtime::{Actor, CallError, Context, Exit, IntoName, Name, Node, Ref, SpawnError};
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
 use crate::children::{Counts, Place};
@@ -37,13 +37,14 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug)]
 #[must_use = "a supervisor runs when it is started"]
 pub struct Supervisor {
+    name: Option<Name>,
     flags: SupFlags,
     children: Vec<AnyChild>,
 }
 
 impl Supervisor {
     fn of(strategy: Strategy) -> Self {
-        Supervisor { flags: SupFlags { strategy, ..SupFlags::default() }, children: Vec::new() }
+        Supervisor { name: None, flags: SupFlags { strategy, ..SupFlags::default() }, children: Vec::new() }
     }
 
     /// A child that ends is restarted alone.
@@ -64,6 +65,12 @@ impl Supervisor {
     /// Any number of children of one spec, started on demand.
     pub fn simple_one_for_one<S: Start>(spec: ChildSpec<S>) -> Self {
         Supervisor::of(Strategy::SimpleOneForOne).child(spec)
+    }
+
+    /// A name on the node. It is the first part of its children's paths, if it is nobody's child itself.
+    pub fn named(mut self, name: impl IntoName) -> Self {
+        self.name = Some(name.into_name());
+        self
     }
 
     /// One restart more than `intensity` within `period` ends the supervisor. OTP's default: 1 in 5 s.
@@ -89,7 +96,7 @@ impl Supervisor {
 
     /// The actor of this supervisor.
     pub(crate) fn shell(&self) -> Result<Shell, SpecError> {
-        Ok(Shell::new(RestartCore::new(self.flags, self.children.clone())?))
+        Ok(Shell::new(RestartCore::new(self.flags, self.children.clone())?, self.name.clone()))
     }
 
     /// Starts the supervisor and its children, in order.

@@ -6,6 +6,7 @@ mod children;
 mod decisions;
 mod mutants;
 mod oracle;
+mod reports;
 mod supervisor;
 
 #[path = "../../examples/replay/actors.rs"]

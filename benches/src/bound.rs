@@ -56,7 +56,7 @@ impl Bound {
 pub enum Verdict {
     Held,
     Missed,
-    /// A column is missing that may be missing.
+    /// The peer's column is missing, and may be.
     Open,
 }
 
@@ -99,9 +99,11 @@ pub fn judge(
     let ours = rounds_of(bound.subject);
     let (words, at_most, unit, numbers, may_be_open) = match bound.kind {
         Kind::Ratio { peer, at_most, when } => {
-            let ratios = ours.iter().zip(rounds_of(peer)).filter_map(|(ours, peer)| Some((*ours)? / peer?)).collect();
+            let theirs = rounds_of(peer);
+            let may_be_open = when == When::PeerIsThere && theirs.iter().flatten().next().is_none();
+            let ratios = ours.iter().zip(theirs).filter_map(|(ours, peer)| Some((*ours)? / peer?)).collect();
             let words = format!("{} {reading} ≤ {at_most} × {peer}", bound.subject);
-            (words, at_most, Unit::Plain, ratios, when == When::PeerIsThere)
+            (words, at_most, Unit::Plain, ratios, may_be_open)
         }
         Kind::Limit { at_most, floor: kind } => {
             let floored = kind.map_or(at_most, |kind| at_most.max(FLOORS * floor(kind)));

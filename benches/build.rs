@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// A peer that is a program of its own, with a lock file of its own.
+const OUTSIDE: &str = "ractor-supervisor";
+
 const PEERS: [&str; 5] = ["actix", "kameo", "proscenium-runtime", "ractor", "tokio"];
 
 fn main() {
@@ -12,10 +15,17 @@ fn main() {
     }
     let text = lock.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     for peer in PEERS {
-        let version = version_of(&text, peer).unwrap_or("?");
-        println!("cargo::rustc-env=BENCH_{}={version}", peer.to_uppercase().replace('-', "_"));
+        tell_version(&text, peer);
     }
+    let lock = format!("peers/{OUTSIDE}/Cargo.lock");
+    println!("cargo::rerun-if-changed={lock}");
+    tell_version(&std::fs::read_to_string(lock).unwrap_or_default(), OUTSIDE);
     println!("cargo::rustc-env=BENCH_RUSTC={}", rustc_version());
+}
+
+fn tell_version(lock: &str, peer: &str) {
+    let version = version_of(lock, peer).unwrap_or("?");
+    println!("cargo::rustc-env=BENCH_{}={version}", peer.to_uppercase().replace('-', "_"));
 }
 
 /// The lock file of the workspace: the nearest one upwards.

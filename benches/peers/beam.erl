@@ -2,17 +2,25 @@
 %%
 %%   tell N | call N | ring N | many N | fan N | spawn N     nanoseconds for one operation
 %%   restart N                                               nanoseconds: p50 p99
+%%   family N                                                nanoseconds: p50 p99
+%%   tree N                                                  nanoseconds: start of one child, p50 of a restart
 %%   memory N                                                bytes for one idle process
+%%   supervised N                                            bytes for one idle gen_server, and what a supervisor adds
 %%
 %% Processes are used as OTP's own code uses them: plain receive loops for tell, ring, 8 -> 1 and fan-out, gen_server
-%% for calls, a one_for_one supervisor with a gen_server for restarts.
+%% for calls, supervisors with gen_servers for restarts, and with bare proc_lib processes for trees.
 -module(beam).
 -export([main/0]).
--export([start_link/1, init/1, handle_call/3, handle_cast/2]).
+-export([start_link/1, start_plain/0, plain/1, init/1, handle_call/3, handle_cast/2]).
 
 -define(RING, 64).
 -define(SENDERS, 8).
 -define(FANS, 100).
+-define(FAMILY, 10).
+%% Few: OTP looks for the child that ended among all of them.
+-define(CRASHES, 10).
+-define(SETTLE, 50).
+-define(INTENSITY, 1000000).
 
 main() ->
     logger:set_primary_config(level, none),
@@ -73,15 +81,17 @@ sample(fan, N) ->
     end);
 sample(spawn, N) -> per_op(N, fun() -> spawned(N), await(N) end);
 sample(restart, N) ->
-    process_flag(trap_exit, true),
+    supervised(one_for_one, [child(child, {phoenix, self()})], fun() ->
+        p50_p99([restarted() || _ <- lists:seq(1, N)])
+    end);
+sample(family, N) ->
     Self = self(),
-    Flags = #{strategy => one_for_one, intensity => 1000000, period => 1},
-    Child = #{id => child, start => {?MODULE, start_link, [{phoenix, Self}]}},
-    {ok, Supervisor} = supervisor:start_link(?MODULE, {supervisor, Flags, [Child]}),
-    Times = lists:sort([restarted() || _ <- lists:seq(1, N)]),
-    exit(Supervisor, shutdown),
-    receive {'EXIT', Supervisor, _} -> ok end,
-    [lists:nth(max(1, round(N * 0.5)), Times), lists:nth(max(1, round(N * 0.99)), Times)];
+    Children = [child(Place, {sibling, Place, Self}) || Place <- lists:seq(0, ?FAMILY - 1)],
+    supervised(one_for_all, Children, fun() ->
+        {Siblings, _} = all_heard(#{}, ?FAMILY, []),
+        p50_p99(family(Siblings, 0, N))
+    end);
+sample(tree, N) -> tree(N);
 sample(memory, N) ->
     Warm = [spawn(fun idle/0) || _ <- lists:seq(1, N div 100)],
     erlang:garbage_collect(),
@@ -91,7 +101,18 @@ sample(memory, N) ->
     Last ! {self(), there}, receive there -> ok end,
     After = erlang:memory(total),
     [exit(Pid, kill) || Pid <- Warm ++ Kept],
-    [(After - Before) / N].
+    [(After - Before) / N];
+sample(supervised, N) ->
+    Numbers = lists:seq(1, N),
+    Alone = grown(N, fun() -> [start_alone() || _ <- Numbers] end, fun(Pids) -> [stop_alone(Pid) || Pid <- Pids] end),
+    Children = fun() -> [child(Id, quiet) || Id <- Numbers] end,
+    Fixed = grown(N, fun() -> start_supervisor(one_for_one, Children) end, fun stop_supervisor/1),
+    Dynamic = grown(N, fun() ->
+        Supervisor = start_supervisor(simple_one_for_one, fun() -> [child(quiet, quiet)] end),
+        [{ok, _} = supervisor:start_child(Supervisor, []) || _ <- Numbers],
+        Supervisor
+    end, fun stop_supervisor/1),
+    [Alone, Fixed - Alone, Dynamic - Alone].
 
 %% The shapes' parts.
 
@@ -128,6 +149,90 @@ per_op(N, Fun) ->
     Fun(),
     [(erlang:monotonic_time(nanosecond) - Start) / N].
 
+%% Supervisors and their children.
+
+child(Id, Args) -> #{id => Id, start => {?MODULE, start_link, [Args]}}.
+
+%% The specs are made by init, in the supervisor's own process, as supervisors do it.
+start_supervisor(Strategy, Children) ->
+    process_flag(trap_exit, true),
+    Flags = #{strategy => Strategy, intensity => ?INTENSITY, period => 1},
+    {ok, Supervisor} = supervisor:start_link(?MODULE, {supervisor, Flags, Children}),
+    Supervisor.
+
+start_alone() -> {ok, Pid} = gen_server:start(?MODULE, quiet, []), Pid.
+
+stop_alone(Pid) ->
+    Monitor = monitor(process, Pid),
+    exit(Pid, kill),
+    receive {'DOWN', Monitor, process, Pid, _} -> ok end.
+
+stop_supervisor(Supervisor) ->
+    exit(Supervisor, shutdown),
+    receive {'EXIT', Supervisor, _} -> ok end.
+
+supervised(Strategy, Children, Fun) ->
+    Supervisor = start_supervisor(Strategy, fun() -> Children end),
+    Sample = Fun(),
+    stop_supervisor(Supervisor),
+    Sample.
+
+%% N children, one of which is the phoenix.
+tree(N) ->
+    Driver = self(),
+    Phoenix = N div 2,
+    Children = fun() -> [
+        case Id of
+            Phoenix -> child(Id, {phoenix, Driver});
+            _ -> #{id => Id, start => {?MODULE, start_plain, []}}
+        end
+    || Id <- lists:seq(0, N - 1)] end,
+    Begin = erlang:monotonic_time(nanosecond),
+    Supervisor = start_supervisor(one_for_one, Children),
+    Started = erlang:monotonic_time(nanosecond) - Begin,
+    timer:sleep(?SETTLE),
+    [P50, _] = p50_p99([restarted() || _ <- lists:seq(1, ?CRASHES)]),
+    stop_supervisor(Supervisor),
+    [Started / N, P50].
+
+p50_p99(Times) ->
+    Sorted = lists:sort(Times),
+    [lists:nth(max(1, round(length(Sorted) * Part)), Sorted) || Part <- [0.5, 0.99]].
+
+%% The children crash in turn.
+family(_, N, N) -> [];
+family(Siblings, Crash, N) ->
+    gen_server:cast(maps:get(Crash rem ?FAMILY, Siblings), crash),
+    Crashed = receive {crashed, Then} -> Then end,
+    {Next, Heard} = all_heard(Siblings, ?FAMILY, []),
+    [lists:max(Heard) - Crashed | family(Next, Crash + 1, N)].
+
+%% Pings each child as it is born; when each of them heard it.
+all_heard(Siblings, 0, Heard) -> {Siblings, Heard};
+all_heard(Siblings, Left, Heard) ->
+    receive
+        {born, Place, Pid} ->
+            gen_server:cast(Pid, {ping, self()}),
+            all_heard(Siblings#{Place => Pid}, Left, Heard);
+        {heard, At} ->
+            all_heard(Siblings, Left - 1, [At | Heard])
+    end.
+
+%% The memory of what has ended is given back behind the scenes.
+settle() ->
+    timer:sleep(?SETTLE),
+    erlang:garbage_collect().
+
+%% Bytes for each of the N that Start starts.
+grown(N, Start, Stop) ->
+    settle(),
+    Before = erlang:memory(total),
+    Kept = Start(),
+    settle(),
+    After = erlang:memory(total),
+    Stop(Kept),
+    (After - Before) / N.
+
 %% The next incarnation says hello from its init, so that a message can find it: a pid dies with its process.
 restarted() ->
     receive {born, Child} ->
@@ -145,8 +250,13 @@ restarted() ->
 start_link(Args) -> gen_server:start_link(?MODULE, Args, []).
 
 init(quiet) -> {ok, quiet};
-init({supervisor, Flags, Children}) -> {ok, {Flags, Children}};
-init({phoenix, Driver}) -> Driver ! {born, self()}, {ok, Driver}.
+init({supervisor, Flags, Children}) -> {ok, {Flags, Children()}};
+init({phoenix, Driver}) -> Driver ! {born, self()}, {ok, Driver};
+init({sibling, Place, Driver}) -> Driver ! {born, Place, self()}, {ok, Driver}.
+
+start_plain() -> proc_lib:start_link(?MODULE, plain, [self()]).
+
+plain(Parent) -> proc_lib:init_ack(Parent, {ok, self()}), idle().
 
 handle_call({ask, N}, _From, State) -> {reply, N + 1, State}.
 

@@ -1,19 +1,24 @@
-//! Samples that need a process of their own: idle memory, an idle node's CPU, a million actors.
+//! Samples that need a process of their own: idle memory, an idle node's CPU, a million actors, big trees.
 //!
 //! The bench starts itself as `bench --child <errand> <subject> <flavour> <count>` and reads one line of numbers.
 
+use std::future::Future;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use proscenium_runtime::Node;
+use proscenium_supervision::SupervisorRef;
+
 use crate::measure::{Flavour, Plan, Sample};
-use crate::peer::Peer;
+use crate::peer::{Peer, Subject};
 use crate::peers::actix;
 use crate::peers::kameo::Kameo;
-use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
+use crate::peers::proscenium::{CounterRef, LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
 use crate::peers::ractor::Ractor;
+use crate::peers::supervised::Supervised;
 use crate::peers::tokio::Tokio;
 use crate::tally::Tally;
-use crate::{Failure, procfs};
+use crate::{Failure, procfs, trees};
 
 /// How long an idle node is watched.
 const WATCHED: Duration = Duration::from_secs(2);
@@ -53,6 +58,13 @@ pub fn run(errand: &[String]) -> Result<(), Failure> {
         ("idle", "light") => idle::<Light>(plan),
         ("idle", "ractor") => idle::<Ractor>(plan),
         ("idle", "tokio") => idle::<Tokio>(plan),
+        ("fixed", "proscenium") => fixed::<false>(plan),
+        ("fixed", "light") => fixed::<true>(plan),
+        ("dynamic", "proscenium") => dynamic::<false>(plan),
+        ("dynamic", "light") => dynamic::<true>(plan),
+        ("tree", "proscenium") => trees::tree::<Supervised<false>>(plan),
+        ("tree", "light") => trees::tree::<Supervised<true>>(plan),
+        ("bare", "ractor") => trees::bare::<Ractor>(plan),
         ("node", "proscenium") => node::<Proscenium>(plan),
         ("node", "light") => node::<Light>(plan),
         ("node", "tokio") => node::<Tokio>(plan),
@@ -90,6 +102,46 @@ fn idle<P: Peer>(plan: Plan) -> Sample {
         drop((warm, kept));
         sample
     })
+}
+
+/// Growth of the resident memory for each child of a supervisor, with a name of its own.
+fn fixed<const LIGHT: bool>(plan: Plan) -> Sample {
+    supervised(plan, |node, children| async move { Supervised::<LIGHT>::fixed(&node, children).await })
+}
+
+/// The same of a `simple_one_for_one` supervisor's, all of one spec.
+fn dynamic<const LIGHT: bool>(plan: Plan) -> Sample {
+    supervised(plan, |node, children| async move { Supervised::<LIGHT>::dynamic(&node, children).await })
+}
+
+fn supervised<F>(plan: Plan, start: impl Fn(Node, usize) -> F + Send + 'static) -> Sample
+where
+    F: Future<Output = Result<SupervisorRef, Failure>> + Send,
+{
+    plan.flavour.run(async move {
+        let node = Proscenium::world().await?;
+        let warm = start(node.clone(), plan.ops / 100).await?;
+        tokio::time::sleep(SETTLE).await;
+        let before = procfs::resident_bytes()?;
+        let kept = start(node.clone(), plan.ops).await?;
+        tokio::time::sleep(SETTLE).await;
+        let sample = per_actor(before, plan.ops);
+        drop((warm, kept));
+        sample
+    })
+}
+
+/// What a supervisor adds: the bytes of an actor without one, then those on top of a child with a name and of a dynamic one.
+///
+/// The ref that keeps each lonely actor in reach is no part of it; a child needs none.
+pub fn supervision(subject: &'static str, plan: Plan) -> Sample {
+    let bytes = |errand| -> Result<f64, Failure> {
+        let numbers = sample(errand, subject, plan)?;
+        numbers.first().copied().ok_or_else(|| format!("{errand} {subject}: no number").into())
+    };
+    let alone = bytes("idle")? - size_of::<CounterRef>() as f64;
+    let (fixed, dynamic) = (bytes("fixed")?, bytes("dynamic")?);
+    Ok(vec![alone, fixed - alone, dynamic - alone])
 }
 
 /// CPU time in percent, and wake-ups per second, of a node whose actors have nothing to do.

@@ -4,12 +4,13 @@
 //!   measures/  what is measured, with its bounds and columns
 //!      │ columns: one closure for each subject
 //!   shapes ──── the drivers (tell, call, ring, …), written once, run over every peer
+//!   trees ───── the same of supervisors: one_for_one, one_for_all (family), 100,000 children
 //!      │
 //!   peers/    each subject's actor behind the `Peer` trait; actix and the BEAM bring drivers of their own
 //!
 //!   harness   rounds: every column once a round, in an order that turns   ──▶ table, json (target/bench)
 //!   noise     the machine's own floor: a futex ping-pong and an fsync
-//!   child     memory and idle CPU, each in a process of its own
+//!   child     memory, idle CPU and big trees, each in a process of its own
 //! ```
 //!
 //! **Promises**: peers run interleaved with us, on the same runtime flavour, used as their own documentation uses
@@ -22,6 +23,7 @@
 
 mod bound;
 mod child;
+mod family;
 mod harness;
 mod json;
 mod machine;
@@ -36,6 +38,7 @@ mod shapes;
 mod stats;
 mod table;
 mod tally;
+mod trees;
 
 use std::process::ExitCode;
 
@@ -43,7 +46,7 @@ use std::process::ExitCode;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    peers::hush_seeded_panics();
+    tally::hush_seeded_panics();
     match options::parse(std::env::args().skip(1)).and_then(run) {
         Ok(code) => code,
         Err(failure) => {

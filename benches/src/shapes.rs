@@ -204,24 +204,33 @@ pub fn restart<P: Restarts>(plan: Plan) -> Sample {
         let world = P::world().await?;
         let (phoenix, mut times) = Phoenix::new();
         let ashes = P::phoenix(&world, phoenix).await?;
-        let mut latencies = Vec::with_capacity(plan.ops);
-        let mut lost = 0;
-        for _ in 0..plan.ops {
-            P::crash(&ashes).await?;
-            P::ping(&ashes).await?;
-            match tokio::time::timeout(LOST, times.recv()).await {
-                Ok(time) => latencies.push(time.ok_or_else(deaf)?),
-                Err(_) => lost += 1,
-            }
-        }
-        if lost > 0 {
-            eprintln!("{}: {lost} of {} messages that waited over a crash were lost", P::NAME, plan.ops);
-        }
-        if lost > plan.ops / 10 {
-            return Err(format!("{lost} of {} queued messages never reached the next incarnation", plan.ops).into());
-        }
-        Ok(p50_p99(latencies))
+        Ok(p50_p99(crashes::<P>(&ashes, &mut times, plan.ops).await?))
     })
+}
+
+/// Crashes the phoenix and pings it, again and again.
+pub async fn crashes<P: Restarts>(
+    ashes: &P::Ashes,
+    times: &mut mpsc::UnboundedReceiver<f64>,
+    crashes: usize,
+) -> Result<Vec<f64>, Failure> {
+    let mut latencies = Vec::with_capacity(crashes);
+    let mut lost = 0;
+    for _ in 0..crashes {
+        P::crash(ashes).await?;
+        P::ping(ashes).await?;
+        match tokio::time::timeout(LOST, times.recv()).await {
+            Ok(time) => latencies.push(time.ok_or_else(deaf)?),
+            Err(_) => lost += 1,
+        }
+    }
+    if lost > 0 {
+        eprintln!("{}: {lost} of {crashes} messages that waited over a crash were lost", P::NAME);
+    }
+    if lost > crashes / 10 {
+        return Err(format!("{lost} of {crashes} queued messages never reached the next incarnation").into());
+    }
+    Ok(latencies)
 }
 
 /// Actors are spawned and told one message each, one after the other; the time ends when all have handled it.

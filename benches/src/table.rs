@@ -25,6 +25,10 @@ pub fn print(measure: &Measure, outcome: &Outcome) {
 
 fn print_reading(measure: &Measure, ours: Option<&Measured>, column: &Measured, (reading, name): (usize, &str)) {
     let subject = format!("{} {}", column.subject, column.version);
+    let is_other = |sample: &Vec<f64>| sample.len() <= reading;
+    if column.rounds.iter().flatten().any(is_other) {
+        return; // The subject has no such reading.
+    }
     let Some(spread) = spread(column, reading) else {
         let why = column.failure.as_deref().unwrap_or("no sample");
         println!("  {subject:<28} {name:<9} –  {why}");

@@ -107,6 +107,16 @@ pub struct Phoenix {
 /// The panic that the bench seeds; the hook keeps it silent.
 pub const SEEDED_PANIC: &str = "a panic that the bench seeded";
 
+/// Panics that a measure seeds print nothing; the others do.
+pub fn hush_seeded_panics() {
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() != Some(SEEDED_PANIC) {
+            loud(panic);
+        }
+    }));
+}
+
 impl Phoenix {
     pub fn new() -> (Self, mpsc::UnboundedReceiver<f64>) {
         let (heard, times) = mpsc::unbounded_channel();

@@ -5,7 +5,7 @@ use super::{ASKED, with_beam};
 use crate::bound::Bound;
 use crate::measure::{Measure, Unit};
 use crate::noise::Floor;
-use crate::peer::Peer;
+use crate::peer::Subject;
 use crate::peers::actix;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;

@@ -2,15 +2,15 @@
 
 use super::{ASKED, with_beam};
 use crate::bound::Bound;
+use crate::child;
 use crate::measure::{Flavour, Measure, Unit};
-use crate::peer::Peer;
+use crate::peer::Subject;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::Kameo;
 use crate::peers::proscenium::{LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
 use crate::peers::ractor::Ractor;
 use crate::peers::tokio::Tokio;
 use crate::peers::{actix, ractor_default};
-use crate::{Failure, child};
 
 const LIGHT_BYTES: f64 = 1024.0;
 
@@ -22,12 +22,11 @@ pub fn all(beam: &Beam) -> Vec<Measure> {
     vec![idle_memory(beam), idle_node(), million()]
 }
 
-fn in_child<P: Peer>(measure: Measure, errand: &'static str) -> Measure {
+pub fn in_child<P: Subject>(measure: Measure, errand: &'static str) -> Measure {
     measure.column(P::NAME, P::VERSION, move |plan| child::sample(errand, P::NAME, plan))
 }
 
 fn idle_memory(beam: &Beam) -> Measure {
-    let built = std::cell::OnceCell::<Result<(), String>>::new();
     let mut measure = Measure::new("idle-memory", "memory of an idle actor: spawned, never messaged", 20_000)
         .readings(Unit::Bytes, &["bytes"])
         .rounds_at_most(3)
@@ -39,13 +38,7 @@ fn idle_memory(beam: &Beam) -> Measure {
     measure = in_child::<Proscenium>(measure, "idle");
     measure = in_child::<WithRactor>(measure, "idle");
     measure = in_child::<Light>(measure, "idle");
-    measure = measure.column(ractor_default::NAME, Ractor::VERSION, move |plan| {
-        built
-            .get_or_init(|| ractor_default::build().map_err(|failure| failure.to_string()))
-            .clone()
-            .map_err(Failure::from)?;
-        ractor_default::idle(plan)
-    });
+    measure = measure.column(ractor_default::NAME, Ractor::VERSION, ractor_default::idle);
     measure = in_child::<Ractor>(measure, "idle");
     measure = in_child::<Tokio>(measure, "idle");
     measure = in_child::<Kameo>(measure, "idle");

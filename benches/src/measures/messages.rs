@@ -3,7 +3,7 @@
 use super::with_beam;
 use crate::bound::Bound;
 use crate::measure::{Measure, Plan, Sample, Unit};
-use crate::peer::Peer;
+use crate::peer::Subject;
 use crate::peers::actix;
 use crate::peers::beam::Beam;
 use crate::peers::kameo::{Kameo, KameoBounded};
@@ -26,7 +26,7 @@ pub fn all(beam: &Beam) -> Vec<Measure> {
 }
 
 /// A column of a subject that the drivers know.
-pub fn column<P: Peer>(measure: Measure, sample: fn(Plan) -> Sample) -> Measure {
+pub fn column<P: Subject>(measure: Measure, sample: fn(Plan) -> Sample) -> Measure {
     measure.column(P::NAME, P::VERSION, sample)
 }
 

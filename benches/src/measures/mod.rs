@@ -3,6 +3,7 @@
 mod lifecycle;
 mod memory;
 mod messages;
+mod supervision;
 
 use crate::measure::Measure;
 use crate::peers::beam::Beam;
@@ -15,6 +16,7 @@ const ASKED: &str = "an ordinary actor's ractor actor is made when it is asked f
 pub fn all(beam: &Beam) -> Vec<Measure> {
     let mut measures = messages::all(beam);
     measures.extend(lifecycle::all(beam));
+    measures.extend(supervision::all(beam));
     measures.extend(memory::all(beam));
     measures
 }

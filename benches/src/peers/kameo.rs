@@ -6,9 +6,11 @@ use kameo::actor::{ActorRef, Spawn, WeakActorRef};
 use kameo::error::{ActorStopReason, Infallible};
 use kameo::mailbox;
 use kameo::message::{Context, Message};
+use kameo::supervision::SupervisionStrategy;
 
 use crate::Failure;
-use crate::peer::{Peer, Restarts, Stops};
+use crate::family::{Sibling, Voice};
+use crate::peer::{Families, Peer, Restarts, Stops, Subject};
 use crate::tally::{Link, Phoenix, Tally};
 
 const BOUND: usize = 1024;
@@ -77,16 +79,19 @@ impl Message<Token> for Hop {
 
 pub struct Kameo;
 
-impl Peer for Kameo {
+impl Subject for Kameo {
     const NAME: &'static str = "kameo";
     const VERSION: &'static str = env!("BENCH_KAMEO");
     type World = ();
-    type Counter = ActorRef<Counter>;
-    type Hop = ActorRef<Hop>;
 
     async fn world() -> Result<(), Failure> {
         Ok(())
     }
+}
+
+impl Peer for Kameo {
+    type Counter = ActorRef<Counter>;
+    type Hop = ActorRef<Hop>;
 
     async fn counter(_world: &(), tally: Tally) -> Result<Self::Counter, Failure> {
         Ok(Counter::spawn_with_mailbox(tally, mailbox::unbounded()))
@@ -122,16 +127,19 @@ impl Stops for Kameo {
 /// With a mailbox of 1,024.
 pub struct KameoBounded;
 
-impl Peer for KameoBounded {
+impl Subject for KameoBounded {
     const NAME: &'static str = Kameo::NAME;
     const VERSION: &'static str = Kameo::VERSION;
     type World = ();
-    type Counter = ActorRef<Counter>;
-    type Hop = ActorRef<Hop>;
 
     async fn world() -> Result<(), Failure> {
         Ok(())
     }
+}
+
+impl Peer for KameoBounded {
+    type Counter = ActorRef<Counter>;
+    type Hop = ActorRef<Hop>;
 
     async fn counter(_world: &(), tally: Tally) -> Result<Self::Counter, Failure> {
         Ok(Counter::spawn_with_mailbox(tally, mailbox::bounded(BOUND)))
@@ -221,6 +229,74 @@ impl Restarts for Kameo {
 
     async fn ping((_supervisor, child): &Self::Ashes) -> Result<(), Failure> {
         Ok(child.tell(Ping).send().await.map_err(gone)?)
+    }
+}
+
+/// One of a family.
+pub struct Member(Voice<ActorRef<Member>>);
+
+impl kameo::Actor for Member {
+    type Args = Voice<ActorRef<Self>>;
+    type Error = Infallible;
+
+    async fn on_start(voice: Self::Args, myself: ActorRef<Self>) -> Result<Self, Infallible> {
+        voice.born(myself);
+        Ok(Self(voice))
+    }
+}
+
+impl Message<Crash> for Member {
+    type Reply = ();
+
+    async fn handle(&mut self, _crash: Crash, _cx: &mut Context<Self, ()>) {
+        self.0.crash();
+    }
+}
+
+impl Message<Ping> for Member {
+    type Reply = ();
+
+    async fn handle(&mut self, _ping: Ping, _cx: &mut Context<Self, ()>) {
+        self.0.ping();
+    }
+}
+
+impl Sibling for ActorRef<Member> {
+    async fn crash(&self) -> Result<(), Failure> {
+        Ok(self.tell(Crash).send().await.map_err(gone)?)
+    }
+
+    async fn ping(&self) -> Result<(), Failure> {
+        Ok(self.tell(Ping).send().await.map_err(gone)?)
+    }
+}
+
+pub struct Parent;
+
+impl kameo::Actor for Parent {
+    type Args = ();
+    type Error = Infallible;
+
+    fn supervision_strategy() -> SupervisionStrategy {
+        SupervisionStrategy::OneForAll
+    }
+
+    async fn on_start((): (), _myself: ActorRef<Self>) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}
+
+impl Families for Kameo {
+    type Sibling = ActorRef<Member>;
+    type Family = ActorRef<Parent>;
+
+    async fn family(_world: &(), voices: Vec<Voice<Self::Sibling>>) -> Result<Self::Family, Failure> {
+        let parent = Parent::spawn(());
+        for voice in voices {
+            let child = Member::supervise(&parent, voice).restart_limit(RESTARTS, Duration::from_secs(1));
+            child.spawn_with_mailbox(mailbox::unbounded()).await;
+        }
+        Ok(parent)
     }
 }
 

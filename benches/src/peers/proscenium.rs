@@ -6,20 +6,20 @@ use proscenium_runtime::{Actor, ActorCell, Context, Down, Ended, Exit, Mailbox, 
 use tokio::sync::mpsc;
 
 use crate::Failure;
-use crate::peer::{Peer, Restarts, Stops};
+use crate::peer::{Peer, Restarts, Stops, Subject};
 use crate::tally::{Link, Phoenix, Tally};
 
-const BOUND: usize = 1024;
+pub const BOUND: usize = 1024;
 
 /// One of the two weights, with an unbounded mailbox or with one of 1,024, the default.
-pub struct Subject<const LIGHT: bool, const BOUNDED: bool>;
+pub struct Form<const LIGHT: bool, const BOUNDED: bool>;
 
-pub type Proscenium = Subject<false, false>;
-pub type ProsceniumBounded = Subject<false, true>;
-pub type Light = Subject<true, false>;
-pub type LightBounded = Subject<true, true>;
+pub type Proscenium = Form<false, false>;
+pub type ProsceniumBounded = Form<false, true>;
+pub type Light = Form<true, false>;
+pub type LightBounded = Form<true, true>;
 
-pub struct Counter(Tally);
+pub struct Counter(pub Tally);
 
 #[actor(crate = ::proscenium_runtime)]
 impl Counter {
@@ -67,7 +67,7 @@ impl Watcher {
     fn down(&mut self, _down: Down) {}
 }
 
-pub struct Child(Phoenix);
+pub struct Child(pub Phoenix);
 
 #[actor(mailbox = unbounded, crate = ::proscenium_runtime)]
 impl Child {
@@ -82,20 +82,23 @@ impl Child {
     }
 }
 
-impl<const LIGHT: bool, const BOUNDED: bool> Subject<LIGHT, BOUNDED> {
+impl<const LIGHT: bool, const BOUNDED: bool> Form<LIGHT, BOUNDED> {
     const MAILBOX: Mailbox = if BOUNDED { Mailbox::bounded(BOUND) } else { Mailbox::unbounded() };
 }
 
-impl<const LIGHT: bool, const BOUNDED: bool> Peer for Subject<LIGHT, BOUNDED> {
+impl<const LIGHT: bool, const BOUNDED: bool> Subject for Form<LIGHT, BOUNDED> {
     const NAME: &'static str = if LIGHT { "light" } else { "proscenium" };
     const VERSION: &'static str = env!("BENCH_PROSCENIUM_RUNTIME");
     type World = Node;
-    type Counter = CounterRef;
-    type Hop = HopRef;
 
     async fn world() -> Result<Node, Failure> {
         Ok(Node::start("bench").await?)
     }
+}
+
+impl<const LIGHT: bool, const BOUNDED: bool> Peer for Form<LIGHT, BOUNDED> {
+    type Counter = CounterRef;
+    type Hop = HopRef;
 
     async fn counter(node: &Node, tally: Tally) -> Result<CounterRef, Failure> {
         let spawn = if LIGHT { node.spawn_light(Counter(tally)) } else { node.spawn(Counter(tally)) };
@@ -129,7 +132,7 @@ impl<const LIGHT: bool, const BOUNDED: bool> Peer for Subject<LIGHT, BOUNDED> {
     }
 }
 
-impl<const LIGHT: bool, const BOUNDED: bool> Stops for Subject<LIGHT, BOUNDED> {
+impl<const LIGHT: bool, const BOUNDED: bool> Stops for Form<LIGHT, BOUNDED> {
     async fn stop(counter: &CounterRef) -> Result<(), Failure> {
         counter.stop().now();
         Ok(())
@@ -139,16 +142,19 @@ impl<const LIGHT: bool, const BOUNDED: bool> Stops for Subject<LIGHT, BOUNDED> {
 /// An ordinary actor, the default mailbox, whose ractor actor is asked for right after the spawn: nobody pays more.
 pub struct WithRactor;
 
-impl Peer for WithRactor {
+impl Subject for WithRactor {
     const NAME: &'static str = "proscenium + ractor";
     const VERSION: &'static str = ProsceniumBounded::VERSION;
     type World = Node;
-    type Counter = CounterRef;
-    type Hop = HopRef;
 
     async fn world() -> Result<Node, Failure> {
         ProsceniumBounded::world().await
     }
+}
+
+impl Peer for WithRactor {
+    type Counter = CounterRef;
+    type Hop = HopRef;
 
     async fn counter(node: &Node, tally: Tally) -> Result<CounterRef, Failure> {
         let counter = ProsceniumBounded::counter(node, tally).await?;
@@ -198,7 +204,7 @@ impl Owner for Starter {
     }
 }
 
-impl<const LIGHT: bool, const BOUNDED: bool> Restarts for Subject<LIGHT, BOUNDED> {
+impl<const LIGHT: bool, const BOUNDED: bool> Restarts for Form<LIGHT, BOUNDED> {
     type Ashes = ChildRef;
 
     async fn phoenix(node: &Node, phoenix: Phoenix) -> Result<ChildRef, Failure> {

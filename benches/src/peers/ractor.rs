@@ -4,8 +4,11 @@ use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use crate::Failure;
-use crate::peer::{Peer, Stops};
+use crate::peer::{Peer, Stops, Subject};
 use crate::tally::{Link, Tally};
+
+/// Its actors alone, where others have them below a supervisor.
+pub const BARE: &str = "ractor, bare";
 
 pub struct Ractor;
 
@@ -74,16 +77,19 @@ impl Actor for Hop {
     }
 }
 
-impl Peer for Ractor {
+impl Subject for Ractor {
     const NAME: &'static str = "ractor";
     const VERSION: &'static str = env!("BENCH_RACTOR");
     type World = ();
-    type Counter = ActorRef<Message>;
-    type Hop = ActorRef<Token>;
 
     async fn world() -> Result<(), Failure> {
         Ok(())
     }
+}
+
+impl Peer for Ractor {
+    type Counter = ActorRef<Message>;
+    type Hop = ActorRef<Token>;
 
     async fn counter(_world: &(), tally: Tally) -> Result<Self::Counter, Failure> {
         let (counter, _task) = Actor::spawn(None, Counter, tally).await?;

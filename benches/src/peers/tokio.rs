@@ -4,7 +4,7 @@ use tokio::sync::mpsc::{self, Sender, UnboundedSender};
 use tokio::sync::oneshot;
 
 use crate::Failure;
-use crate::peer::Peer;
+use crate::peer::{Peer, Subject};
 use crate::tally::{Link, Tally};
 
 const BOUND: usize = 1024;
@@ -27,16 +27,19 @@ impl Message {
 /// Over an unbounded channel.
 pub struct Tokio;
 
-impl Peer for Tokio {
+impl Subject for Tokio {
     const NAME: &'static str = "tokio";
     const VERSION: &'static str = env!("BENCH_TOKIO");
     type World = ();
-    type Counter = UnboundedSender<Message>;
-    type Hop = UnboundedSender<u64>;
 
     async fn world() -> Result<(), Failure> {
         Ok(())
     }
+}
+
+impl Peer for Tokio {
+    type Counter = UnboundedSender<Message>;
+    type Hop = UnboundedSender<u64>;
 
     async fn counter(_world: &(), mut tally: Tally) -> Result<Self::Counter, Failure> {
         let (sender, mut mailbox) = mpsc::unbounded_channel::<Message>();
@@ -82,16 +85,19 @@ impl Peer for Tokio {
 /// Over a channel of 1,024.
 pub struct TokioBounded;
 
-impl Peer for TokioBounded {
+impl Subject for TokioBounded {
     const NAME: &'static str = "tokio";
     const VERSION: &'static str = env!("BENCH_TOKIO");
     type World = ();
-    type Counter = Sender<Message>;
-    type Hop = Sender<u64>;
 
     async fn world() -> Result<(), Failure> {
         Ok(())
     }
+}
+
+impl Peer for TokioBounded {
+    type Counter = Sender<Message>;
+    type Hop = Sender<u64>;
 
     async fn counter(_world: &(), mut tally: Tally) -> Result<Self::Counter, Failure> {
         let (sender, mut mailbox) = mpsc::channel::<Message>(BOUND);

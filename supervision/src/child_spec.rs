@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,38 +17,83 @@ use crate::supervised::{ActorChild, Refers, Start, SupervisorChild};
 use crate::supervisor::Supervisor;
 
 /// A child's name within its supervisor.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChildId(Arc<str>);
+#[derive(Clone)]
+pub struct ChildId(Text);
+
+/// So many bytes need no memory of their own.
+const INLINE: usize = 22;
+
+#[derive(Clone)]
+enum Text {
+    Inline(u8, [u8; INLINE]),
+    Shared(Arc<str>),
+}
 
 impl ChildId {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            // It was text when it was put there.
+            Text::Inline(len, bytes) => std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default(),
+            Text::Shared(text) => text,
+        }
     }
 }
 
-impl<T: Into<Arc<str>>> From<T> for ChildId {
+impl<T: AsRef<str> + Into<Arc<str>>> From<T> for ChildId {
     fn from(name: T) -> Self {
-        ChildId(name.into())
+        let text = name.as_ref();
+        if text.len() > INLINE {
+            return ChildId(Text::Shared(name.into()));
+        }
+        let mut bytes = [0; INLINE];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        ChildId(Text::Inline(text.len() as u8, bytes))
+    }
+}
+
+impl PartialEq for ChildId {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for ChildId {}
+
+impl PartialOrd for ChildId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ChildId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for ChildId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state); // As `Borrow<str>` has it.
     }
 }
 
 impl Borrow<str> for ChildId {
     fn borrow(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
 impl fmt::Display for ChildId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for ChildId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.0)
+        write!(f, "{:?}", self.as_str())
     }
 }
 

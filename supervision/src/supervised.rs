@@ -232,26 +232,21 @@ pub trait Supervised: Send {
 pub struct ActorChild<F> {
     make: F,
     light: bool,
-    /// Boxed, because most have none, and there is one of these for each child.
-    rare: Option<Box<Rare>>,
-}
-
-#[derive(Clone, Default)]
-struct Rare {
     mailbox: Option<Mailbox>,
-    name: Option<Name>,
+    /// Boxed, because most have none, and there is one of these for each child.
+    name: Option<Box<Name>>,
 }
 
 impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
     /// An ordinary actor with its own mailbox and no name.
     pub fn new(make: F) -> Self {
-        ActorChild { make, light: false, rare: None }
+        ActorChild { make, light: false, mailbox: None, name: None }
     }
 
     /// Another mailbox than the actor's own.
     #[must_use]
     pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
-        self.rare.get_or_insert_default().mailbox = Some(mailbox);
+        self.mailbox = Some(mailbox);
         self
     }
 
@@ -265,7 +260,7 @@ impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
     /// A name on the node, kept over restarts.
     #[must_use]
     pub fn named(mut self, name: impl IntoName) -> Self {
-        self.rare.get_or_insert_default().name = Some(name.into_name());
+        self.name = Some(Box::new(name.into_name()));
         self
     }
 }
@@ -273,10 +268,10 @@ impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
 impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChild<F> {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         let make = self.make.clone();
-        let (mailbox, name) = self.rare.as_ref().map_or((None, None), |rare| (rare.mailbox, rare.name.clone()));
-        let place = ActorPlace::new(&placing, move || Ok(make()), mailbox.unwrap_or(A::MAILBOX), self.light)?;
-        if let (Some(cell), Some(name)) = (&place.cell, name) {
-            cell.name(name)?;
+        let mailbox = self.mailbox.unwrap_or(A::MAILBOX);
+        let place = ActorPlace::new(&placing, move || Ok(make()), mailbox, self.light)?;
+        if let (Some(cell), Some(name)) = (&place.cell, &self.name) {
+            cell.name((**name).clone())?;
         }
         Ok(Box::new(place))
     }

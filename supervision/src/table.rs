@@ -1,92 +1,153 @@
-//! Values by place, in the order of places: as small as a vector, with gaps where something was taken out.
+//! Values by place, in the order of places: a vector, with gaps where something was taken out.
 //!
-//! **Cost**: a look is one step where nothing before it was taken out and the vector closed up, else a binary search; behind
-//! all others a value is put, and anywhere one is taken out, in amortised constant time. Between others it is put by moving
-//! those behind it, unless it goes where it was.
-//! **Bound**: no more gaps than values, and one.
+//! Places are numbers in a row, so as long as little was taken out a row's place is its position. When half of the rows are
+//! gaps the vector closes up, and from then on each row says which place it is of.
+//!
+//! **Cost**: behind all others a value is put, and anywhere one is taken out, in amortised constant time; a look is one step,
+//! or a binary search once the vector has closed up. Between others a value is put by moving those behind it, unless it
+//! goes where it was.
+//! **Bound**: no more gaps than values, and two.
 
 use crate::children::Place;
 
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    /// By place.
-    rows: Vec<(Place, Option<T>)>,
+    rows: Rows<T>,
     gaps: usize,
+}
+
+#[derive(Debug)]
+enum Rows<T> {
+    /// In a row from this place on.
+    Dense(Place, Vec<Option<T>>),
+    /// By place.
+    Sparse(Vec<(Place, Option<T>)>),
 }
 
 impl<T> Table<T> {
     pub(crate) fn with_room_for(count: usize) -> Self {
-        Table { rows: Vec::with_capacity(count), gaps: 0 }
+        Table { rows: Rows::Dense(Place(0), Vec::with_capacity(count)), gaps: 0 }
+    }
+
+    fn len(&self) -> usize {
+        match &self.rows {
+            Rows::Dense(_, rows) => rows.len(),
+            Rows::Sparse(rows) => rows.len(),
+        }
     }
 
     /// Where the row of this place is, or would be.
     fn find(&self, place: Place) -> Result<usize, usize> {
-        let Some((first, _)) = self.rows.first() else { return Err(0) };
-        // As long as the vector has not closed up, rows are where their places say.
-        let guess = usize::try_from(place.0.wrapping_sub(first.0)).unwrap_or(usize::MAX);
-        match self.rows.get(guess) {
-            Some((there, _)) if *there == place => Ok(guess),
-            _ => self.rows.binary_search_by_key(&place, |(place, _)| *place),
+        match &self.rows {
+            Rows::Dense(first, _) if place < *first => Err(0),
+            Rows::Dense(first, rows) => {
+                let at = usize::try_from(place.0 - first.0).unwrap_or(usize::MAX);
+                if at < rows.len() { Ok(at) } else { Err(rows.len()) }
+            }
+            Rows::Sparse(rows) => rows.binary_search_by_key(&place, |(place, _)| *place),
+        }
+    }
+
+    fn row(&self, at: usize) -> (Place, Option<&T>) {
+        match &self.rows {
+            Rows::Dense(first, rows) => (Place(first.0 + at as u64), rows[at].as_ref()),
+            Rows::Sparse(rows) => (rows[at].0, rows[at].1.as_ref()),
+        }
+    }
+
+    fn row_mut(&mut self, at: usize) -> &mut Option<T> {
+        match &mut self.rows {
+            Rows::Dense(_, rows) => &mut rows[at],
+            Rows::Sparse(rows) => &mut rows[at].1,
+        }
+    }
+
+    /// Rows say their places, and those without a value are gone.
+    fn close_up(&mut self) {
+        let rows = match std::mem::replace(&mut self.rows, Rows::Sparse(Vec::new())) {
+            Rows::Dense(first, rows) => {
+                let rows = rows.into_iter().zip(first.0..).filter(|(value, _)| value.is_some());
+                rows.map(|(value, place)| (Place(place), value)).collect()
+            }
+            Rows::Sparse(mut rows) => {
+                rows.retain(|(_, value)| value.is_some());
+                rows
+            }
+        };
+        self.rows = Rows::Sparse(rows);
+        self.gaps = 0;
+    }
+
+    /// A row for this place, at `at`, which is where it would be.
+    fn make_row(&mut self, at: usize, place: Place) {
+        self.gaps += 1;
+        if let Rows::Dense(first, rows) = &mut self.rows {
+            if rows.is_empty() {
+                *first = place;
+            }
+            if place.0 == first.0 + at as u64 && at == rows.len() {
+                return rows.push(None);
+            }
+            self.gaps -= 1;
+            self.close_up();
+            let at = self.find(place).unwrap_or_else(|at| at);
+            return self.make_row(at, place);
+        }
+        if let Rows::Sparse(rows) = &mut self.rows {
+            rows.insert(at, (place, None));
         }
     }
 
     /// Whatever was there before is replaced.
     pub(crate) fn insert(&mut self, place: Place, value: T) -> &mut T {
-        let at = if self.rows.last().is_none_or(|(last, _)| *last < place) {
-            self.rows.push((place, None));
-            self.gaps += 1;
-            self.rows.len() - 1
-        } else {
-            self.find(place).unwrap_or_else(|at| {
-                self.rows.insert(at, (place, None));
-                self.gaps += 1;
-                at
-            })
-        };
-        let row = &mut self.rows[at].1;
-        if row.is_none() {
+        if let Err(at) = self.find(place) {
+            self.make_row(at, place);
+        }
+        let at = self.find(place).unwrap_or_else(|at| at);
+        if self.row(at).1.is_none() {
             self.gaps -= 1;
         }
-        row.insert(value)
+        self.row_mut(at).insert(value)
     }
 
     pub(crate) fn remove(&mut self, place: Place) -> Option<T> {
         let at = self.find(place).ok()?;
-        let value = self.rows[at].1.take()?;
+        let value = self.row_mut(at).take()?;
         self.gaps += 1;
-        if self.gaps > self.rows.len() / 2 + 1 {
-            self.rows.retain(|(_, value)| value.is_some());
-            self.gaps = 0;
+        if self.gaps > self.len() / 2 + 1 {
+            self.close_up();
         }
         Some(value)
     }
 
     pub(crate) fn get(&self, place: Place) -> Option<&T> {
-        self.rows[self.find(place).ok()?].1.as_ref()
+        self.row(self.find(place).ok()?).1
     }
 
     pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut T> {
         let at = self.find(place).ok()?;
-        self.rows[at].1.as_mut()
+        self.row_mut(at).as_mut()
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Place, &T)> {
-        rows(&self.rows)
+        self.from(Place(0))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Place, &mut T)> {
-        self.rows.iter_mut().filter_map(|(place, value)| Some((*place, value.as_mut()?)))
+        let (dense, sparse) = match &mut self.rows {
+            Rows::Dense(first, rows) => (Some((first.0.., rows.iter_mut())), None),
+            Rows::Sparse(rows) => (None, Some(rows.iter_mut())),
+        };
+        let dense = dense.into_iter().flat_map(|(places, rows)| places.map(Place).zip(rows));
+        let sparse = sparse.into_iter().flatten().map(|(place, value)| (*place, value));
+        dense.chain(sparse).filter_map(|(place, value)| Some((place, value.as_mut()?)))
     }
 
     /// From this place on.
     pub(crate) fn from(&self, first: Place) -> impl DoubleEndedIterator<Item = (Place, &T)> {
         let at = self.find(first).unwrap_or_else(|at| at);
-        rows(&self.rows[at..])
+        (at..self.len()).map(|at| self.row(at)).filter_map(|(place, value)| Some((place, value?)))
     }
-}
-
-fn rows<T>(rows: &[(Place, Option<T>)]) -> impl DoubleEndedIterator<Item = (Place, &T)> {
-    rows.iter().filter_map(|(place, value)| Some((*place, value.as_ref()?)))
 }
 
 #[cfg(test)]

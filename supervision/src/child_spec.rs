@@ -13,7 +13,7 @@ use proscenium_runtime::{Actor, Exit, IntoName, Mailbox};
 
 use crate::children::Spec;
 use crate::policy::{Allowance, Backoff, Policy, Quarantine};
-use crate::supervised::{ActorChild, Refers, Start, SupervisorChild};
+use crate::supervised::{ActorChild, Placing, Refers, Start, Supervised, SupervisorChild};
 use crate::supervisor::Supervisor;
 
 /// A child's name within its supervisor.
@@ -398,6 +398,16 @@ impl AnyChild {
     }
 }
 
+impl Start for AnyChild {
+    fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
+        self.start().place(placing)
+    }
+
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+        self.start().renew(placing, place)
+    }
+}
+
 impl<S: ?Sized> Spec for ChildSpec<S> {
     fn id(&self) -> &ChildId {
         &self.id
@@ -415,6 +425,11 @@ impl<S: ?Sized> Spec for ChildSpec<S> {
 impl Spec for AnyChild {
     fn id(&self) -> &ChildId {
         self.0.id()
+    }
+
+    /// A child with a start of its own keeps that.
+    fn renewed(&self, old: &Self, new: &Self) -> Self {
+        if Arc::ptr_eq(&self.0, &old.0) { new.clone() } else { new.starting(self.clone()) }
     }
 
     fn flags(&self) -> ChildFlags {

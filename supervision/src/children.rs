@@ -34,6 +34,16 @@ pub trait Spec {
     /// What there is to it but its start.
     fn flags(&self) -> ChildFlags;
 
+    /// What becomes of it when the `old` spec of all dynamic children gives way to a `new` one.
+    #[must_use]
+    fn renewed(&self, old: &Self, new: &Self) -> Self
+    where
+        Self: Clone,
+    {
+        let _ = old;
+        new.clone()
+    }
+
     /// What it has beyond OTP.
     fn policy(&self) -> &Policy {
         &Policy::NONE
@@ -187,6 +197,10 @@ impl<S: Spec> Children<S> {
     /// In start order.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Place, &Child<S>)> {
         self.by_place.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Place, &mut Child<S>)> {
+        self.by_place.iter_mut()
     }
 
     /// In start order, from this one on.

@@ -20,6 +20,11 @@ impl Window {
         Window { intensity, period, recent: VecDeque::new() }
     }
 
+    /// From now on so many in so long. What was counted counts.
+    pub(crate) fn change(&mut self, intensity: usize, period: u64) {
+        (self.intensity, self.period) = (intensity, period);
+    }
+
     /// How many it counts now.
     pub(crate) fn count(&self, now: Now) -> usize {
         self.recent.iter().filter(|at| **at + self.period >= now.as_secs()).count()

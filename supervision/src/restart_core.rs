@@ -14,7 +14,7 @@
 //! that was terminated is not restarted by itself.
 //! **Bounds**: restarts by the window; one action under way, or one for each dynamic child at the end.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use proscenium_runtime::{Exit, Now};
@@ -66,6 +66,8 @@ pub enum Event<S = (ChildId, ChildFlags)> {
     Restart(ChildId),
     /// `delete_child`.
     Delete(ChildId),
+    /// Other flags and specs: OTP's `code_change`.
+    Change(SupFlags, Vec<S>),
     /// The supervisor is to end: its parent has, or it was asked to.
     End(Exit),
     /// A start is over.
@@ -88,7 +90,8 @@ impl<S> Event<S> {
             | Event::Terminate(_)
             | Event::TerminateDynamic(..)
             | Event::Restart(_)
-            | Event::Delete(_) => "a request",
+            | Event::Delete(_)
+            | Event::Change(..) => "a request",
         }
     }
 }
@@ -121,6 +124,8 @@ pub enum Action {
     Forget(Place),
     /// The child is down, and nothing is about to start it: whoever waits for it waits in vain.
     Retire(Place),
+    /// The child has another spec, from its next start on.
+    Renew(Place),
     /// Put [`Event::TryAgain`] at the end of the mailbox, so that what waits there is heard first.
     TryAgain(Place),
     /// Tell [`Event::Waited`] of this start of the child after so long.
@@ -231,21 +236,11 @@ impl<S: Spec + Clone> RestartCore<S> {
     /// # Errors
     /// The specs do not go together.
     pub fn new(flags: SupFlags, specs: Vec<S>) -> Result<Self, SpecError> {
-        if flags.period == 0 {
-            return Err(SpecError::ZeroPeriod);
-        }
-        let is_dynamic = flags.strategy == Strategy::SimpleOneForOne;
-        if is_dynamic && specs.len() != 1 {
-            return Err(SpecError::NotOneSpec(specs.len()));
-        }
+        check(&flags, &specs)?;
         let mut children = Children::with_room_for(specs.len());
         let mut template = None;
         for spec in specs {
-            flags.check(spec.id(), &spec.flags(), spec.policy())?;
-            if children.place_of(spec.id()).is_some() {
-                return Err(SpecError::DuplicateChildName(spec.id().clone()));
-            }
-            if is_dynamic {
+            if flags.strategy == Strategy::SimpleOneForOne {
                 template = Some(spec);
             } else {
                 children.add(spec);
@@ -365,6 +360,7 @@ impl<S: Spec + Clone> RestartCore<S> {
             },
             Event::Restart(id) => self.restart_child(&id, &mut out),
             Event::Delete(id) => self.delete(&id, &mut out),
+            Event::Change(flags, specs) => self.change(flags, specs, &mut out),
             Event::End(exit) => self.end(exit, &mut out),
             Event::Started(outcome) => self.started(outcome, now, &mut out),
             Event::Stopped(child) => self.stopped(child, &mut out),
@@ -709,6 +705,34 @@ impl<S: Spec + Clone> RestartCore<S> {
         }
     }
 
+    /// Processes stay as they are; a spec is for the next start. Children that are not named stay, new ones are not started.
+    fn change(&mut self, flags: SupFlags, specs: Vec<S>, out: &mut Vec<Action>) {
+        let stays = (flags.strategy == Strategy::SimpleOneForOne) == self.is_dynamic();
+        let checked = if stays { check(&flags, &specs) } else { Err(SpecError::OtherKind) };
+        if let Err(error) = checked {
+            return out.push(Action::Reply(Reply::Refused(error)));
+        }
+        self.window.change(flags.intensity, flags.period);
+        self.flags = flags;
+        for spec in specs {
+            if let Some(template) = &mut self.template {
+                let old = std::mem::replace(template, spec);
+                for (place, child) in self.children.iter_mut() {
+                    child.spec = child.spec.renewed(&old, template);
+                    out.push(Action::Renew(place));
+                }
+            } else if let Some(known) = self.children.place_of(spec.id()) {
+                if let Some(child) = self.children.get_mut(known) {
+                    child.spec = spec;
+                }
+                out.push(Action::Renew(known));
+            } else {
+                self.children.add(spec);
+            }
+        }
+        out.push(Action::Reply(Reply::Done));
+    }
+
     /// Why a child that is to be down is not.
     fn not_down(&self, state: Option<State>) -> Reply {
         match state {
@@ -716,5 +740,23 @@ impl<S: Spec + Clone> RestartCore<S> {
             Some(State::Restarting) => Reply::StillRestarting,
             Some(State::Down | State::Quarantined) | None => self.unknown(),
         }
+    }
+}
+
+/// Whether these specs go together, and with the flags.
+fn check<S: Spec>(flags: &SupFlags, specs: &[S]) -> Result<(), SpecError> {
+    if flags.period == 0 {
+        return Err(SpecError::ZeroPeriod);
+    }
+    let mut ids = HashSet::with_capacity(specs.len());
+    for spec in specs {
+        flags.check(spec.id(), &spec.flags(), spec.policy())?;
+        if !ids.insert(spec.id()) {
+            return Err(SpecError::DuplicateChildName(spec.id().clone()));
+        }
+    }
+    match flags.strategy {
+        Strategy::SimpleOneForOne if specs.len() != 1 => Err(SpecError::NotOneSpec(specs.len())),
+        _ => Ok(()),
     }
 }

@@ -16,6 +16,7 @@ use crate::children::{Counts, Place, State};
 use crate::ends::{Ends, Process};
 use crate::report::{Happened, Reporter};
 use crate::restart_core::{Action, Child, Event, Outcome, Reply as Answer, Report, RestartCore, Spec};
+use crate::sup_flags::SupFlags;
 use crate::supervised::{Placing, Start, Supervised};
 use crate::supervisor::SupervisorRef;
 use crate::table::Table;
@@ -47,6 +48,7 @@ pub enum Change {
     TerminateDynamic(Place, Option<u32>),
     Restart(ChildId),
     Delete(ChildId),
+    Specs(SupFlags, Vec<AnyChild>),
 }
 
 /// A line of `which_children`.
@@ -73,6 +75,8 @@ pub struct Shell {
     core: RestartCore<AnyChild>,
     /// Of children that were started, and not retired since.
     processes: Table<Box<dyn Supervised>>,
+    /// Places that are not to be started in again: their specs have changed, and could not take them over.
+    outdated: HashSet<Place>,
     ends: Arc<Ends>,
     name: Option<Name>,
     /// Below another supervisor: its path, and how many are above.
@@ -112,7 +116,19 @@ impl Shell {
         let processes = Table::with_room_for(core.children().count());
         let ends = Arc::default();
         let (begun, at, answer, over, parent) = (None, None, None, None, None);
-        Shell { core, processes, ends, name, at, begun, answer, waits: Vec::new(), over, parent }
+        Shell {
+            core,
+            processes,
+            outdated: HashSet::new(),
+            ends,
+            name,
+            at,
+            begun,
+            answer,
+            waits: Vec::new(),
+            over,
+            parent,
+        }
     }
 
     /// Below another supervisor.
@@ -172,9 +188,13 @@ impl Shell {
                         self.stop(home, &children).await;
                         events.extend(children.into_iter().map(Event::Stopped));
                     }
-                    Action::Retire(child) | Action::Forget(child) => drop(self.processes.remove(child)),
+                    Action::Retire(child) | Action::Forget(child) => {
+                        self.outdated.remove(&child);
+                        self.processes.remove(child);
+                    }
                     // Behind what waits; refused when the supervisor itself is gone.
                     Action::TryAgain(child) => drop(home.me.tell(Msg::TryAgain(child)).now()),
+                    Action::Renew(child) => self.renew(child),
                     Action::Wait(child, start, delay) => self.waits.push((delay, Msg::Waited(child, start))),
                     Action::Reply(answer) => self.answer = Some(answer),
                     Action::Ready => {}
@@ -196,6 +216,9 @@ impl Shell {
         let Some(begun) = &self.begun else { return Outcome::Ignored };
         let placing = begun.placing.of(place, spec.id().clone(), spec.flags().restart);
         let notice = placing.notice(start);
+        if self.outdated.remove(&place) {
+            self.processes.remove(place);
+        }
         let processes = &mut self.processes;
         let started = async {
             let process = match processes.get_mut(place) {
@@ -240,6 +263,16 @@ impl Shell {
         Err(ready)
     }
 
+    /// The child has another spec.
+    fn renew(&mut self, place: Place) {
+        let (Some(child), Some(begun)) = (self.core.child(place), &self.begun) else { return };
+        let Some(process) = self.processes.get_mut(place) else { return };
+        let placing = begun.placing.of(place, child.id().clone(), child.flags().restart);
+        if !child.spec().start().renew(&placing, process.as_mut()) {
+            self.outdated.insert(place);
+        }
+    }
+
     /// Stops them all at once. Those that have no process have none to stop.
     async fn stop(&mut self, home: &Home, places: &[Place]) {
         let Shell { core, ends, processes, begun, .. } = self;
@@ -276,6 +309,7 @@ impl Shell {
             Change::TerminateDynamic(place, start) => Event::TerminateDynamic(place, start),
             Change::Restart(id) => Event::Restart(id),
             Change::Delete(id) => Event::Delete(id),
+            Change::Specs(flags, specs) => Event::Change(flags, specs),
         }
     }
 

@@ -84,6 +84,8 @@ pub enum SpecError {
     },
     /// A supervisor that counts restarts in no time at all.
     ZeroPeriod,
+    /// A running supervisor cannot become `simple_one_for_one`, or cease to be.
+    OtherKind,
     /// A `simple_one_for_one` supervisor has one spec, for all of its children.
     NotOneSpec(usize),
 }
@@ -127,6 +129,9 @@ impl fmt::Display for SpecError {
                 "{child:?} has a quarantine, and is restarted together with its siblings; give it a one_for_one supervisor"
             ),
             SpecError::ZeroPeriod => f.write_str("the period is zero; restarts are counted in a second at least"),
+            SpecError::OtherKind => f.write_str(
+                "a running supervisor cannot become simple_one_for_one, or cease to be; stop it, and start another",
+            ),
             SpecError::NotOneSpec(specs) => {
                 write!(f, "a simple_one_for_one supervisor has one child spec, and this one has {specs}")
             }

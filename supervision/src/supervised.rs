@@ -1,6 +1,6 @@
 //! What a supervisor can start, watch and stop: actors, and whatever else behaves as they do.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -135,11 +135,6 @@ impl Placing {
         format!("{}/{}", self.path, self.id)
     }
 
-    /// How many supervisors there are above the child.
-    pub(crate) fn depth(&self) -> usize {
-        self.depth
-    }
-
     /// The notice of the child's n-th process.
     pub fn notice(&self, start: u32) -> Notice {
         Notice { ears: self.ears.clone(), process: (self.place, start) }
@@ -165,6 +160,15 @@ pub trait Start: Send + Sync + 'static {
     /// # Errors
     /// The start fails with this reason.
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit>;
+
+    /// Takes over a place that another spec of the child has made: from its next start on it is as this one says. Its
+    /// process, if it has one, stays as it is.
+    ///
+    /// False: it cannot. The next start is in a place of its own, and what others hold of this one is good no more.
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+        let _ = (placing, place);
+        false
+    }
 }
 
 /// What others hold of a child that is started so.
@@ -186,12 +190,16 @@ impl Start for Arc<dyn Start> {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         self.as_ref().place(placing)
     }
+
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+        self.as_ref().renew(placing, place)
+    }
 }
 
 /// A place for one process of a child after the other: an actor's incarnations, or an operating system's processes.
 ///
 /// Dropped, it kills the process that it has, and ends the child for good.
-pub trait Supervised: Send {
+pub trait Supervised: Any + Send {
     /// Starts the next process. [`Exit::Ignore`] says that it is not wanted now. `notice` is told when it has ended; that of
     /// a start that fails is dropped.
     fn start(&mut self, notice: Notice) -> Starting<'_>;
@@ -269,11 +277,17 @@ impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChil
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         let make = self.make.clone();
         let mailbox = self.mailbox.unwrap_or(A::MAILBOX);
-        let place = ActorPlace::new(&placing, move || Ok(make()), mailbox, self.light)?;
+        let place = ActorPlace::<A>::new(&placing, Box::new(move || Ok(make())), mailbox, self.light)?;
         if let (Some(cell), Some(name)) = (&place.cell, &self.name) {
             cell.name((**name).clone())?;
         }
         Ok(Box::new(place))
+    }
+
+    /// Name and mailbox stay as they are.
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+        let make = self.make.clone();
+        ActorPlace::<A>::renew(place, placing, Box::new(move || Ok(make())))
     }
 }
 
@@ -296,42 +310,62 @@ impl<F> fmt::Debug for SupervisorChild<F> {
 
 impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for SupervisorChild<F> {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
-        let build = self.0.clone();
-        let (path, depth) = (Arc::<str>::from(placing.path()), placing.depth());
-        if depth >= DEEPEST {
+        if placing.depth >= DEEPEST {
+            let path = placing.path();
             return Err(Exit::custom(format!("{path} is below {DEEPEST} supervisors; does the tree contain itself?")));
         }
-        let make = move || Ok(build().shell()?.at(path.clone(), depth));
-        let mut place = ActorPlace::new(&placing, make, Shell::MAILBOX, true)?;
-        place.starts_apart = true;
-        Ok(Box::new(place))
+        Ok(Box::new(ActorPlace::new(&placing, self.make(&placing), Shell::MAILBOX, true)?))
+    }
+
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+        ActorPlace::renew(place, placing, self.make(placing))
     }
 }
 
-struct ActorPlace<A: Actor, F> {
-    make: F,
-    /// Supervisors start supervisors, and so on.
-    starts_apart: bool,
+impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> SupervisorChild<F> {
+    fn make(&self, placing: &Placing) -> Make<Shell> {
+        let build = self.0.clone();
+        let (path, depth) = (Arc::<str>::from(placing.path()), placing.depth);
+        Box::new(move || Ok(build().shell()?.at(path.clone(), depth)))
+    }
+}
+
+/// How an actor is made, whatever closure does it.
+type Make<A> = Box<dyn Fn() -> Result<A, Exit> + Send + Sync>;
+
+struct ActorPlace<A: Actor> {
+    make: Make<A>,
     /// None: it is being dropped.
     cell: Option<ActorCell<A>>,
 }
 
-impl<A: Actor, F> ActorPlace<A, F> {
-    fn new(placing: &Placing, make: F, mailbox: Mailbox, light: bool) -> Result<Self, Exit> {
+impl<A: Actor> ActorPlace<A> {
+    fn new(placing: &Placing, make: Make<A>, mailbox: Mailbox, light: bool) -> Result<Self, Exit> {
         let make_cell = if light { ActorCell::light } else { ActorCell::ordinary };
         let cell = make_cell(&placing.node, mailbox, placing.ears.clone())?;
         cell.tag(Tag::new(placing.place, placing.restart).0);
-        Ok(ActorPlace { make, starts_apart: false, cell: Some(cell) })
+        Ok(ActorPlace { make, cell: Some(cell) })
+    }
+
+    fn renew(place: &mut dyn Supervised, placing: &Placing, make: Make<A>) -> bool {
+        let place: &mut dyn Any = place;
+        let Some(place) = place.downcast_mut::<Self>() else { return false };
+        place.make = make;
+        if let Some(cell) = &place.cell {
+            cell.tag(Tag::new(placing.place, placing.restart).0);
+        }
+        true
     }
 }
 
-impl<A: Actor, F: Fn() -> Result<A, Exit> + Send + Sync> Supervised for ActorPlace<A, F> {
+impl<A: Actor> Supervised for ActorPlace<A> {
     /// The cell's owner tells of the end, by the number that the notice has.
     fn start(&mut self, notice: Notice) -> Starting<'_> {
         Box::pin(async move {
             let Some(cell) = &self.cell else { return Err(Exit::NoProc) };
             let (number, actor) = (notice.process.1, (self.make)()?);
-            match self.starts_apart {
+            // Supervisors start supervisors, and so on.
+            match TypeId::of::<A>() == TypeId::of::<Shell>() {
                 true => cell.start_apart(number, actor).await,
                 false => cell.start_as(number, actor).await,
             }
@@ -369,7 +403,7 @@ impl<A: Actor, F: Fn() -> Result<A, Exit> + Send + Sync> Supervised for ActorPla
     }
 }
 
-impl<A: Actor, F> Drop for ActorPlace<A, F> {
+impl<A: Actor> Drop for ActorPlace<A> {
     fn drop(&mut self) {
         // Closed before it ends, it tells nobody: who drops it knows.
         if let Some(cell) = self.cell.take() {

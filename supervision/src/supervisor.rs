@@ -248,16 +248,16 @@ impl std::ops::Deref for SupervisorRef {
 }
 
 impl SupervisorRef {
-    async fn change(&self, change: Change) -> Result<Answer, SupervisorError> {
+    async fn ask(&self, change: Change) -> Result<Answer, SupervisorError> {
         Ok(self.0.call(|reply| Msg::Change(change, reply)).within(PATIENCE).await?)
     }
 
     async fn start_by(&self, change: Change) -> Result<Started, SupervisorError> {
-        started(self.change(change).await?)
+        started(self.ask(change).await?)
     }
 
     async fn done_by(&self, change: Change) -> Result<(), SupervisorError> {
-        started(self.change(change).await?).map(|_| ())
+        started(self.ask(change).await?).map(|_| ())
     }
 
     /// Adds a child behind all others, and starts it. One that fails leaves no spec.
@@ -314,6 +314,19 @@ impl SupervisorRef {
     /// It runs, or its restart is tried again; there is none.
     pub async fn delete_child(&self, id: impl Into<ChildId>) -> Result<(), SupervisorError> {
         self.done_by(Change::Delete(id.into())).await
+    }
+
+    /// Other flags and specs while it runs: all are checked, then all are taken, or none. OTP's `code_change`.
+    ///
+    /// No process is started or stopped: a spec holds from its child's next start on, and the child keeps its queue and its
+    /// refs if it is still the same type of actor; its name and its mailbox stay. Children that `supervisor` does not name stay as they are
+    /// (see [`delete_child`](SupervisorRef::delete_child)); new ones come behind all others, and wait for
+    /// [`restart_child`](SupervisorRef::restart_child). Of a `simple_one_for_one` supervisor the one spec is replaced.
+    ///
+    /// # Errors
+    /// The specs do not go together, or one is `simple_one_for_one` and the other is not: nothing has changed.
+    pub async fn change(&self, supervisor: Supervisor) -> Result<(), SupervisorError> {
+        self.done_by(Change::Specs(supervisor.flags, supervisor.children)).await
     }
 
     /// The children, in start order.

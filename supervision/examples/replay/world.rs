@@ -330,7 +330,7 @@ impl<'a> World<'a> {
 
     fn carry_out(&mut self, pid: Pid, action: Action) {
         match action {
-            Action::Wait(..) => unreachable!("no script has a delay"),
+            Action::Wait(..) | Action::Renew(_) => unreachable!("no script has a delay or a change"),
             Action::Start { child, start } => {
                 let outcome = self.start(pid, child, start);
                 self.drive(pid, Event::Started(outcome));

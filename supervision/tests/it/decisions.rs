@@ -52,7 +52,7 @@ impl Sup {
     }
 
     /// Permanent children `a`, `b`, `c`, started.
-    fn of_three(strategy: Strategy, intensity: usize) -> Sup {
+    pub fn of_three(strategy: Strategy, intensity: usize) -> Sup {
         let mut sup = Sup::new(flags(strategy, intensity), &["a", "b", "c"].map(|id| (id, worker(Permanent))));
         assert_eq!(sup.on(Event::Begin), ["start a", "start b", "start c", "ready"]);
         sup
@@ -97,6 +97,7 @@ impl Sup {
                 }
                 Action::TryAgain(child) => self.log.push(format!("again {}", self.name(child))),
                 Action::Wait(child, _, delay) => self.log.push(format!("wait {} {delay:?}", self.name(child))),
+                Action::Renew(child) => self.log.push(format!("renew {}", self.name(child))),
                 Action::Forget(_) => self.log.push("forget".into()),
                 Action::Retire(child) => self.log.push(format!("retire {}", self.name(child))),
                 Action::Reply(reply) => self.log.push(format!("reply {}", words(&reply))),

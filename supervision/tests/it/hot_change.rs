@@ -1,0 +1,139 @@
+//! Other flags and specs while a supervisor runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proscenium_runtime::{Exit, actor_fn};
+use proscenium_supervision::restart_core::Event;
+use proscenium_supervision::{
+    ChildSpec, Restart, SpecError, Start, Started, State, Strategy, SupFlags, Supervisor, SupervisorError,
+};
+
+use crate::children::{Child, Do, Log, node, settled};
+use crate::decisions::{Sup, crash, flags};
+
+fn spec(id: &str) -> ChildSpec<()> {
+    ChildSpec::of(id, ())
+}
+
+fn change(strategy: Strategy, specs: Vec<ChildSpec<()>>) -> Event<ChildSpec<()>> {
+    Event::Change(flags(strategy, 5), specs)
+}
+
+#[test]
+fn a_change_touches_no_process_and_holds_from_the_next_start_on() {
+    let mut sup = Sup::of_three(Strategy::OneForOne, 5);
+    let specs = vec![spec("b").restart(Restart::Temporary), spec("d")];
+    assert_eq!(sup.on(change(Strategy::OneForAll, specs)), ["renew b", "reply Done"]);
+    assert_eq!(sup.state("b"), State::Running(1));
+    assert_eq!(sup.state("d"), State::Down, "a new child waits for restart_child");
+    assert_eq!(sup.on(Event::Restart("d".into())), ["start d", "reply running"]);
+    assert_eq!(sup.exit("a", crash()), ["stop d", "stop c", "stop b", "forget", "start a", "start c", "start d"]);
+}
+
+#[test]
+fn what_the_intensity_has_counted_counts_after_a_change() {
+    let mut sup = Sup::of_three(Strategy::OneForOne, 5);
+    for _ in 0..3 {
+        sup.exit("a", crash());
+    }
+    let flags = SupFlags { intensity: 3, ..SupFlags::default() };
+    assert_eq!(sup.on(Event::Change(flags, vec![])), ["reply Done"]);
+    assert_eq!(sup.exit("a", crash()), ["stop c", "stop b", "end shutdown"]);
+}
+
+#[test]
+fn a_change_that_does_not_fit_changes_nothing() {
+    let significant = || spec("x").significant().restart(Restart::Transient);
+    let rows = [
+        (change(Strategy::OneForOne, vec![spec("d"), spec("d")]), SpecError::DuplicateChildName("d".into())),
+        (change(Strategy::SimpleOneForOne, vec![spec("d")]), SpecError::OtherKind),
+        (Event::Change(SupFlags { period: 0, ..SupFlags::default() }, vec![]), SpecError::ZeroPeriod),
+    ];
+    for (event, error) in rows {
+        let mut sup = Sup::of_three(Strategy::OneForOne, 0);
+        let want = format!("reply Refused({error:?})");
+        assert_eq!(sup.on(event), [want]);
+        assert_eq!(sup.core.children().count(), 3);
+        assert_eq!(sup.core.flags().intensity, 0);
+    }
+    let mut sup = Sup::of_three(Strategy::OneForOne, 0);
+    let refused = sup.on(change(Strategy::OneForOne, vec![spec("d"), significant()]));
+    assert!(refused[0].starts_with("reply Refused(BadCombination"), "{refused:?}");
+    assert_eq!(sup.core.children().count(), 3);
+}
+
+/// Says which version it is when asked to count.
+fn versioned(log: &Log, version: u32) -> Child {
+    Child { handled: 100 * version, ..Child::new("a", log) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_child_is_the_old_one_until_it_restarts_and_keeps_its_refs_and_its_queue() {
+    let node = node().await;
+    let log = Log::default();
+    let top = || Supervisor::one_for_one().intensity(9, Duration::from_secs(1));
+    let tree = |version| top().child(versioned(&log, version).spec());
+    let supervisor = tree(1).start(&node).await.expect("it starts");
+    let child = supervisor.child::<Child>("a").await.expect("it runs");
+    supervisor.change(tree(2)).await.expect("it fits");
+    assert_eq!(child.call(Do::Count).await.expect("it runs"), 101, "the old one");
+    child.tell(Do::Panic).await.expect("there is room");
+    assert_eq!(child.call(Do::Count).await.expect("the next one answers"), 201, "from a ref of before");
+    // Another closure for the same actor.
+    let other = versioned(&log, 3);
+    supervisor.change(top().child(ChildSpec::new("a", move || Child { ..other.clone() }))).await.expect("it fits");
+    child.tell(Do::Panic).await.expect("there is room");
+    assert_eq!(child.call(Do::Count).await.expect("the next one answers"), 301);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_of_another_type_begins_in_a_place_of_its_own() {
+    let node = node().await;
+    let log = Log::default();
+    let supervisor = Supervisor::one_for_one().child(Child::new("a", &log).spec()).start(&node).await;
+    let supervisor = supervisor.expect("it starts");
+    let child = supervisor.child::<Child>("a").await.expect("it runs");
+    let other = Supervisor::one_for_one().child(ChildSpec::new("a", || actor_fn(|_: String| ())));
+    supervisor.change(other).await.expect("it fits");
+    child.tell(Do::Exit(Exit::custom("boom"))).await.expect("there is room");
+    assert_eq!(child.gone().await, Exit::Shutdown, "its place is closed");
+    settled(&supervisor).await;
+    assert!(matches!(supervisor.child::<Child>("a").await, Err(SupervisorError::NotFound)));
+    let children = supervisor.which_children().await.expect("it lives");
+    assert_eq!((children[0].state, children[0].is_alive), (State::Running(2), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dynamic_children_take_the_new_spec_and_keep_starts_of_their_own() {
+    let node = node().await;
+    let log = Log::default();
+    let supervisor = Supervisor::simple_one_for_one(versioned(&log, 1).spec()).start(&node).await.expect("it starts");
+    let own: Arc<dyn Start> = Arc::new(proscenium_supervision::ActorChild::new({
+        let own = versioned(&log, 7);
+        move || own.clone()
+    }));
+    let Ok(Started::Running(_)) = supervisor.start_dynamic(None).await else { panic!("it did not start") };
+    let Ok(Started::Running(_)) = supervisor.start_dynamic(Some(own)).await else { panic!("it did not start") };
+    let next = versioned(&log, 2).spec().restart(Restart::Transient);
+    supervisor.change(Supervisor::simple_one_for_one(next)).await.expect("it fits");
+    let children = supervisor.which_children().await.expect("it lives");
+    assert_eq!(children.len(), 2);
+    assert!(children.iter().all(|child| child.flags.restart == Restart::Transient));
+    let error = supervisor.change(Supervisor::one_for_one()).await.expect_err("it is another kind");
+    assert!(matches!(error, SupervisorError::Spec(SpecError::OtherKind)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_while_a_restart_waits_holds_for_that_restart() {
+    let node = node().await;
+    let log = Log::default();
+    let delay = proscenium_supervision::Backoff::constant(Duration::from_secs(5));
+    let tree = |version| Supervisor::one_for_one().child(versioned(&log, version).spec().backoff(delay));
+    let supervisor = tree(1).start(&node).await.expect("it starts");
+    let child = supervisor.child::<Child>("a").await.expect("it runs");
+    child.tell(Do::Panic).await.expect("there is room");
+    settled(&supervisor).await;
+    supervisor.change(tree(2)).await.expect("it fits");
+    assert_eq!(child.call(Do::Count).within(Duration::from_secs(60)).await.expect("the next one answers"), 201);
+}

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use proscenium_runtime::{Exit, Ref};
@@ -14,9 +13,6 @@ use crate::child_spec::Shutdown;
 use crate::children::Place;
 use crate::shell::{Msg, Shell};
 use crate::supervised::Supervised;
-
-/// A child that was killed ends at its next await. One that has none for so long is given up.
-const HEEDS_A_KILL: Duration = Duration::from_millis(100);
 
 /// One process of a child: its place, and the number of its start.
 pub(crate) type Process = (Place, u32);
@@ -125,7 +121,7 @@ impl Ends {
             }
         }
         supervised.kill();
-        match timeout(HEEDS_A_KILL, &mut ended).await {
+        match timeout(supervised.kill_limit(), &mut ended).await {
             Ok(exit) => exit.unwrap_or(Exit::NoProc),
             Err(_) => {
                 self.heard(process); // Nobody waits for it any more.

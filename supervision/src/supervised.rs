@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proscenium_runtime::{Actor, ActorCell, Ended, Exit, IntoName, Mailbox, Name, Node, Owner, UntypedRef};
 
@@ -209,6 +210,12 @@ pub trait Supervised: Any + Send {
 
     /// Ends it without asking.
     fn kill(&mut self);
+
+    /// How long it may take to end once it is killed; then it is given up. Default: 100 ms, as an actor ends at its next
+    /// await.
+    fn kill_limit(&self) -> Duration {
+        Duration::from_millis(100)
+    }
 
     /// It did not even heed the kill: it is left to itself, and its notice called with [`Exit::Unresponsive`].
     fn give_up(&mut self);

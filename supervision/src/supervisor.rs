@@ -378,9 +378,17 @@ impl SupervisorRef {
     /// # Errors
     /// There is no such child, it is of another type, or it is down.
     pub async fn child<A: Actor>(&self, id: impl Into<ChildId>) -> Result<A::Ref, SupervisorError> {
+        self.reference(id).await
+    }
+
+    /// What others hold of a child of any kind, as its [`Supervised::reference`](crate::Supervised::reference) gives it.
+    ///
+    /// # Errors
+    /// There is no such child, its handle is of another type, or it is down.
+    pub async fn reference<R: 'static>(&self, id: impl Into<ChildId>) -> Result<R, SupervisorError> {
         let id = id.into();
         let found = self.0.call(|reply| Msg::Child(id, reply)).within(PATIENCE).await?;
-        let found = found.and_then(|found| found.downcast::<A::Ref>().ok());
+        let found = found.and_then(|found| found.downcast::<R>().ok());
         found.map(|found| *found).ok_or(SupervisorError::NotFound)
     }
 }

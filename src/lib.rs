@@ -3,6 +3,7 @@
 //! ```text
 //!   your program ──▶ proscenium (this crate: names, and nothing else)
 //!                        ├─ supervision: supervisors, in OTP's terms
+//!                        ├─ process: operating-system processes that end with their host (feature `process`)
 //!                        └─ runtime: actors, mailboxes, calls, links, monitors, timers, names, groups, introspection
 //! ```
 //!
@@ -35,6 +36,8 @@
 #[cfg(doctest)]
 mod book;
 
+#[cfg(feature = "process")]
+pub use proscenium_process as process;
 pub use proscenium_runtime::*;
 pub use proscenium_supervision as supervision;
 pub use proscenium_supervision::{ChildSpec, Supervisor, SupervisorRef};

@@ -5,12 +5,16 @@
 //!                                  │       ▲
 //!                       children ◀─┘       └─ intensity
 //! ```
+//!
+//! With the feature `process` there is `OsProcess`: children that are operating-system processes.
 #![forbid(unsafe_code)]
 
 mod child_spec;
 mod children;
 mod ends;
 mod intensity;
+#[cfg(feature = "process")]
+mod os_process;
 mod policy;
 mod report;
 pub mod restart_core;
@@ -24,6 +28,8 @@ mod trouble;
 
 pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdown};
 pub use children::{Counts, Place, State};
+#[cfg(feature = "process")]
+pub use os_process::{Ending, Line, LinesTo, OsProcess, OsProcessError, OsProcessRef, Stdin, StdinError, Stream};
 pub use policy::{Backoff, Policy, Quarantine};
 pub use report::{Happened, SupervisorReport};
 pub use shell::{ChildInfo, Shell};

@@ -7,6 +7,8 @@ mod decisions;
 mod hot_change;
 mod mutants;
 mod oracle;
+#[cfg(all(feature = "process", target_os = "linux"))]
+mod os_process;
 mod reports;
 mod supervisor;
 

@@ -24,6 +24,10 @@ mod restarts {}
 #[doc = include_str!("../docs/supervision.md")]
 mod supervision {}
 
+#[cfg(feature = "process")]
+#[doc = include_str!("../docs/processes.md")]
+mod processes {}
+
 #[doc = include_str!("../docs/introspection.md")]
 mod introspection {}
 

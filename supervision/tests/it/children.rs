@@ -87,7 +87,10 @@ impl Actor for Child {
         match msg {
             Do::Exit(exit) => return Err(exit),
             Do::Panic => panic!("told to"),
-            Do::Hang(until) => drop(until.recv()),
+            Do::Hang(until) => {
+                self.log.add(format!("hang {}", self.name));
+                drop(until.recv());
+            }
             Do::Count(reply) => reply.send(self.handled),
         }
         Ok(())

@@ -238,6 +238,7 @@ async fn a_child_that_does_not_yield_is_given_up_and_the_tree_goes_on() {
     let supervisor = Supervisor::one_for_one().child(spec).start(&node).await.expect("it starts");
     let (let_go, until) = std::sync::mpsc::channel();
     tell(&supervisor, "a", Do::Hang(until)).await;
+    assert_eq!(lines(&log, 2).await, ["start a", "hang a"]); // Asked before, it would stop.
     let child = supervisor.child::<Child>("a").await.expect("it runs");
     let down = watched(child.untyped()).await;
     supervisor.terminate_child("a").await.expect("it is given up");

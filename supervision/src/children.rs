@@ -190,6 +190,10 @@ impl<S: Spec> Children<S> {
         self.by_id.find(self.hasher.hash_one(id), is_meant).copied()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_place.count()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.by_place.iter().next().is_none()
     }

@@ -167,6 +167,8 @@ pub enum Reply {
     Refused(SpecError),
     /// Not with the one spec of a `simple_one_for_one` supervisor.
     SimpleOneForOne,
+    /// There are so many dynamic children, and there may be no more.
+    MaxChildren(usize),
 }
 
 /// What OTP's supervisor reports.
@@ -678,6 +680,13 @@ impl<S: Spec + Clone> RestartCore<S> {
     fn start_dynamic(&mut self, spec: Option<S>, out: &mut Vec<Action>) {
         let Some(template) = &self.template else { return out.push(Action::Reply(Reply::NotFound)) };
         let spec = spec.unwrap_or_else(|| template.clone());
+        if let Err(error) = self.flags.check(spec.id(), &spec.flags(), spec.policy()) {
+            return out.push(Action::Reply(Reply::Refused(error)));
+        }
+        // One that is being restarted counts.
+        if let Some(limit) = self.flags.max_children.filter(|limit| self.children.len() >= *limit) {
+            return out.push(Action::Reply(Reply::MaxChildren(limit)));
+        }
         let child = self.children.add_nameless(spec);
         self.start_all(VecDeque::from([child]), Why::StartChild, out);
     }

@@ -34,6 +34,7 @@ pub enum Msg {
     Change(Change, Reply<Answer>),
     List(Reply<Vec<ChildInfo>>),
     Exits(ChildId, Reply<Option<Vec<PastExit>>>),
+    Refs(Reply<Vec<(ChildInfo, Option<Box<dyn Any + Send>>)>>),
     Count(Reply<Counts>),
     Tree(Reply<Cut>),
     Flags(ChildId, Reply<Option<ChildFlags>>),
@@ -44,6 +45,7 @@ pub enum Msg {
 pub enum Change {
     Start(AnyChild),
     StartDynamic(Option<Arc<dyn Start>>),
+    StartDynamicAs(AnyChild),
     Terminate(ChildId),
     TerminateDynamic(Place, Option<u32>),
     Restart(ChildId),
@@ -305,6 +307,7 @@ impl Shell {
                 let template = self.core.template();
                 Event::StartDynamic(start.and_then(|start| Some(template?.starting(start))))
             }
+            Change::StartDynamicAs(spec) => Event::StartDynamic(Some(spec)),
             Change::Terminate(id) => Event::Terminate(id),
             Change::TerminateDynamic(place, start) => Event::TerminateDynamic(place, start),
             Change::Restart(id) => Event::Restart(id),
@@ -364,6 +367,11 @@ impl Shell {
             Some(template) => (template.id() == id).then_some(template.flags()),
             None => Some(self.core.child(self.core.place_of(id)?)?.flags()),
         }
+    }
+
+    fn with_reference(&self, info: ChildInfo) -> (ChildInfo, Option<Box<dyn Any + Send>>) {
+        let reference = self.processes.get(info.place).and_then(|process| process.reference());
+        (info, reference)
     }
 
     fn reference(&self, id: &ChildId) -> Option<Box<dyn Any + Send>> {
@@ -435,6 +443,7 @@ impl Actor for Shell {
                 reply.send(self.core.place_of(&id).map(|child| self.core.exits(child).cloned().collect()));
             }
             Msg::Tree(reply) => reply.send(self.cut(&home)),
+            Msg::Refs(reply) => reply.send(self.list().into_iter().map(|info| self.with_reference(info)).collect()),
             Msg::Count(reply) => reply.send(self.core.count(|place| self.is_alive(place))),
             Msg::Flags(id, reply) => reply.send(self.flags(&id)),
             Msg::Child(id, reply) => reply.send(self.reference(&id)),

@@ -53,12 +53,20 @@ pub struct SupFlags {
     pub period: u64,
     /// Whether the exits of significant children end the supervisor.
     pub auto_shutdown: AutoShutdown,
+    /// So many dynamic children at once, those that are being restarted included; a start past it is refused.
+    pub max_children: Option<usize>,
 }
 
 impl Default for SupFlags {
-    /// OTP's: one_for_one, one restart in five seconds, no auto_shutdown.
+    /// OTP's: one_for_one, one restart in five seconds, no auto_shutdown, any number of dynamic children.
     fn default() -> Self {
-        SupFlags { strategy: Strategy::OneForOne, intensity: 1, period: 5, auto_shutdown: AutoShutdown::Never }
+        SupFlags {
+            strategy: Strategy::OneForOne,
+            intensity: 1,
+            period: 5,
+            auto_shutdown: AutoShutdown::Never,
+            max_children: None,
+        }
     }
 }
 

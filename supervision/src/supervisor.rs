@@ -166,6 +166,11 @@ pub enum SupervisorError {
     Spec(SpecError),
     /// The supervisor has one spec for all of its children, and they have no names of their own.
     SimpleOneForOne,
+    /// So many dynamic children are there, counting those that are being restarted, and there may be no more.
+    MaxChildren {
+        /// How many there may be.
+        limit: usize,
+    },
     /// The child did not start.
     Start(Exit),
     /// The supervisor is gone.
@@ -188,6 +193,10 @@ impl fmt::Display for SupervisorError {
             SupervisorError::SimpleOneForOne => {
                 f.write_str("children of a simple_one_for_one supervisor have places, and no names of their own")
             }
+            SupervisorError::MaxChildren { limit } => write!(
+                f,
+                "the supervisor has {limit} children, and that is its max_children; terminate one, or raise the limit"
+            ),
             SupervisorError::Start(exit) => write!(f, "the child did not start: {exit}"),
             SupervisorError::Gone(error) => write!(f, "the supervisor did not answer: {error}"),
         }
@@ -405,5 +414,6 @@ fn started(answer: Answer) -> Result<Started, SupervisorError> {
         Answer::StillRestarting => Err(SupervisorError::Restarting),
         Answer::Refused(error) => Err(SupervisorError::Spec(error)),
         Answer::SimpleOneForOne => Err(SupervisorError::SimpleOneForOne),
+        Answer::MaxChildren(limit) => Err(SupervisorError::MaxChildren { limit }),
     }
 }

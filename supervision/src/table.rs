@@ -129,6 +129,11 @@ impl<T> Table<T> {
         self.row_mut(at).as_mut()
     }
 
+    /// How many values there are.
+    pub(crate) fn count(&self) -> usize {
+        self.len() - self.gaps
+    }
+
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Place, &T)> {
         self.from(Place(0))
     }

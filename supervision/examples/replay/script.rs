@@ -166,6 +166,7 @@ fn sup_flags(keys: &HashMap<&str, &str>) -> Result<SupFlags, Fault> {
             "all_significant" => AutoShutdown::AllSignificant,
             other => return Err(format!("auto_shutdown={other}")),
         },
+        max_children: None,
     })
 }
 

@@ -81,6 +81,7 @@ pub fn reply(reply: &Reply) -> String {
         Reply::Refused(SpecError::BadCombination { .. }) => "error bad_combination".into(),
         Reply::Refused(other) => format!("error {other}"),
         Reply::SimpleOneForOne => "error simple_one_for_one".into(),
+        Reply::MaxChildren(_) => "error max_children".into(),
     }
 }
 

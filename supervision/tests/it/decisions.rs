@@ -346,3 +346,38 @@ fn dynamic_children_are_of_one_spec_and_stop_all_at_once() {
     assert_eq!(sup.on(Event::Restart("w".into())), ["reply SimpleOneForOne"]);
     assert_eq!(sup.on(Event::End(Exit::Shutdown)), ["stop w w", "end shutdown"]);
 }
+
+#[test]
+fn max_children_counts_those_that_are_being_restarted() {
+    let limit = |max_children| SupFlags { max_children, ..flags(Strategy::SimpleOneForOne, 5) };
+    let rows = [(None, "reply running"), (Some(3), "reply running"), (Some(2), "reply MaxChildren(2)")];
+    for (row, (max_children, want)) in rows.into_iter().enumerate() {
+        let mut sup = Sup::new(limit(max_children), &[("w", worker(Permanent))]);
+        assert_eq!(sup.on(Event::Begin), ["ready"]);
+        for _ in 0..2 {
+            assert_eq!(sup.on(Event::StartDynamic(None)), ["start w", "reply running"], "row {row}");
+        }
+        let (first, _) = sup.core.children().next().expect("two were started");
+        sup.fate("w", failed());
+        assert_eq!(sup.on(Event::Exited { child: first, start: 1, exit: crash() }), ["start w", "again w"]);
+        assert_eq!(sup.on(Event::StartDynamic(None)).last().map(String::as_str), Some(want), "row {row}");
+        assert_eq!(sup.on(Event::TerminateDynamic(first, None)), ["forget", "reply Done"], "row {row}");
+        assert_eq!(sup.on(Event::StartDynamic(None)), ["start w", "reply running"], "row {row}");
+    }
+}
+
+#[test]
+fn a_dynamic_child_may_have_a_spec_of_its_own() {
+    let mut sup = Sup::new(flags(Strategy::SimpleOneForOne, 5), &[("w", worker(Permanent))]);
+    assert_eq!(sup.on(Event::Begin), ["ready"]);
+    let own = |restart| Event::StartDynamic(Some(spec("own", worker(restart))));
+    assert_eq!(sup.on(own(Temporary)), ["start own", "reply running"]);
+    assert_eq!(sup.on(own(Permanent)), ["start own", "reply running"]);
+    let places: Vec<Place> = sup.core.children().map(|(place, _)| place).collect();
+    assert_eq!(sup.on(Event::Exited { child: places[0], start: 1, exit: crash() }), ["forget"]);
+    assert_eq!(sup.on(Event::Exited { child: places[1], start: 1, exit: crash() }), ["start own"]);
+    let bad = Event::StartDynamic(Some(spec("own", significant(Permanent))));
+    assert!(sup.on(bad)[0].starts_with("reply Refused(BadCombination"), "as in any supervisor");
+    let mut other = Sup::of_three(Strategy::OneForOne, 5);
+    assert_eq!(other.on(own(Permanent)), ["reply NotFound"]);
+}

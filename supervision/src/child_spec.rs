@@ -12,6 +12,7 @@ use std::time::Duration;
 use proscenium_runtime::{Actor, Exit, IntoName, Mailbox};
 
 use crate::children::Spec;
+use crate::layer::held;
 use crate::policy::{Allowance, Backoff, Policy, Quarantine};
 use crate::supervised::{ActorChild, Placing, Refers, Start, Supervised, SupervisorChild};
 use crate::supervisor::Supervisor;
@@ -352,9 +353,9 @@ impl<S: Start + Refers> ChildSpec<S> {
         P: Future<Output = Result<(), Exit>> + Send + 'static,
     {
         let probe = move |reference: Box<dyn Any + Send>| -> Probing {
-            match reference.downcast::<S::Ref>() {
-                Ok(reference) => Box::pin(probe(*reference)),
-                Err(_) => Box::pin(std::future::ready(Err(Exit::NoProc))), // It gives no ref: nothing runs.
+            match held::<S::Ref>(reference) {
+                Some(reference) => Box::pin(probe(reference)),
+                None => Box::pin(std::future::ready(Err(Exit::NoProc))), // It gives no ref: nothing runs.
             }
         };
         self.beyond.get_or_insert_default().ready = Some(Arc::new(probe));
@@ -363,6 +364,18 @@ impl<S: Start + Refers> ChildSpec<S> {
 }
 
 impl<S: Start> ChildSpec<S> {
+    /// The same child, started in another way.
+    pub(crate) fn map<T: Start>(self, start: impl FnOnce(S) -> T) -> ChildSpec<T> {
+        let ChildSpec { id, flags, beyond, start: before } = self;
+        ChildSpec { id, flags, beyond, start: start(before) }
+    }
+
+    /// The same child under another name.
+    pub(crate) fn renamed(mut self, id: impl Into<ChildId>) -> Self {
+        self.id = id.into();
+        self
+    }
+
     /// Whatever its start is.
     pub(crate) fn any(self) -> AnyChild {
         AnyChild(Arc::new(self))

@@ -11,10 +11,12 @@
 
 mod child_spec;
 mod children;
+mod dynamic;
 mod ends;
 mod intensity;
 #[cfg(feature = "process")]
 mod os_process;
+mod layer;
 mod policy;
 mod report;
 pub mod restart_core;
@@ -30,6 +32,8 @@ pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdow
 pub use children::{Counts, Place, State};
 #[cfg(feature = "process")]
 pub use os_process::{Ending, Line, LinesTo, OsProcess, OsProcessError, OsProcessRef, Stdin, StdinError, Stream};
+pub use dynamic::{DynamicChild, DynamicSupervisor, DynamicSupervisorRef};
+pub use layer::LayerChild;
 pub use policy::{Backoff, Policy, Quarantine};
 pub use report::{Happened, SupervisorReport};
 pub use shell::{ChildInfo, Shell};

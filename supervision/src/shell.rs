@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, Probe, Shutdown};
 use crate::children::{Counts, Place, State};
 use crate::ends::{Ends, Process};
+use crate::layer::held;
 use crate::report::{Happened, Reporter};
 use crate::restart_core::{Action, Child, Event, Outcome, Reply as Answer, Report, RestartCore, Spec};
 use crate::sup_flags::SupFlags;
@@ -354,9 +355,9 @@ impl Shell {
         let twigs = self.list().into_iter().map(|info| {
             let process = self.processes.get(info.place);
             let status = process.and_then(|process| Some(process.actor()?.status()));
-            let below = process.and_then(|process| process.reference()?.downcast::<SupervisorRef>().ok());
+            let below = process.and_then(|process| held::<SupervisorRef>(process.reference()?));
             let note = process.and_then(|process| process.note());
-            (Twig { info, status, note, below: None }, below.map(|below| *below))
+            (Twig { info, status, note, below: None }, below)
         });
         let children = twigs.collect();
         Cut { path, flags: *self.core.flags(), restarts: self.core.restarts(home.node.now()), children }

@@ -8,6 +8,7 @@ use proscenium_runtime::{Actor, CallError, Context, Exit, IntoName, Name, Node, 
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
 use crate::children::{Counts, Place};
+use crate::layer::held;
 use crate::policy::whole_seconds;
 use crate::restart_core::{Reply as Answer, RestartCore};
 use crate::shell::{Change, ChildInfo, Msg, Shell};
@@ -38,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 #[must_use = "a supervisor runs when it is started"]
 pub struct Supervisor {
     name: Option<Name>,
-    flags: SupFlags,
+    pub(crate) flags: SupFlags,
     children: Vec<AnyChild>,
 }
 
@@ -257,7 +258,7 @@ impl std::ops::Deref for SupervisorRef {
 }
 
 impl SupervisorRef {
-    async fn ask(&self, change: Change) -> Result<Answer, SupervisorError> {
+    pub(crate) async fn ask(&self, change: Change) -> Result<Answer, SupervisorError> {
         Ok(self.0.call(|reply| Msg::Change(change, reply)).within(PATIENCE).await?)
     }
 
@@ -354,6 +355,12 @@ impl SupervisorRef {
         Ok(self.0.call(Msg::Count).within(PATIENCE).await?)
     }
 
+    /// The children in start order, each with its ref, if it has one of this type and a place to run in.
+    pub(crate) async fn children<R: 'static>(&self) -> Result<Vec<(ChildInfo, Option<R>)>, SupervisorError> {
+        let children = self.0.call(Msg::Refs).within(PATIENCE).await?;
+        Ok(children.into_iter().map(|(info, found)| (info, found.and_then(held))).collect())
+    }
+
     /// The last exits of a child, and its starts that failed, oldest first: 20 at most.
     ///
     /// # Errors
@@ -387,22 +394,22 @@ impl SupervisorRef {
     /// # Errors
     /// There is no such child, it is of another type, or it is down.
     pub async fn child<A: Actor>(&self, id: impl Into<ChildId>) -> Result<A::Ref, SupervisorError> {
-        self.reference(id).await
+        self.reference::<A::Ref>(id).await
     }
 
-    /// What others hold of a child of any kind, as its [`Supervised::reference`](crate::Supervised::reference) gives it.
+    /// What a child is held by: of an actor its ref, of a [`DynamicSupervisor`](crate::DynamicSupervisor) its
+    /// [`DynamicSupervisorRef`](crate::DynamicSupervisorRef), and so on.
     ///
     /// # Errors
-    /// There is no such child, its handle is of another type, or it is down.
+    /// There is no such child, it is held by something of another type, or it is down.
     pub async fn reference<R: 'static>(&self, id: impl Into<ChildId>) -> Result<R, SupervisorError> {
         let id = id.into();
         let found = self.0.call(|reply| Msg::Child(id, reply)).within(PATIENCE).await?;
-        let found = found.and_then(|found| found.downcast::<R>().ok());
-        found.map(|found| *found).ok_or(SupervisorError::NotFound)
+        found.and_then(held).ok_or(SupervisorError::NotFound)
     }
 }
 
-fn started(answer: Answer) -> Result<Started, SupervisorError> {
+pub(crate) fn started(answer: Answer) -> Result<Started, SupervisorError> {
     match answer {
         Answer::Running(place) => Ok(Started::Running(place)),
         Answer::Ignored | Answer::Done => Ok(Started::Ignored),

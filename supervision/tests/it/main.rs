@@ -4,6 +4,7 @@ mod beyond;
 mod beyond_actors;
 mod children;
 mod decisions;
+mod dynamic;
 mod hot_change;
 mod mutants;
 mod oracle;

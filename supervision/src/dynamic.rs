@@ -198,7 +198,7 @@ impl<A: Actor, Arg: 'static> DynamicSupervisor<A, Arg> {
     /// # node.stop().await }
     /// ```
     pub fn child_spec(self, id: impl Into<ChildId>) -> ChildSpec<LayerChild<DynamicSupervisorRef<A, Arg>>> {
-        LayerChild::spec(id, move || self.layer())
+        LayerChild::spec(id, move || Ok(self.layer()))
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, RwLock};
-
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use proscenium_runtime::{Actor, Context, Exit, Node, UntypedRef};
 
 use crate::child_spec::{ChildFlags, ChildId, ChildSpec};
+use crate::sup_flags::SpecError;
 use crate::supervised::{Notice, Placing, Refers, Start, Starting, Supervised, SupervisorChild};
 use crate::supervisor::{StartError, Supervisor, SupervisorRef};
 
@@ -35,13 +34,13 @@ impl<R: Send + 'static> Layer<R> {
 /// A layer as a child of another supervisor.
 pub struct LayerChild<R> {
     /// A new one for each place, so that two children of one spec have nothing in common.
-    layer: Arc<dyn Fn() -> Layer<R> + Send + Sync>,
+    layer: Arc<dyn Fn() -> Result<Layer<R>, SpecError> + Send + Sync>,
 }
 
 impl<R> LayerChild<R> {
     pub(crate) fn spec(
         id: impl Into<ChildId>,
-        layer: impl Fn() -> Layer<R> + Send + Sync + 'static,
+        layer: impl Fn() -> Result<Layer<R>, SpecError> + Send + Sync + 'static,
     ) -> ChildSpec<LayerChild<R>>
     where
         R: Clone + Send + Sync + 'static,
@@ -64,7 +63,7 @@ impl<R> fmt::Debug for LayerChild<R> {
 
 impl<R: Clone + Send + Sync + 'static> Start for LayerChild<R> {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
-        let Layer { supervisor, hold } = (self.layer)();
+        let Layer { supervisor, hold } = (self.layer)()?;
         let below = SupervisorChild::new(move || supervisor.clone()).place(placing)?;
         Ok(Box::new(LayerPlace { below, hold }))
     }

@@ -17,6 +17,8 @@ mod intensity;
 #[cfg(feature = "process")]
 mod os_process;
 mod layer;
+mod partition;
+mod partition_key;
 mod policy;
 mod report;
 pub mod restart_core;
@@ -34,6 +36,8 @@ pub use children::{Counts, Place, State};
 pub use os_process::{Ending, Line, LinesTo, OsProcess, OsProcessError, OsProcessRef, Stdin, StdinError, Stream};
 pub use dynamic::{DynamicChild, DynamicSupervisor, DynamicSupervisorRef};
 pub use layer::LayerChild;
+pub use partition::{PartitionSupervisor, PartitionSupervisorRef};
+pub use partition_key::partition_of;
 pub use policy::{Backoff, Policy, Quarantine};
 pub use report::{Happened, SupervisorReport};
 pub use shell::{ChildInfo, Shell};

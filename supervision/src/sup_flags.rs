@@ -96,6 +96,8 @@ pub enum SpecError {
     OtherKind,
     /// A `simple_one_for_one` supervisor has one spec, for all of its children.
     NotOneSpec(usize),
+    /// A partition supervisor without a partition: there is no place for any key.
+    NoPartitions,
 }
 
 /// What a significant child does not go with.
@@ -139,6 +141,9 @@ impl fmt::Display for SpecError {
             SpecError::ZeroPeriod => f.write_str("the period is zero; restarts are counted in a second at least"),
             SpecError::OtherKind => f.write_str(
                 "a running supervisor cannot become simple_one_for_one, or cease to be; stop it, and start another",
+            ),
+            SpecError::NoPartitions => f.write_str(
+                "a partition supervisor has no partition for any key; give it one, or leave the number to it",
             ),
             SpecError::NotOneSpec(specs) => {
                 write!(f, "a simple_one_for_one supervisor has one child spec, and this one has {specs}")

@@ -10,6 +10,7 @@ mod mutants;
 mod oracle;
 #[cfg(all(feature = "process", target_os = "linux"))]
 mod os_process;
+mod partition;
 mod reports;
 mod supervisor;
 

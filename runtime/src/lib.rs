@@ -168,7 +168,7 @@ pub use {
     signal::{Down, Exited, MonitorId},
     spawn::{Spawn, SpawnError, Starting},
     sys::{Life, Status, Sys, SysError},
-    task::Task,
+    task::{Awaited, Task, Work},
     tell::{Tell, TellError},
     timers_core::TimerId,
     topics::{Heard, Lag, Listener, Published, Topic},

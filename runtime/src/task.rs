@@ -27,15 +27,38 @@ use crate::spawn::SpawnError;
 /// # node.stop().await?; Ok(()) }
 /// ```
 pub struct Task<T> {
-    result: oneshot::Receiver<T>,
+    result: Awaited<T>,
     actor: UntypedRef,
-    /// Asked when the result will not come.
-    ended: Option<Pin<Box<dyn Future<Output = Exit> + Send>>>,
 }
 
-struct Work<F: Future> {
+/// The work of a task as an actor, for somebody else to start, a supervisor say: see [`Task::work`].
+///
+/// It ends with [`Exit::Normal`] when the work is done. The default one has nothing to do.
+pub struct Work<F: Future> {
     future: Option<F>,
-    result: Option<oneshot::Sender<F::Output>>,
+    result: Option<oneshot::Sender<Result<F::Output, Exit>>>,
+    link: Option<UntypedRef>,
+}
+
+impl<F: Future> Work<F> {
+    /// Linked with another actor from before it begins: the end of either in disorder ends the other.
+    #[must_use]
+    pub fn linked(mut self, with: &impl AnyRef) -> Self {
+        self.link = Some(with.to_untyped());
+        self
+    }
+}
+
+impl<F: Future> Default for Work<F> {
+    fn default() -> Self {
+        Work { future: None, result: None, link: None }
+    }
+}
+
+impl<F: Future> fmt::Debug for Work<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.future.is_some() { "Work(to be done)" } else { "Work(begun)" })
+    }
 }
 
 impl<F> Actor for Work<F>
@@ -47,16 +70,54 @@ where
     type Ref = Ref<Self>;
 
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
+        if let Some(other) = self.link.take() {
+            cx.link(&other);
+        }
         cx.continue_with(());
         Ok(())
     }
 
     async fn handle(&mut self, cx: &mut Context<Self>, (): ()) -> Result<(), Exit> {
-        if let Some((future, result)) = self.future.take().zip(self.result.take()) {
-            let _ = result.send(future.await); // Who dropped the task does not want it.
+        if let Some(future) = self.future.take() {
+            let value = future.await;
+            if let Some(result) = self.result.take() {
+                let _ = result.send(Ok(value)); // Who dropped the task does not want it.
+            }
         }
         cx.stop(Exit::Normal);
         Ok(())
+    }
+
+    async fn terminate(&mut self, _: &mut Context<Self>, exit: &Exit) {
+        if let Some(result) = self.result.take() {
+            let _ = result.send(Err(exit.clone()));
+        }
+    }
+}
+
+/// What will come of [`Work`]; its [`Task`] to be.
+pub struct Awaited<T>(oneshot::Receiver<Result<T, Exit>>);
+
+impl<T> Awaited<T> {
+    /// The task, when its work has been started as this actor.
+    #[must_use]
+    pub fn of(self, actor: &impl AnyRef) -> Task<T> {
+        Task { result: self, actor: actor.to_untyped() }
+    }
+}
+
+impl<T> Future for Awaited<T> {
+    type Output = Result<T, Exit>;
+
+    /// Work that is gone without a word was killed: any other end goes through its stop hook.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|told| told.unwrap_or(Err(Exit::Killed)))
+    }
+}
+
+impl<T> fmt::Debug for Awaited<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Awaited")
     }
 }
 
@@ -66,9 +127,8 @@ impl<T: Send + 'static> Task<T> {
     /// # Errors
     /// The node is stopping.
     pub async fn spawn(node: &Node, future: impl Future<Output = T> + Send + 'static) -> Result<Task<T>, SpawnError> {
-        let (sender, result) = oneshot::channel();
-        let work = node.spawn_light(Work { future: Some(future), result: Some(sender) }).await?;
-        Ok(Task { result, actor: work.untyped(), ended: None })
+        let (work, result) = Task::work(future);
+        Ok(result.of(&node.spawn_light(work).await?))
     }
 
     /// Starts the work linked with the actor: the end of either in disorder ends the other.
@@ -82,9 +142,25 @@ impl<T: Send + 'static> Task<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
+        let (work, result) = Task::work(future);
+        let work = cx.spawn_link(work).light();
+        async move { Ok(result.of(&work.await?)) }
+    }
+
+    /// The work as an actor that somebody else starts, and what becomes the task when it has been started.
+    ///
+    /// ```
+    /// # use proscenium_runtime::{Node, Task};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::start("doc").await?;
+    /// let (work, awaited) = Task::work(async { 6 * 7 });
+    /// let actor = node.spawn(work).named("multiplier").await?;
+    /// assert_eq!(awaited.of(&actor).await, Ok(42));
+    /// # node.stop().await?; Ok(()) }
+    /// ```
+    pub fn work<F: Future<Output = T>>(future: F) -> (Work<F>, Awaited<T>) {
         let (sender, result) = oneshot::channel();
-        let work = cx.spawn_link(Work { future: Some(future), result: Some(sender) }).light();
-        async move { Ok(Task { result, actor: work.await?.untyped(), ended: None }) }
+        (Work { future: Some(future), result: Some(sender), link: None }, Awaited(result))
     }
 
     /// Ends the work at its next await.
@@ -97,21 +173,7 @@ impl<T> Future for Task<T> {
     type Output = Result<T, Exit>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if this.ended.is_none() {
-            match Pin::new(&mut this.result).poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(value)) => return Poll::Ready(Ok(value)),
-                Poll::Ready(Err(_)) => {
-                    let actor = this.actor.clone();
-                    this.ended = Some(Box::pin(async move { actor.gone().await }));
-                }
-            }
-        }
-        match &mut this.ended {
-            Some(ended) => ended.as_mut().poll(cx).map(Err),
-            None => Poll::Pending,
-        }
+        Pin::new(&mut self.result).poll(cx)
     }
 }
 

@@ -15,10 +15,10 @@ use proscenium_runtime::{Actor, Context, Exit, Node};
 
 use crate::child_spec::{AnyChild, ChildId, ChildSpec};
 use crate::children::{Counts, Place};
-use crate::layer::{Layer, LayerChild, Noting, Slot};
-use crate::shell::{Change, ChildInfo};
+use crate::layer::{Layer, LayerChild, Noting, Slot, start_noted};
+use crate::shell::ChildInfo;
 use crate::supervised::{ActorChild, Placing, Start, Supervised};
-use crate::supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef, started};
+use crate::supervisor::{StartError, Supervisor, SupervisorError, SupervisorRef};
 
 /// A child that is about to be started, and where its ref will be.
 type Make<A, Arg> = dyn Fn(Arg) -> (AnyChild, Arc<Slot<<A as Actor>::Ref>>) + Send + Sync;
@@ -232,8 +232,7 @@ impl<A: Actor, Arg> DynamicSupervisorRef<A, Arg> {
     /// There are `max_children`, or the start failed, or said [`Exit::Ignore`]: nothing of the child is left.
     pub async fn start_child(&self, arg: Arg) -> Result<DynamicChild<A>, SupervisorError> {
         let (child, slot) = (self.make)(arg);
-        let place = started_at(self.supervisor.ask(Change::StartDynamicAs(child)).await.and_then(started)?)?;
-        let actor = slot.get().ok_or(SupervisorError::NotFound)?;
+        let (actor, place) = start_noted(&self.supervisor, child, &slot).await?;
         Ok(DynamicChild { actor, place })
     }
 
@@ -267,14 +266,6 @@ impl<A: Actor, Arg> DynamicSupervisorRef<A, Arg> {
     #[must_use]
     pub fn supervisor(&self) -> &SupervisorRef {
         &self.supervisor
-    }
-}
-
-/// The place of a child that was just started. One that is not wanted has none.
-pub(crate) fn started_at(started: Started) -> Result<Place, SupervisorError> {
-    match started {
-        Started::Running(place) => Ok(place),
-        Started::Ignored => Err(SupervisorError::Start(Exit::Ignore)),
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use proscenium_runtime::{Actor, Context, Exit, Node, UntypedRef};
 
-use crate::child_spec::{ChildFlags, ChildId, ChildSpec};
+use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
+use crate::children::Place;
+use crate::shell::Change;
 use crate::sup_flags::SpecError;
 use crate::supervised::{Notice, Placing, Refers, Start, Starting, Supervised, SupervisorChild};
-use crate::supervisor::{StartError, Supervisor, SupervisorRef};
+use crate::supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef, started};
 
 /// A supervisor to be, and how its ref becomes one that knows more.
 pub(crate) struct Layer<R> {
@@ -173,5 +175,27 @@ impl<S: Start + Refers<Ref: Clone + Sync>> Start for Noting<S> {
             self.slot.set(held);
         }
         is_renewed
+    }
+}
+
+/// Starts a child with a spec of its own under a supervisor of dynamic children: what it is held by, and its place.
+pub(crate) async fn start_held<S: Start + Refers<Ref: Clone + Sync>>(
+    supervisor: &SupervisorRef,
+    child: ChildSpec<S>,
+) -> Result<(S::Ref, Place), SupervisorError> {
+    let slot = Arc::new(Slot::new());
+    let child = child.map(|start| Noting { start, slot: slot.clone() });
+    start_noted(supervisor, child.any(), &slot).await
+}
+
+/// The same of a child that notes its ref here. One that is not wanted has no place.
+pub(crate) async fn start_noted<R: Clone>(
+    supervisor: &SupervisorRef,
+    child: AnyChild,
+    slot: &Slot<R>,
+) -> Result<(R, Place), SupervisorError> {
+    match started(supervisor.ask(Change::StartDynamicAs(child)).await?)? {
+        Started::Running(place) => Ok((slot.get().ok_or(SupervisorError::NotFound)?, place)),
+        Started::Ignored => Err(SupervisorError::Start(Exit::Ignore)),
     }
 }

@@ -9,6 +9,7 @@
 //! With the feature `process` there is `OsProcess`: children that are operating-system processes.
 #![forbid(unsafe_code)]
 
+mod async_stream;
 mod child_spec;
 mod children;
 mod dynamic;
@@ -27,9 +28,11 @@ mod sup_flags;
 mod supervised;
 mod supervisor;
 mod table;
+mod tasks;
 mod tree;
 mod trouble;
 
+pub use async_stream::{AsyncStream, OnTimeout, Order, StreamOptions, TaskError};
 pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdown};
 pub use children::{Counts, Place, State};
 #[cfg(feature = "process")]
@@ -44,5 +47,6 @@ pub use shell::{ChildInfo, Shell};
 pub use sup_flags::{AutoShutdown, Conflict, PolicyConflict, SpecError, Strategy, SupFlags};
 pub use supervised::{ActorChild, Notice, Placing, Refers, Start, Starting, Supervised, SupervisorChild};
 pub use supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef};
+pub use tasks::{TaskChild, TaskSupervisor, TaskSupervisorRef};
 pub use tree::{Answer, Branch, NodeTree, Tree, Twig};
 pub use trouble::PastExit;

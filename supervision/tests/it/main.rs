@@ -13,6 +13,7 @@ mod os_process;
 mod partition;
 mod reports;
 mod supervisor;
+mod tasks;
 
 #[path = "../../examples/replay/actors.rs"]
 mod actors;

@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
-use crate::actor_ref::Ref;
+use crate::actor_ref::{Ref, UntypedRef};
 use crate::call::CallError;
 use crate::names::Name;
 use crate::reply::Reply;
@@ -56,18 +56,35 @@ impl<A: Actor> Inner<A> {
     }
 }
 
-trait Leave: Send + Sync {
+/// Who wants to know when an actor is gone for good, to take it off a list: groups do, and registries of others.
+pub trait Roster: Send + Sync {
+    /// The actor is gone. Called once, from wherever it ended: take it off, and wait for nothing.
     fn leave(&self, actor: ActorId);
 }
 
-impl<A: Actor> Leave for Inner<A> {
+impl UntypedRef {
+    /// Has `roster` told when the actor is gone for good; twice is once. A restart is no end.
+    ///
+    /// `false`: it is gone already, and the roster will not be told. Put it on the list first, then enrol it, and take it
+    /// off where this says `false`: so none stays on it that is gone.
+    pub fn enrol(&self, roster: &Arc<dyn Roster>) -> bool {
+        self.cell.face().cold(|cold| {
+            if !cold.groups.iter().any(|other| Arc::ptr_eq(&other.0, roster)) {
+                cold.groups.push(Membership(roster.clone())); // It stays when the actor leaves: joining again finds it.
+            }
+            cold.gone.is_none()
+        })
+    }
+}
+
+impl<A: Actor> Roster for Inner<A> {
     fn leave(&self, actor: ActorId) {
         Inner::leave(self, actor);
     }
 }
 
 /// Kept by a member, so that its final end takes it out.
-pub(crate) struct Membership(Arc<dyn Leave>);
+pub(crate) struct Membership(Arc<dyn Roster>);
 
 impl Membership {
     pub(crate) fn leave(self, actor: ActorId) {
@@ -138,17 +155,12 @@ impl<A: Actor> Group<A> {
             return false;
         }
         let _ = self.inner.events.send(GroupEvent::Joined(actor.id()));
-        let gone = actor.cell.face.cold(|cold| {
-            let mine: Arc<dyn Leave> = self.inner.clone();
-            if !cold.groups.iter().any(|other| Arc::ptr_eq(&other.0, &mine)) {
-                cold.groups.push(Membership(mine)); // It stays when the actor leaves: joining again finds it.
-            }
-            cold.gone.is_some()
-        });
-        if gone {
+        let mine: Arc<dyn Roster> = self.inner.clone();
+        let lives = actor.untyped().enrol(&mine);
+        if !lives {
             self.inner.leave(actor.id()); // It ended meanwhile, and did not see this group.
         }
-        !gone
+        lives
     }
 
     /// Takes a member out. `false`: it was none.

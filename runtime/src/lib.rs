@@ -154,7 +154,7 @@ pub use {
     error::{Error, Result, StartError},
     exit::{Exit, Panicked},
     func::{FnActor, actor_fn},
-    groups::{Group, GroupEvent, GroupEvents},
+    groups::{Group, GroupEvent, GroupEvents, Roster},
     names::{IntoName, Name, NameError},
     node::{Node, NodeStop, NodeStopError, ShutdownSignal, Statistics},
     now::Now,

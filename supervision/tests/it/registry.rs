@@ -1,8 +1,10 @@
 //! Goal: a key finds who is registered under it, while they live and the registry does. Method: real actors, a paused clock;
 //! at the end many of them at once.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
+
 use proscenium_runtime::{Actor, AnyRef, Context, Exit, Node, Ref, Reply};
-use proscenium_supervision::{ChildSpec, Registry, RegistryError, Supervisor, SupervisorRef};
+use proscenium_supervision::{ChildSpec, Registry, RegistryError, Shutdown, Supervisor, SupervisorRef};
 
 use crate::children::{node, settled, until};
 
@@ -17,6 +19,8 @@ struct Member {
 enum Do {
     Register(&'static str, u32, Reply<Result<(), RegistryError>>),
     Unregister(&'static str, Reply<bool>),
+    /// Says that it is here, does not yield until it may go on, then registers and says how that went.
+    Late(Sender<Result<(), RegistryError>>, Receiver<()>),
     Exit(Exit),
 }
 
@@ -35,6 +39,11 @@ impl Actor for Member {
         match msg {
             Do::Register(key, value, reply) => reply.send(self.keys.register(cx, key.to_owned(), value)),
             Do::Unregister(key, reply) => reply.send(self.keys.unregister(cx, key)),
+            Do::Late(says, may_go_on) => {
+                says.send(Ok(())).expect("the test listens");
+                may_go_on.recv().expect("the test says so");
+                says.send(self.keys.register(cx, "late".to_owned(), 0)).expect("the test listens");
+            }
             Do::Exit(exit) => return Err(exit),
         }
         Ok(())
@@ -158,6 +167,28 @@ async fn a_killed_keeper_takes_the_entries_along() {
     keeper.gone().await;
     assert_eq!(keys.count(), 0);
     assert!(matches!(register(&member, "key", 1).await, Err(RegistryError::NotRunning)));
+}
+
+/// The worker thread is taken by the handler until the actor has been given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_gone_is_not_registered() {
+    let node = node().await;
+    let keys = Keys::unique();
+    keys.start(&node).await.expect("it starts");
+    let of_member = keys.clone();
+    let spec = ChildSpec::new("member", move || Member { keys: of_member.clone(), own: None });
+    let tree = Supervisor::one_for_one().child(spec.shutdown(Shutdown::BrutalKill)).start(&node).await;
+    let tree = tree.expect("it starts");
+    let member = tree.child::<Member>("member").await.expect("it runs");
+    let ((says, said), (go_on, may_go_on)) = (channel(), channel());
+    member.tell(Do::Late(says, may_go_on)).await.expect("it takes it");
+    said.recv().expect("it is there").expect("it has done nothing yet");
+    tree.terminate_child("member").await.expect("it is given up");
+    member.gone().await;
+    go_on.send(()).expect("it waits");
+    let late = said.recv().expect("it says");
+    assert!(matches!(late, Err(RegistryError::Gone)), "{late:?}");
+    assert_eq!(keys.count(), 0);
 }
 
 /// Registers under a key that many want, and ends at once.

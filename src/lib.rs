@@ -40,6 +40,9 @@ mod book;
 pub use proscenium_process as process;
 pub use proscenium_runtime::*;
 pub use proscenium_supervision as supervision;
-pub use proscenium_supervision::{ChildSpec, Supervisor, SupervisorRef};
+pub use proscenium_supervision::{
+    ChildSpec, DynamicSupervisor, DynamicSupervisorRef, PartitionSupervisor, PartitionSupervisorRef, Registry,
+    StreamOptions, Supervisor, SupervisorRef, TaskSupervisor, TaskSupervisorRef,
+};
 
 pub mod prelude;

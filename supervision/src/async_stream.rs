@@ -93,6 +93,12 @@ impl fmt::Display for TaskError {
 
 impl std::error::Error for TaskError {}
 
+impl From<TaskError> for proscenium_runtime::Error {
+    fn from(error: TaskError) -> Self {
+        proscenium_runtime::Error::Above(Box::new(error))
+    }
+}
+
 impl From<SupervisorError> for TaskError {
     fn from(error: SupervisorError) -> Self {
         TaskError::NotStarted(error)

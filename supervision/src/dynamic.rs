@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use proscenium_runtime::{Actor, Context, Exit, Node};
+use proscenium_runtime::{Actor, Context, Exit, IntoName, Node};
 
 use crate::child_spec::{AnyChild, ChildId, ChildSpec};
 use crate::children::{Counts, Place};
@@ -145,6 +145,12 @@ impl<A: Actor, Arg: 'static> DynamicSupervisor<A, Arg> {
     /// So many children at once, those that are being restarted included. Default: as many as are started.
     pub fn max_children(mut self, limit: usize) -> Self {
         self.supervisor.flags.max_children = Some(limit);
+        self
+    }
+
+    /// A name on the node: see [`Supervisor::named`]. Default: none.
+    pub fn named(mut self, name: impl IntoName) -> Self {
+        self.supervisor = self.supervisor.named(name);
         self
     }
 

@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proscenium_runtime::{Actor, Context, Node};
+use proscenium_runtime::{Actor, Context, IntoName, Node};
 
 use crate::child_spec::{ChildId, ChildSpec};
 use crate::children::Counts;
@@ -104,6 +104,12 @@ impl<R: Clone + Send + Sync + 'static> PartitionSupervisor<R> {
     /// None at all is an error of [`start`](PartitionSupervisor::start).
     pub fn partitions(mut self, partitions: usize) -> Self {
         self.partitions = Some(partitions);
+        self
+    }
+
+    /// A name on the node: see [`Supervisor::named`]. Default: none.
+    pub fn named(mut self, name: impl IntoName) -> Self {
+        self.supervisor = self.supervisor.named(name);
         self
     }
 

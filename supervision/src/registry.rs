@@ -117,6 +117,12 @@ impl fmt::Display for RegistryError {
 
 impl std::error::Error for RegistryError {}
 
+impl From<RegistryError> for proscenium_runtime::Error {
+    fn from(error: RegistryError) -> Self {
+        proscenium_runtime::Error::Above(Box::new(error))
+    }
+}
+
 impl<K, V> Registry<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -274,13 +280,15 @@ struct Entry<V> {
 
 type ByKey<K, V> = HashMap<K, Vec<Entry<V>>>;
 
+type ByActor<K> = HashMap<ActorId, Vec<K>>;
+
 /// Who changes both halves locks the actor's first. Entries are dropped without a lock: values are the user's code.
 struct Table<K, V> {
     keys: Keys,
     /// Written by the keeper, read under an actor's lock: see `close`.
     runs: AtomicBool,
     by_key: Box<[RwLock<ByKey<K, V>>]>,
-    by_actor: Box<[Mutex<HashMap<ActorId, Vec<K>>>]>,
+    by_actor: Box<[Mutex<ByActor<K>>]>,
 }
 
 impl<K: Hash + Eq + Clone, V> Table<K, V> {
@@ -296,7 +304,7 @@ impl<K: Hash + Eq + Clone, V> Table<K, V> {
         self.by_key[self.partition(key)].write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn actors(&self, actor: ActorId) -> MutexGuard<'_, HashMap<ActorId, Vec<K>>> {
+    fn actors(&self, actor: ActorId) -> MutexGuard<'_, ByActor<K>> {
         self.by_actor[self.partition(&actor)].lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -35,12 +35,15 @@ pub enum Msg {
     Change(Change, Reply<Answer>),
     List(Reply<Vec<ChildInfo>>),
     Exits(ChildId, Reply<Option<Vec<PastExit>>>),
-    Refs(Reply<Vec<(ChildInfo, Option<Box<dyn Any + Send>>)>>),
+    Refs(Reply<Vec<Held>>),
     Count(Reply<Counts>),
     Tree(Reply<Cut>),
     Flags(ChildId, Reply<Option<ChildFlags>>),
     Child(ChildId, Reply<Option<Box<dyn Any + Send>>>),
 }
+
+/// A child, and what it is held by.
+type Held = (ChildInfo, Option<Box<dyn Any + Send>>);
 
 /// A request that changes something.
 pub enum Change {
@@ -370,7 +373,7 @@ impl Shell {
         }
     }
 
-    fn with_reference(&self, info: ChildInfo) -> (ChildInfo, Option<Box<dyn Any + Send>>) {
+    fn with_reference(&self, info: ChildInfo) -> Held {
         let reference = self.processes.get(info.place).and_then(|process| process.reference());
         (info, reference)
     }

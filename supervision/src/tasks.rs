@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use proscenium_runtime::{Actor, AnyRef, Awaited, Context, Exit, Node, Ref, Task, UntypedRef, Work};
+use proscenium_runtime::{Actor, AnyRef, Awaited, Context, Exit, IntoName, Node, Ref, Task, UntypedRef, Work};
 
 use crate::async_stream::{AsyncStream, StreamOptions};
 use crate::child_spec::{ChildFlags, ChildId, ChildSpec, Restart, Shutdown};
@@ -79,6 +79,12 @@ impl TaskSupervisor {
     /// await, as one in Elixir does that does not trap exits. [`Shutdown::Within`]: it has so long to come to its own end.
     pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
         self.shutdown = shutdown;
+        self
+    }
+
+    /// A name on the node: see [`Supervisor::named`]. Default: none.
+    pub fn named(mut self, name: impl IntoName) -> Self {
+        self.supervisor = self.supervisor.named(name);
         self
     }
 

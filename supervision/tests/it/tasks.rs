@@ -10,7 +10,7 @@ use proscenium_supervision::{
     OnTimeout, Order, Restart, Shutdown, StreamOptions, Supervisor, SupervisorError, TaskError, TaskSupervisor,
     TaskSupervisorRef,
 };
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::children::{node, until, watched};
 
@@ -18,6 +18,11 @@ const SECOND: Duration = Duration::from_secs(1);
 
 async fn tasks(supervisor: TaskSupervisor) -> TaskSupervisorRef {
     supervisor.start(&node().await).await.expect("it starts")
+}
+
+/// Work that takes so long, on the paused clock.
+async fn takes(time: Duration) {
+    assert!(timeout(time, std::future::pending::<()>()).await.is_err());
 }
 
 async fn none_left(tasks: &TaskSupervisorRef) {
@@ -55,7 +60,7 @@ impl Drop for Running {
 #[tokio::test(start_paused = true)]
 async fn a_task_gives_its_value_or_its_reason_and_leaves_others_alone() {
     let tasks = tasks(TaskSupervisor::new()).await;
-    let slow = tasks.async_nolink(async { sleep(SECOND).await }).await.expect("it starts");
+    let slow = tasks.async_nolink(takes(SECOND)).await.expect("it starts");
     let crash: Task<()> = tasks.async_nolink(async { panic!("boom") }).await.expect("it starts");
     assert_eq!(tasks.async_nolink(async { 7 }).await.expect("it starts").await, Ok(7));
     assert!(matches!(crash.await, Err(Exit::Panic(panic)) if &*panic.message == "boom"));
@@ -132,7 +137,7 @@ async fn a_linked_task_ends_with_its_caller() {
     let tasks = tasks(TaskSupervisor::new()).await;
     let caller = tasks.supervisor().node().spawn(Caller(tasks.clone())).await.expect("it starts");
     let task = caller.call(Ask::Forever).await.expect("it is started");
-    let unlinked = tasks.async_nolink(sleep(SECOND)).await.expect("it starts");
+    let unlinked = tasks.async_nolink(takes(SECOND)).await.expect("it starts");
     caller.exit(Exit::custom("boom"));
     assert_eq!(task.await, Err(Exit::custom("boom")));
     assert_eq!(unlinked.await, Ok(()), "it has nothing to do with that");
@@ -148,7 +153,7 @@ async fn the_end_of_the_supervisor_ends_tasks_as_their_shutdown_says() {
     ];
     for (shutdown, want, took) in rows {
         let tasks = tasks(TaskSupervisor::new().shutdown(shutdown)).await;
-        let task = tasks.async_nolink(sleep(SECOND)).await.expect("it starts");
+        let task = tasks.async_nolink(takes(SECOND)).await.expect("it starts");
         let began = tokio::time::Instant::now();
         tasks.supervisor().stop().await.expect("it stops");
         assert_eq!((task.await, began.elapsed().as_millis()), (want, took), "{shutdown:?}");
@@ -189,7 +194,7 @@ async fn a_task_that_nobody_awaits_runs_once_and_can_be_terminated() {
     crash.await.expect("it starts").to_untyped().gone().await;
     let forever = tasks.start_child(async move {
         let _running = forever.enter();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     let forever = forever.await.expect("it starts");
     until(async || gauge.now() == 1).await;
@@ -212,7 +217,7 @@ async fn stream(options: StreamOptions, ms: &'static [u64]) -> (Vec<Result<usize
         let gauge = inner.clone();
         async move {
             let _running = gauge.enter();
-            sleep(Duration::from_millis(ms[n])).await;
+            takes(Duration::from_millis(ms[n])).await;
             assert!(n != 13, "thirteen");
             n
         }

@@ -259,6 +259,11 @@ where
         let registry = self.clone();
         ActorChild::new(move || registry.keeper()).light().place(placing)
     }
+
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+        let registry = self.clone();
+        ActorChild::new(move || registry.keeper()).light().renew(placing, place)
+    }
 }
 
 impl<K, V> Clone for Registry<K, V> {

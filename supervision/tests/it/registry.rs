@@ -4,7 +4,9 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use proscenium_runtime::{Actor, AnyRef, Context, Exit, Node, Ref, Reply};
-use proscenium_supervision::{ChildSpec, Registry, RegistryError, Shutdown, Supervisor, SupervisorRef};
+use proscenium_supervision::{
+    ChildSpec, Registry, RegistryError, RegistryKeeper, Restart, Shutdown, Supervisor, SupervisorRef,
+};
 
 use crate::children::{node, settled, until};
 
@@ -152,6 +154,24 @@ async fn a_restart_of_the_registry_empties_it_and_those_behind_it_register_again
     settled(&tree).await;
     tree.stop().await.expect("it stops");
     assert_eq!(keys.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_goes_on_where_its_supervisor_takes_other_specs() {
+    let node = node().await;
+    let keys = Keys::unique();
+    let tree = tree(&node, &keys).await;
+    let outside = member(&node, &keys).await;
+    register(&outside, "outside", 1).await.expect("it is free");
+    let keeper = tree.child::<RegistryKeeper<String, u32>>("keys").await.expect("it runs");
+    let other = Supervisor::rest_for_one().child(keys.child_spec("keys").restart(Restart::Transient));
+    tree.change(other).await.expect("they go together");
+    assert_eq!(values(&keys, "outside"), [1], "its process stays");
+    keeper.kill();
+    until(async || values(&keys, "own") == [2]).await; // The member behind it, restarted with it.
+    register(&outside, "outside", 2).await.expect("the next one keeps the same registry");
+    let again = tree.child::<RegistryKeeper<String, u32>>("keys").await.expect("it runs");
+    assert_eq!(again, keeper, "what others hold of it stays good");
 }
 
 /// A kill runs no stop hook.

@@ -27,6 +27,7 @@ mod supervision {}
 #[cfg(feature = "process")]
 #[doc = include_str!("../docs/processes.md")]
 mod processes {}
+
 #[doc = include_str!("../docs/dynamic-supervisors.md")]
 mod dynamic_supervisors {}
 

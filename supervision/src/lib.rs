@@ -15,9 +15,9 @@ mod children;
 mod dynamic;
 mod ends;
 mod intensity;
+mod layer;
 #[cfg(feature = "process")]
 mod os_process;
-mod layer;
 mod partition;
 mod partition_key;
 mod policy;
@@ -36,10 +36,10 @@ mod trouble;
 pub use async_stream::{AsyncStream, OnTimeout, Order, StreamOptions, TaskError};
 pub use child_spec::{ChildFlags, ChildId, ChildSpec, ChildType, Restart, Shutdown};
 pub use children::{Counts, Place, State};
-#[cfg(feature = "process")]
-pub use os_process::{Ending, Line, LinesTo, OsProcess, OsProcessError, OsProcessRef, Stdin, StdinError, Stream};
 pub use dynamic::{DynamicChild, DynamicSupervisor, DynamicSupervisorRef};
 pub use layer::LayerChild;
+#[cfg(feature = "process")]
+pub use os_process::{Ending, Line, LinesTo, OsProcess, OsProcessError, OsProcessRef, Stdin, StdinError, Stream};
 pub use partition::{PartitionSupervisor, PartitionSupervisorRef};
 pub use partition_key::partition_of;
 pub use policy::{Backoff, Policy, Quarantine};

@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use proscenium_runtime::{Actor, Context, Exit, IntoName, Node};
 
-use crate::child_spec::{AnyChild, ChildId, ChildSpec};
+use crate::child_spec::{ChildId, ChildSpec};
 use crate::children::{Counts, Place};
-use crate::layer::{Layer, LayerChild, Noting, Slot, start_noted};
+use crate::layer::{Layer, LayerChild, Typed, start_held};
 use crate::shell::ChildInfo;
 use crate::supervised::{ActorChild, Placing, Start, Supervised};
 use crate::supervisor::{StartError, Supervisor, SupervisorError, SupervisorRef};
 
-/// A child that is about to be started, and where its ref will be.
-type Make<A, Arg> = dyn Fn(Arg) -> (AnyChild, Arc<Slot<<A as Actor>::Ref>>) + Send + Sync;
+/// A child that is about to be started.
+type Make<A, Arg> = dyn Fn(Arg) -> Typed<<A as Actor>::Ref> + Send + Sync;
 
 /// A supervisor whose children are started on demand, each from an argument.
 ///
@@ -128,15 +128,13 @@ impl<A: Actor, Arg: 'static> DynamicSupervisor<A, Arg> {
     {
         let shared = OnceLock::<ChildId>::new();
         let make = move |arg: Arg| {
-            let slot = Arc::new(Slot::new());
-            let noted = slot.clone();
-            let mut child = spec(arg).map(|start| Noting { start, slot: noted });
+            let mut child = spec(arg);
             // Most specs of one supervisor have one name, which then lies in memory once.
             let first = shared.get_or_init(|| child.id().clone());
             if first == child.id() {
                 child = child.renamed(first.clone());
             }
-            (child.any(), slot)
+            Typed::from(child)
         };
         let template = ChildSpec::of(std::any::type_name::<A>(), NeedsArgument);
         DynamicSupervisor { supervisor: Supervisor::simple_one_for_one(template), make: Arc::new(make) }
@@ -237,8 +235,7 @@ impl<A: Actor, Arg> DynamicSupervisorRef<A, Arg> {
     /// # Errors
     /// There are `max_children`, or the start failed, or said [`Exit::Ignore`]: nothing of the child is left.
     pub async fn start_child(&self, arg: Arg) -> Result<DynamicChild<A>, SupervisorError> {
-        let (child, slot) = (self.make)(arg);
-        let (actor, place) = start_noted(&self.supervisor, child, &slot).await?;
+        let (actor, place) = start_held(&self.supervisor, (self.make)(arg)).await?;
         Ok(DynamicChild { actor, place })
     }
 

@@ -2,16 +2,17 @@
 
 use std::any::Any;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use proscenium_runtime::{Actor, Context, Exit, Node, UntypedRef};
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
 use crate::children::Place;
-use crate::shell::Change;
+use crate::shell::Msg;
 use crate::sup_flags::SpecError;
 use crate::supervised::{Notice, Placing, Refers, Start, Starting, Supervised, SupervisorChild};
-use crate::supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef, started};
+use crate::supervisor::{PATIENCE, StartError, Started, Supervisor, SupervisorError, SupervisorRef, started};
 
 /// A supervisor to be, and how its ref becomes one that knows more.
 pub(crate) struct Layer<R> {
@@ -178,24 +179,26 @@ impl<S: Start + Refers<Ref: Clone + Sync>> Start for Noting<S> {
     }
 }
 
-/// Starts a child with a spec of its own under a supervisor of dynamic children: what it is held by, and its place.
-pub(crate) async fn start_held<S: Start + Refers<Ref: Clone + Sync>>(
-    supervisor: &SupervisorRef,
-    child: ChildSpec<S>,
-) -> Result<(S::Ref, Place), SupervisorError> {
-    let slot = Arc::new(Slot::new());
-    let child = child.map(|start| Noting { start, slot: slot.clone() });
-    start_noted(supervisor, child.any(), &slot).await
+/// A spec of which only what its child is held by is known.
+pub(crate) struct Typed<R> {
+    child: AnyChild,
+    held: PhantomData<fn() -> R>,
 }
 
-/// The same of a child that notes its ref here. One that is not wanted has no place.
-pub(crate) async fn start_noted<R: Clone>(
+impl<S: Start + Refers> From<ChildSpec<S>> for Typed<S::Ref> {
+    fn from(child: ChildSpec<S>) -> Self {
+        Typed { child: child.any(), held: PhantomData }
+    }
+}
+
+/// Starts a child with a spec of its own under a supervisor of dynamic children: what it is held by, and its place.
+pub(crate) async fn start_held<R: 'static>(
     supervisor: &SupervisorRef,
-    child: AnyChild,
-    slot: &Slot<R>,
+    Typed { child, .. }: Typed<R>,
 ) -> Result<(R, Place), SupervisorError> {
-    match started(supervisor.ask(Change::StartDynamicAs(child)).await?)? {
-        Started::Running(place) => Ok((slot.get().ok_or(SupervisorError::NotFound)?, place)),
+    let (answer, found) = supervisor.call(|reply| Msg::StartHeld(child, reply)).within(PATIENCE).await?;
+    match started(answer)? {
+        Started::Running(place) => Ok((found.and_then(held).ok_or(SupervisorError::NotFound)?, place)),
         Started::Ignored => Err(SupervisorError::Start(Exit::Ignore)),
     }
 }

@@ -29,10 +29,17 @@ const BECOMES_READY: Duration = Duration::from_secs(30);
 
 /// What a supervisor is told.
 pub enum Msg {
-    Exited { child: Place, start: u32, exit: Exit, is_excused: bool },
+    Exited {
+        child: Place,
+        start: u32,
+        exit: Exit,
+        is_excused: bool,
+    },
     TryAgain(Place),
     Waited(Place, u32),
     Change(Change, Reply<Answer>),
+    /// Starts a dynamic child with a spec of its own, and asks for what it is held by.
+    StartHeld(AnyChild, Reply<(Answer, Option<Box<dyn Any + Send>>)>),
     List(Reply<Vec<ChildInfo>>),
     Exits(ChildId, Reply<Option<Vec<PastExit>>>),
     Refs(Reply<Vec<Held>>),
@@ -49,7 +56,6 @@ type Held = (ChildInfo, Option<Box<dyn Any + Send>>);
 pub enum Change {
     Start(AnyChild),
     StartDynamic(Option<Arc<dyn Start>>),
-    StartDynamicAs(AnyChild),
     Terminate(ChildId),
     TerminateDynamic(Place, Option<u32>),
     Restart(ChildId),
@@ -311,7 +317,6 @@ impl Shell {
                 let template = self.core.template();
                 Event::StartDynamic(start.and_then(|start| Some(template?.starting(start))))
             }
-            Change::StartDynamicAs(spec) => Event::StartDynamic(Some(spec)),
             Change::Terminate(id) => Event::Terminate(id),
             Change::TerminateDynamic(place, start) => Event::TerminateDynamic(place, start),
             Change::Restart(id) => Event::Restart(id),
@@ -441,6 +446,15 @@ impl Actor for Shell {
                 let event = self.event_of(change);
                 self.drive(&home, event).await;
                 reply.send(self.answer.take().unwrap_or(Answer::NotFound));
+            }
+            Msg::StartHeld(spec, reply) => {
+                self.drive(&home, Event::StartDynamic(Some(spec))).await;
+                let answer = self.answer.take().unwrap_or(Answer::NotFound);
+                let held = match answer {
+                    Answer::Running(place) => self.processes.get(place).and_then(|process| process.reference()),
+                    _ => None,
+                };
+                reply.send((answer, held));
             }
             Msg::List(reply) => reply.send(self.list()),
             Msg::Exits(id, reply) => {

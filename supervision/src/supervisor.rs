@@ -17,7 +17,7 @@ use crate::supervised::Start;
 use crate::trouble::PastExit;
 
 /// Requests wait as long as the supervisor needs, which may be the shutdown of a child: a day at most.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// A supervisor to be: its flags and its children, in start order.
 ///
@@ -258,7 +258,7 @@ impl std::ops::Deref for SupervisorRef {
 }
 
 impl SupervisorRef {
-    pub(crate) async fn ask(&self, change: Change) -> Result<Answer, SupervisorError> {
+    async fn ask(&self, change: Change) -> Result<Answer, SupervisorError> {
         Ok(self.0.call(|reply| Msg::Change(change, reply)).within(PATIENCE).await?)
     }
 

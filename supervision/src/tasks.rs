@@ -218,7 +218,7 @@ impl TaskSupervisorRef {
         let make = Arc::new(make);
         let child = ChildSpec::new(self.id.clone(), move || Again(make.clone())).light();
         let flags = ChildFlags { restart, ..self.flags };
-        let (actor, place) = start_held(&self.supervisor, child.flags(flags)).await?;
+        let (actor, place) = start_held(&self.supervisor, child.flags(flags).into()).await?;
         Ok(TaskChild { actor: actor.untyped(), place })
     }
 
@@ -295,7 +295,7 @@ impl TaskSupervisorRef {
         let work = Arc::new(Mutex::new(work));
         let take = move || std::mem::take(&mut *work.lock().unwrap_or_else(PoisonError::into_inner));
         let child = ChildSpec::new(self.id.clone(), take).light().flags(self.flags);
-        let (actor, place) = start_held(&self.supervisor, child).await?;
+        let (actor, place) = start_held(&self.supervisor, child.into()).await?;
         Ok((awaited.of(&actor), place))
     }
 }

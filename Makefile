@@ -10,13 +10,16 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
-.PHONY: all demo test test-runtime test-supervisor oracle test-doc test-light bench loom stress fmt lint tidy docs
+.PHONY: all demo tour test test-runtime test-supervisor oracle test-doc test-light bench loom stress fmt lint tidy docs
 .PHONY: setup setup-oracle clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
 
-demo: setup ## A tour of actors that says what it does, and proves it.
+demo: setup ## A shop under supervisors that crashes, tells its story, and proves it; then you crash it.
+	$(CARGO) run --release --example crash_lab
+
+tour: setup ## A tour of actors, below the supervisors: says what it does, and proves it.
 	$(CARGO) run --release --example tour
 
 test: setup-oracle ## Every test: crates, examples, doctests, and the facade as a user adds it.

@@ -5,5 +5,5 @@ pub use std::time::Duration;
 pub use crate::{
     Actor, AnyRef, CallError, ChildSpec, Context, CrashPolicy, Down, Exit, Exited, Mailbox, Name, Node, Overflow, Ref,
     Reply, Supervisor, SupervisorRef, Task, TellError, Undelivered, actor, actor_fn,
-    supervision::{AutoShutdown, Restart, Shutdown},
+    supervision::{AutoShutdown, Backoff, NodeTree, Quarantine, Restart, Shutdown},
 };

@@ -103,6 +103,7 @@ fn run(program: &Path) -> Result<Output, String> {
     let mut command = Command::new(program);
     // What it prints must not depend on who runs it.
     command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE").env("NO_COLOR", "1");
+    let command = command.stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(fault)?;
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let Ok(stdout) = stdout.recv_timeout(LIMIT) else {

@@ -1,4 +1,4 @@
-//! A tour of actors that says what it does and proves it: `make demo`. Prints a line for each proof, and
+//! A tour of actors that says what it does and proves it: `make tour`. Prints a line for each proof, and
 //! ends with an error if one of them fails.
 
 mod chain;

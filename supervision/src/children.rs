@@ -1,5 +1,6 @@
 //! The children of a supervisor as its core sees them: in start order, without their processes.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -12,6 +13,13 @@ use crate::table::Table;
 /// starts, and never twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Place(pub(crate) u64);
+
+/// `#3`: what tells dynamic children apart in a tree, where it stands behind the name that they share.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
 
 /// What a child is at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

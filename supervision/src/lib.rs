@@ -31,6 +31,7 @@ mod supervisor;
 mod table;
 mod tasks;
 mod tree;
+mod tree_text;
 mod trouble;
 
 pub use async_stream::{AsyncStream, OnTimeout, Order, StreamOptions, TaskError};

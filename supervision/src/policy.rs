@@ -115,6 +115,18 @@ impl Policy {
     /// Of most children.
     pub(crate) const NONE: Policy = Policy { backoff: None, quarantine: None, excuses: None, start_within: None };
 
+    /// Whether its restarts wait.
+    #[must_use]
+    pub fn has_backoff(&self) -> bool {
+        self.backoff.is_some()
+    }
+
+    /// Whether it is set aside when it restarts too often.
+    #[must_use]
+    pub fn has_quarantine(&self) -> bool {
+        self.quarantine.is_some()
+    }
+
     /// Some of it is for children that are restarted.
     pub(crate) fn is_about_restarts(&self) -> bool {
         self.backoff.is_some() || self.quarantine.is_some() || self.excuses.is_some()

@@ -107,7 +107,7 @@ impl fmt::Display for Happened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Happened::Started { child, start: 1 } => write!(f, "{child} started"),
-            Happened::Started { child, start } => write!(f, "{child} started, for the {start}. time"),
+            Happened::Started { child, start } => write!(f, "{child} started, for the {} time", Nth(*start)),
             Happened::StartFailed { child, exit } => write!(f, "{child} did not start: {exit}"),
             Happened::Exited { child, exit } => write!(f, "{child} ended: {exit}"),
             Happened::Stopped { child, exit } => write!(f, "{child} was stopped: {exit}"),
@@ -115,6 +115,22 @@ impl fmt::Display for Happened {
             Happened::GaveUp { child } => write!(f, "{child} restarted too often; giving up"),
             Happened::Ended { exit } => write!(f, "ends: {exit}"),
         }
+    }
+}
+
+/// A number as a place in a row: 2nd.
+struct Nth(u32);
+
+impl fmt::Display for Nth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = match (self.0 % 10, self.0 % 100) {
+            (_, 11..=13) => "th",
+            (1, _) => "st",
+            (2, _) => "nd",
+            (3, _) => "rd",
+            _ => "th",
+        };
+        write!(f, "{}{end}", self.0)
     }
 }
 
@@ -172,6 +188,20 @@ impl Reporter {
                 tracing::error!(target: TARGET, path, %supervisor, %child, "supervisor gives up: too many restarts");
             }
             Happened::Ended { exit } => tracing::info!(target: TARGET, path, %supervisor, %exit, "supervisor ended"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_are_counted_as_people_count() {
+        let said = |start| Happened::Started { child: ChildId::from("a"), start }.to_string();
+        assert_eq!(said(1), "a started");
+        for (start, nth) in [(2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (21, "21st"), (112, "112th")] {
+            assert_eq!(said(start), format!("a started, for the {nth} time"));
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::child_spec::{AnyChild, ChildFlags, ChildId, Probe, Shutdown};
 use crate::children::{Counts, Place, State};
 use crate::ends::{Ends, Process};
 use crate::layer::held;
+use crate::policy::Policy;
 use crate::report::{Happened, Reporter};
 use crate::restart_core::{Action, Child, Event, Outcome, Reply as Answer, Report, RestartCore, Spec};
 use crate::sup_flags::SupFlags;
@@ -365,7 +366,13 @@ impl Shell {
             let status = process.and_then(|process| Some(process.actor()?.status()));
             let below = process.and_then(|process| held::<SupervisorRef>(process.reference()?));
             let note = process.and_then(|process| process.note());
-            (Twig { info, status, note, below: None }, below)
+            let name = match self.core.template() {
+                Some(_) => format!("{}{}", info.id, info.place),
+                None => info.id.to_string(),
+            };
+            let policy = self.core.child(info.place).map_or(Policy::NONE, |child| *child.spec().policy());
+            let last_exit = self.core.exits(info.place).last().cloned();
+            (Twig { name, info, policy, last_exit, status, note, below: None }, below)
         });
         let children = twigs.collect();
         Cut { path, flags: *self.core.flags(), restarts: self.core.restarts(home.node.now()), children }

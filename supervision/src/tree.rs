@@ -1,24 +1,21 @@
 //! The running tree of a node: which supervisors there are, what is below them, and how that does.
 
-use std::fmt::{self, Write};
 use std::future::Future;
 use std::time::Duration;
 
 use proscenium_runtime::{Group, Node, Status};
 
-use crate::child_spec::ChildType;
-use crate::children::State;
+use crate::policy::Policy;
 use crate::shell::{ChildInfo, Msg, Shell};
 use crate::sup_flags::SupFlags;
 use crate::supervisor::SupervisorRef;
+use crate::trouble::PastExit;
 
 /// How long a supervisor has to say what it has. One that starts or stops a child meanwhile is shown as busy.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// So many children of one supervisor are printed; of the others their number is.
-const PRINTED: usize = 20;
-
-/// What is below a node, as [`NodeTree::tree`] found it.
+/// What is below a node, as [`NodeTree::tree`] found it. Printed, it is a picture: of a child its state, what its spec has
+/// other than the defaults, its restarts and its queue; of 20 children for each supervisor.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Tree {
@@ -28,7 +25,7 @@ pub struct Tree {
     pub supervisors: Vec<Branch>,
 }
 
-/// A supervisor, and what it says of its children.
+/// A supervisor, and what it says of its children. Printed, it is its part of the picture.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Branch {
@@ -56,8 +53,14 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Twig {
+    /// Its name in the tree: its id, and of a dynamic child its place, which tells it from the others: `cart#3`.
+    pub name: String,
     /// As `which_children` says.
     pub info: ChildInfo,
+    /// What it has beyond OTP.
+    pub policy: Policy,
+    /// The last exit of its own, or start that failed. One that was stopped by its supervisor has none of that stop.
+    pub last_exit: Option<PastExit>,
     /// Of an actor: as seen from outside.
     pub status: Option<Status>,
     /// In its own words, if it has any.
@@ -152,72 +155,4 @@ async fn cut(supervisor: &SupervisorRef, path: Option<String>) -> (Branch, Vec<(
         children.push(twig);
     }
     (Branch { path, status, answer: Some(Answer { flags, restarts, children }) }, below)
-}
-
-impl fmt::Display for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.node)?;
-        for (n, supervisor) in self.supervisors.iter().enumerate() {
-            let is_last = n + 1 == self.supervisors.len();
-            print(f, "", is_last, &format!("{}  {}", supervisor.path, supervisor.summary()))?;
-            supervisor.print_children(f, if is_last { "   " } else { "│  " })?;
-        }
-        Ok(())
-    }
-}
-
-fn print(f: &mut fmt::Formatter<'_>, indent: &str, is_last: bool, line: &str) -> fmt::Result {
-    writeln!(f, "{indent}{} {line}", if is_last { "└─" } else { "├─" })
-}
-
-impl Branch {
-    fn summary(&self) -> String {
-        let Some(Answer { flags, restarts, .. }) = &self.answer else {
-            return format!("busy, queue {}", self.status.queued);
-        };
-        format!("{}, {restarts} of {} restarts in {} s", flags.strategy, flags.intensity, flags.period)
-    }
-
-    fn print_children(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
-        let Some(Answer { children, .. }) = &self.answer else { return Ok(()) };
-        let shown = children.len().min(PRINTED);
-        for (n, child) in children.iter().take(shown).enumerate() {
-            let is_last = n + 1 == children.len();
-            print(f, indent, is_last, &format!("{}  {}", child.info.id, child.summary()))?;
-            if let Some(below) = &child.below {
-                below.print_children(f, &format!("{indent}{}", if is_last { "   " } else { "│  " }))?;
-            }
-        }
-        if shown < children.len() {
-            print(f, indent, true, &format!("and {} more", children.len() - shown))?;
-        }
-        Ok(())
-    }
-}
-
-impl Twig {
-    fn summary(&self) -> String {
-        let mut line = match self.info.state {
-            State::Running(_) if !self.info.is_alive => "ended, its exit waits".to_owned(),
-            State::Running(_) => "running".to_owned(),
-            State::Restarting => "restarting".to_owned(),
-            State::Quarantined => "in quarantine".to_owned(),
-            State::Down => "down".to_owned(),
-        };
-        // What is written here goes to a string, which takes everything.
-        let restarts = self.info.restarts;
-        if restarts > 0 {
-            let _ = write!(line, ", {restarts} restart{}", if restarts == 1 { "" } else { "s" });
-        }
-        if let Some(status) = self.status.as_ref().filter(|_| self.info.flags.child_type == ChildType::Worker) {
-            let _ = write!(line, ", queue {}", status.queued);
-        }
-        if let Some(note) = &self.note {
-            let _ = write!(line, ", {note}");
-        }
-        if let Some(below) = &self.below {
-            let _ = write!(line, ", {}", below.summary());
-        }
-        line
-    }
 }

@@ -47,6 +47,8 @@ pub enum Do {
     Panic,
     /// Never yields again.
     Hang(std::sync::mpsc::Receiver<()>),
+    /// Is at this message until then.
+    Await(tokio::sync::oneshot::Receiver<()>),
     Count(Reply<u32>),
 }
 
@@ -91,6 +93,7 @@ impl Actor for Child {
                 self.log.add(format!("hang {}", self.name));
                 let _ = until.recv(); // Let go of, or by the end of the test.
             }
+            Do::Await(until) => drop(until.await),
             Do::Count(reply) => reply.send(self.handled),
         }
         Ok(())

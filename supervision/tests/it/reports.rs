@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use proscenium_runtime::{Exit, Heard, Listener, Node};
+use proscenium_runtime::{Exit, Heard, Listener, Node, actor_fn};
 use proscenium_supervision::{
-    Backoff, ChildSpec, NodeTree, Quarantine, Restart, StartError, Supervisor, SupervisorRef, SupervisorReport,
+    AutoShutdown, Backoff, ChildSpec, NodeTree, Quarantine, Restart, StartError, Supervisor, SupervisorRef,
+    SupervisorReport,
 };
 
 use crate::children::{Child, Do, Log, node, settled, until, watched};
@@ -55,8 +56,8 @@ async fn an_escalation_reads_as_one_story() {
     let want = [
         "shop/payments: gateway ended: boom",
         "shop/payments: audit was stopped: shutdown",
-        "shop/payments: gateway started, for the 2. time",
-        "shop/payments: audit started, for the 2. time",
+        "shop/payments: gateway started, for the 2nd time",
+        "shop/payments: audit started, for the 2nd time",
         "shop/payments: gateway ended: boom",
         "shop/payments: gateway restarted too often; giving up",
         "shop/payments: audit was stopped: shutdown",
@@ -64,7 +65,7 @@ async fn an_escalation_reads_as_one_story() {
         "shop: payments ended: shutdown",
         "shop/payments: gateway started",
         "shop/payments: audit started",
-        "shop: payments started, for the 2. time",
+        "shop: payments started, for the 2nd time",
     ];
     assert_eq!(told(&mut reports).await, want);
 }
@@ -105,11 +106,85 @@ test
 └─ shop  one_for_one, 1 of 1 restarts in 5 s
    ├─ payments  running, rest_for_one, 1 of 1 restarts in 5 s
    │  ├─ gateway  down, 1 restart
-   │  └─ audit  running, 1 restart, queue 3
-   ├─ mailer  in quarantine, queue 0
-   └─ later  restarting, queue 0
+   │  └─ audit  suspended, transient, 1 restart, queue 3
+   ├─ mailer  in quarantine (boom), queue 0
+   └─ later  restarting (boom), backoff, queue 0
 ";
     assert_eq!(node.tree().await.to_string(), want);
+}
+
+/// Catches a reason that stays when it is the reason no more: of a child that crashed, and was stopped later.
+#[tokio::test(start_paused = true)]
+async fn the_tree_says_why_a_child_is_down_and_what_is_special_about_it() {
+    let node = node().await;
+    let log = Log::default();
+    let child = |name| Child::new(name, &log).spec();
+    let top = Supervisor::one_for_one()
+        .named("top")
+        .auto_shutdown(AutoShutdown::AllSignificant)
+        .intensity(9, Duration::from_secs(5))
+        .child(child("done").restart(Restart::Transient).significant())
+        .child(child("stopped").backoff(Backoff::constant(Duration::ZERO)))
+        .child(child("once").restart(Restart::Temporary))
+        .child(ChildSpec::new("alias", || actor_fn(|_: u32| ())).named("somebody"));
+    let top = top.start(&node).await.expect("it starts");
+    let other = child("other").restart(Restart::Transient).significant();
+    top.start_child(other).await.expect("it starts");
+    let done = top.child::<Child>("done").await.expect("it runs");
+    done.tell(Do::Panic).await.expect("its mailbox is there");
+    settled(&top).await;
+    done.tell(Do::Exit(Exit::shutdown_with("all is done\nat last"))).await.expect("its mailbox is there");
+    crash(&top, "stopped").await;
+    until(async || top.exits("done").await.expect("it is there").len() == 2).await;
+    until(async || top.exits("stopped").await.expect("it is there").len() == 1).await;
+    top.terminate_child("stopped").await.expect("it stops");
+    let want = "\
+test
+└─ top  one_for_one, auto_shutdown all_significant, 2 of 9 restarts in 5 s
+   ├─ done  down (shutdown: all is done), transient, significant, 1 restart
+   ├─ stopped  down, backoff, 1 restart
+   ├─ once  running, temporary, queue 0
+   ├─ alias  running, named somebody, queue 0
+   └─ other  running, transient, significant, queue 0
+";
+    assert_eq!(node.tree().await.to_string(), want);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dynamic_children_are_told_apart_and_a_branch_is_a_picture_of_its_own() {
+    let node = node().await;
+    let child = Child::new("cart", &Log::default());
+    let carts = Supervisor::simple_one_for_one(child.spec()).named("carts").start(&node).await.expect("it starts");
+    for _ in 0..3 {
+        carts.start_dynamic(None).await.expect("it starts");
+    }
+    let second = carts.which_children().await.expect("it lives")[1].place;
+    carts.terminate_dynamic(second).await.expect("it stops");
+    let tree = node.tree().await;
+    let want = "\
+carts  simple_one_for_one, 0 of 1 restarts in 5 s
+├─ cart#0  running, queue 0
+└─ cart#2  running, queue 0
+";
+    assert_eq!(tree.supervisors[0].to_string(), want);
+    let names: Vec<_> = tree.supervisors[0].answer.iter().flat_map(|carts| &carts.children).collect();
+    assert_eq!(names.iter().map(|twig| twig.name.as_str()).collect::<Vec<_>>(), ["cart#0", "cart#2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_hangs_shows_in_the_tree_at_what() {
+    let node = node().await;
+    let top = Supervisor::one_for_one().named("top").child(Child::new("a", &Log::default()).spec());
+    let top = top.start(&node).await.expect("it starts");
+    let child = top.child::<Child>("a").await.expect("it runs");
+    let (asked, asks) = tokio::sync::oneshot::channel();
+    child.tell(Do::Await(asks)).await.expect("there is room");
+    child.tell(Do::Panic).await.expect("there is room");
+    until(async || child.sys().status().in_hand.is_some()).await;
+    let shown = node.tree().await.to_string();
+    let kind = child.sys().status().in_hand.expect("it waits");
+    assert!(shown.ends_with(&format!("a  running, queue 1, at {kind}\n")), "{shown}");
+    drop(asked);
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,6 +24,9 @@ mod restarts {}
 #[doc = include_str!("../docs/supervision.md")]
 mod supervision {}
 
+#[doc = include_str!("../docs/supervision-options.md")]
+mod supervision_options {}
+
 #[cfg(feature = "process")]
 #[doc = include_str!("../docs/processes.md")]
 mod processes {}

@@ -25,7 +25,7 @@ pub struct SupervisorReport {
     pub what: Happened,
 }
 
-/// What a supervisor tells of.
+/// What a supervisor tells of. A dynamic child is named with its place, as in the tree: `cart#3`.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Happened {

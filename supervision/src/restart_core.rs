@@ -314,6 +314,14 @@ impl<S: Spec + Clone> RestartCore<S> {
         self.troubles.exits(child)
     }
 
+    /// What the child is called in reports, in trees and in paths: its name, and of a dynamic child, which shares that with
+    /// others, its place behind it.
+    #[must_use]
+    pub fn called(&self, child: Place) -> Option<ChildId> {
+        let name = self.children.get(child)?.id();
+        Some(if self.is_dynamic() { ChildId::from(format!("{name}{child}")) } else { name.clone() })
+    }
+
     /// The place of the child of this name.
     #[must_use]
     pub fn place_of(&self, id: &ChildId) -> Option<Place> {
@@ -379,8 +387,8 @@ impl<S: Spec + Clone> RestartCore<S> {
     }
 
     fn report(&self, child: Place, out: &mut Vec<Action>, report: impl FnOnce(ChildId) -> Report) {
-        if let Some(child) = self.children.get(child) {
-            out.push(Action::Report(report(child.id().clone())));
+        if let Some(name) = self.called(child) {
+            out.push(Action::Report(report(name)));
         }
     }
 

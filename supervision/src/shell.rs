@@ -191,9 +191,9 @@ impl Shell {
                     Action::Start { child, start } => {
                         let outcome = self.start(child, start).await;
                         if outcome == Outcome::Running
-                            && let Some(child) = self.core.child(child)
+                            && let Some(child) = self.core.called(child)
                         {
-                            self.report(home, Happened::Started { child: child.id().clone(), start });
+                            self.report(home, Happened::Started { child, start });
                         }
                         events.push_back(Event::Started(outcome));
                     }
@@ -227,7 +227,8 @@ impl Shell {
     async fn start(&mut self, place: Place, start: u32) -> Outcome {
         let Some(spec) = self.core.child(place).map(|child| child.spec().clone()) else { return Outcome::Ignored };
         let Some(begun) = &self.begun else { return Outcome::Ignored };
-        let placing = begun.placing.of(place, spec.id().clone(), spec.flags().restart);
+        let Some(name) = self.core.called(place) else { return Outcome::Ignored };
+        let placing = begun.placing.of(place, name, spec.flags().restart);
         let notice = placing.notice(start);
         if self.outdated.remove(&place) {
             self.processes.remove(place);
@@ -279,8 +280,8 @@ impl Shell {
     /// The child has another spec.
     fn renew(&mut self, place: Place) {
         let (Some(child), Some(begun)) = (self.core.child(place), &self.begun) else { return };
-        let Some(process) = self.processes.get_mut(place) else { return };
-        let placing = begun.placing.of(place, child.id().clone(), child.flags().restart);
+        let (Some(process), Some(name)) = (self.processes.get_mut(place), self.core.called(place)) else { return };
+        let placing = begun.placing.of(place, name, child.flags().restart);
         if !child.spec().start().renew(&placing, process.as_mut()) {
             self.outdated.insert(place);
         }
@@ -291,8 +292,8 @@ impl Shell {
         let Shell { core, ends, processes, begun, .. } = self;
         let (core, begun) = (&*core, begun.as_ref());
         let told = |place: Place, exit: Exit| {
-            if let (Some(begun), Some(child)) = (begun, core.child(place)) {
-                begun.reporter.tell(home.node.now(), Happened::Stopped { child: child.id().clone(), exit });
+            if let (Some(begun), Some(child)) = (begun, core.called(place)) {
+                begun.reporter.tell(home.node.now(), Happened::Stopped { child, exit });
             }
         };
         if let [only] = places {
@@ -366,10 +367,7 @@ impl Shell {
             let status = process.and_then(|process| Some(process.actor()?.status()));
             let below = process.and_then(|process| held::<SupervisorRef>(process.reference()?));
             let note = process.and_then(|process| process.note());
-            let name = match self.core.template() {
-                Some(_) => format!("{}{}", info.id, info.place),
-                None => info.id.to_string(),
-            };
+            let name = self.core.called(info.place).map_or_else(String::new, |name| name.to_string());
             let policy = self.core.child(info.place).map_or(Policy::NONE, |child| *child.spec().policy());
             let last_exit = self.core.exits(info.place).last().cloned();
             (Twig { name, info, policy, last_exit, status, note, below: None }, below)

@@ -150,7 +150,7 @@ async fn cut(supervisor: &SupervisorRef, path: Option<String>) -> (Branch, Vec<(
     let (mut children, mut below) = (Vec::with_capacity(cut.len()), Vec::new());
     for (twig, supervisor) in cut {
         if let Some(supervisor) = supervisor {
-            below.push((children.len(), supervisor, format!("{path}/{}", twig.info.id)));
+            below.push((children.len(), supervisor, format!("{path}/{}", twig.name)));
         }
         children.push(twig);
     }

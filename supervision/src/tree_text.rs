@@ -45,7 +45,8 @@ impl Branch {
             AutoShutdown::AnySignificant => ", auto_shutdown any_significant",
             AutoShutdown::AllSignificant => ", auto_shutdown all_significant",
         };
-        format!("{}{ended_by}, {restarts} of {} restarts in {} s", flags.strategy, flags.intensity, flags.period)
+        let most = flags.max_children.map_or_else(String::new, |limit| format!(", max_children {limit}"));
+        format!("{}{ended_by}{most}, {restarts} of {} restarts in {} s", flags.strategy, flags.intensity, flags.period)
     }
 
     fn print_children(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {

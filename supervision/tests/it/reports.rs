@@ -158,13 +158,20 @@ async fn dynamic_children_are_told_apart_and_a_branch_is_a_picture_of_its_own() 
     for _ in 0..3 {
         carts.start_dynamic(None).await.expect("it starts");
     }
+    let mut reports = SupervisorReport::topic(&node).listen();
     let second = carts.which_children().await.expect("it lives")[1].place;
     carts.terminate_dynamic(second).await.expect("it stops");
+    let third = node.tree().await.supervisors[0].answer.as_ref().expect("it answers").children[1].status.clone();
+    let third = node.actor(third.expect("it is an actor").actor).and_then(|third| third.downcast::<Child>());
+    third.expect("it runs").tell(Do::Exit(Exit::custom("boom"))).await.expect("there is room");
+    let want =
+        ["carts: cart#1 was stopped: shutdown", "carts: cart#2 ended: boom", "carts: cart#2 started, for the 2nd time"];
+    assert_eq!(told(&mut reports).await, want);
     let tree = node.tree().await;
     let want = "\
-carts  simple_one_for_one, 0 of 1 restarts in 5 s
+carts  simple_one_for_one, 1 of 1 restarts in 5 s
 ├─ cart#0  running, queue 0
-└─ cart#2  running, queue 0
+└─ cart#2  running, 1 restart, queue 0
 ";
     assert_eq!(tree.supervisors[0].to_string(), want);
     let names: Vec<_> = tree.supervisors[0].answer.iter().flat_map(|carts| &carts.children).collect();
@@ -236,4 +243,19 @@ async fn a_tree_that_contains_itself_does_not_start() {
     let Err(StartError::Start(error)) = endless().start(&node).await else { panic!("it started") };
     assert!(error.to_string().contains("is below 1000 supervisors; does the tree contain itself?"), "{error}");
     until(async || node.actor_count() == 0).await;
+}
+
+/// Catches a path without the place, which all supervisors of one spec would share.
+#[tokio::test(start_paused = true)]
+async fn supervisors_on_demand_have_paths_of_their_own() {
+    let node = node().await;
+    let rooms = Supervisor::simple_one_for_one(ChildSpec::supervisor("room", || nested(0))).named("rooms");
+    let rooms = rooms.start(&node).await.expect("it starts");
+    let mut reports = SupervisorReport::topic(&node).listen();
+    for _ in 0..2 {
+        rooms.start_dynamic(None).await.expect("it starts");
+    }
+    let want =
+        ["rooms/room#0: leaf started", "rooms: room#0 started", "rooms/room#1: leaf started", "rooms: room#1 started"];
+    assert_eq!(told(&mut reports).await, want);
 }

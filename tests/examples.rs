@@ -2,7 +2,7 @@
 //! is run, and its output compared with `examples/expected/NAME.txt`, in which `*` stands for any part of a line and a
 //! line `...` for any number of lines.
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -25,6 +25,44 @@ fn every_example_prints_what_is_expected() {
     let faults: Vec<_> =
         threads.into_iter().filter_map(|thread| thread.join().expect("a check does not panic").err()).collect();
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n\n"));
+}
+
+/// Each command with what it must print. Catches a word that is not carried out, and a mistake that is not answered.
+#[test]
+fn the_crash_lab_obeys_commands_from_a_pipe() {
+    let rows = [
+        ("crash nobody", "there is no `nobody`; there are shop, clock,"),
+        ("melt clock", "there is no `melt`; there are crash, exit,"),
+        ("tell clock", "write `tell <path> <n>`"),
+        ("suspend clock", "├─ clock  suspended, queue 0   ◀"),
+        ("tell clock 101", "100 were taken, and the next came back: the mailbox holds 100"),
+        ("resume clock", "├─ clock  running, queue 0   ◀"),
+        ("crash payments", "shop/payments is a supervisor; `kill` it"),
+        ("kill payments", "shop: payments started, for the 2nd time"),
+        ("exit report normal", "├─ report  down (normal), transient   ◀"),
+        ("crash report", "shop/report has no process; `restart shop/report` starts it"),
+        ("delete clock", "the child runs; terminate it with terminate_child first"),
+        ("stop clock", "shop: clock was stopped: shutdown"),
+        ("delete shop/clock", "└─ shop  one_for_one, 1 of 5 restarts in 60 s"),
+        ("start shop/clock", "└─ clock  running, queue 0   ◀"),
+        ("start carts", "shop/carts: cart#3 started"),
+        ("exit cart#3 burnt", "shop/carts: cart#3 ended: burnt"),
+        ("stop shop", "nobody is above shop who could; `kill shop` ends it"),
+        ("kill shop", "The shop has ended, and nobody is above it who would start it again."),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let input: String = rows.iter().map(|(command, _)| format!("{command}\n")).collect();
+    let output = program(&folder, "crash_lab").and_then(|lab| run(&lab, &input)).expect("it runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    let mut rest = &*printed;
+    for (command, want) in rows {
+        let echo = format!("\n> {command}\n");
+        rest = rest.split_once(&echo).map(|(_, answer)| answer).expect(command);
+        let said = rest.split("\n> ").next().unwrap_or_default();
+        assert!(said.contains(want), "{command}: {said}");
+    }
+    assert!(rest.ends_with("shop: ends: normal\n"), "the end of the input ends the lab: {rest}");
 }
 
 #[test]
@@ -56,7 +94,7 @@ fn check(folder: &Path, name: &str) -> Result<(), String> {
     let golden = folder.join("expected").join(format!("{name}.txt"));
     let want = std::fs::read_to_string(&golden)
         .map_err(|why| format!("{name}: {}: {why}; write down there what it prints", golden.display()))?;
-    let output = run(&program(folder, name)?)?;
+    let output = run(&program(folder, name)?, "")?;
     let (printed, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
         return Err(format!("{name}: {}\n{printed}\n{complaints}", output.status));
@@ -97,14 +135,16 @@ fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
-/// Runs it to its end, or to the limit, where it is killed.
-fn run(program: &Path) -> Result<Output, String> {
+/// Runs it to its end, or to the limit, where it is killed; `input` is what it can read.
+fn run(program: &Path, input: &str) -> Result<Output, String> {
     let fault = |why| format!("{}: {why}", program.display());
     let mut command = Command::new(program);
     // What it prints must not depend on who runs it.
     command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE").env("NO_COLOR", "1");
-    let command = command.stdin(Stdio::null());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(fault)?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(fault)?;
+    // One that does not read may have ended before; its output tells.
+    let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let Ok(stdout) = stdout.recv_timeout(LIMIT) else {
         child.kill().and_then(|()| child.wait()).map_err(fault)?;

@@ -22,7 +22,8 @@ pub(crate) type Process = (Place, u32);
 /// **Bound**: an entry for each process that is being stopped, and for each that has ended and of which the message waits.
 #[derive(Default)]
 pub(crate) struct Ends {
-    supervisor: OnceLock<Ref<Shell>>,
+    /// And which incarnation of it: the next one has other children.
+    supervisor: OnceLock<(Ref<Shell>, u32)>,
     of: Mutex<HashMap<Process, End>>,
 }
 
@@ -38,9 +39,9 @@ impl Ends {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// They are this supervisor's.
-    pub(crate) fn belong_to(&self, supervisor: &Ref<Shell>) {
-        self.supervisor.get_or_init(|| supervisor.clone());
+    /// They are this supervisor's, in this incarnation.
+    pub(crate) fn belong_to(&self, supervisor: &Ref<Shell>, incarnation: u32) {
+        self.supervisor.get_or_init(|| (supervisor.clone(), incarnation));
     }
 
     /// A process has ended: for the supervisor, in whatever way it listens.
@@ -57,8 +58,10 @@ impl Ends {
         }
         drop(ends);
         let (child, start) = process;
-        let told = Msg::Exited { child, start, exit, is_excused };
-        let told = self.supervisor.get().map(|supervisor| supervisor.tell(told).now());
+        let told = self
+            .supervisor
+            .get()
+            .map(|(supervisor, of)| supervisor.tell(Msg::Exited { of: *of, child, start, exit, is_excused }).now());
         if !matches!(told, Some(Ok(_))) {
             self.heard(process); // The supervisor itself is gone.
         }

@@ -29,8 +29,12 @@ use crate::trouble::PastExit;
 const BECOMES_READY: Duration = Duration::from_secs(30);
 
 /// What a supervisor is told.
+///
+/// Its mailbox outlives a restart of it, and its children do not: `of` is the incarnation whose child has ended. A retry
+/// needs none: the next incarnation takes it before it can have a child whose restart has failed.
 pub enum Msg {
     Exited {
+        of: u32,
         child: Place,
         start: u32,
         exit: Exit,
@@ -115,12 +119,13 @@ struct Begun {
 /// Where a supervisor lives, for what its context cannot be held over.
 struct Home {
     me: Ref<Shell>,
+    incarnation: u32,
     node: Node,
 }
 
 impl Home {
     fn of(cx: &Context<Shell>) -> Home {
-        Home { me: cx.me().0, node: cx.node().clone() }
+        Home { me: cx.me().0, incarnation: cx.incarnation(), node: cx.node().clone() }
     }
 }
 
@@ -165,7 +170,7 @@ impl Shell {
                 (path.into(), 0)
             }
         };
-        self.ends.belong_to(&home.me);
+        self.ends.belong_to(&home.me, home.incarnation);
         let placing = Placing::below(home.node.clone(), path.clone(), depth + 1, &self.ends);
         self.begun = Some(Begun { placing, reporter: Reporter::new(&home.node, path, home.me.id()) });
         Ok(())
@@ -437,7 +442,8 @@ impl Actor for Shell {
     async fn handle(&mut self, cx: &mut Context<Self>, msg: Msg) -> Result<(), Exit> {
         let home = Home::of(cx);
         match msg {
-            Msg::Exited { child, start, exit, is_excused } => {
+            Msg::Exited { of, .. } if of != home.incarnation => {}
+            Msg::Exited { child, start, exit, is_excused, .. } => {
                 self.ends.heard((child, start));
                 let event = match is_excused {
                     true => Event::Excused { child, start, exit },

@@ -11,6 +11,7 @@ mod oracle;
 #[cfg(all(feature = "process", target_os = "linux"))]
 mod os_process;
 mod partition;
+mod races;
 mod registry;
 mod reports;
 mod supervisor;

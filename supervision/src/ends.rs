@@ -48,11 +48,8 @@ impl Ends {
     pub(crate) fn tell(&self, process: Process, exit: Exit, is_excused: bool) {
         let mut ends = self.lock();
         match ends.remove(&process) {
-            Some(End::Awaited(waits)) => {
-                drop(ends);
-                drop(waits.send(exit));
-                return;
-            }
+            // Under the lock: who waits for something else as well looks here last, and is not to find it gone and untold.
+            Some(End::Awaited(waits)) => return drop(waits.send(exit)),
             Some(over) => drop(ends.insert(process, over)), // Told twice: the first time counts.
             None => drop(ends.insert(process, End::Over(exit.clone()))),
         }

@@ -582,7 +582,8 @@ impl<S: Spec + Clone> RestartCore<S> {
     fn settle(&mut self, child: Place, then: &Then, out: &mut Vec<Action>) {
         match then {
             Then::Reply => self.retire(child, out),
-            Then::StartFrom(_) | Then::Wait(..) | Then::StartFailed(..) | Then::End(_) => self.rest(child, out),
+            Then::StartFrom(_) | Then::Wait(..) | Then::End(_) => self.rest(child, out),
+            Then::StartFailed(..) => self.set(child, Mode::Down), // All go with the supervisor, which is to name the one that failed.
         }
     }
 

@@ -100,12 +100,16 @@ async fn a_killed_supervisor_takes_its_children_along() {
 async fn a_child_that_does_not_start_fails_the_supervisor() {
     let node = node().await;
     let log = Log::default();
-    let bad = Child::new("b", &log);
-    bad.fate(Err(Exit::custom("nope")));
-    let supervisor = Supervisor::one_for_one().child(Child::new("a", &log).spec()).child(bad.spec());
-    let error = supervisor.start(&node).await.expect_err("b fails");
-    assert!(matches!(&error, StartError::Start(_)) && error.to_string().contains("\"b\": nope"), "{error}");
-    assert_eq!(log.take(), ["start a", "fail b", "stop a shutdown"]);
+    for restart in [Restart::Permanent, Restart::Transient, Restart::Temporary] {
+        let bad = Child::new("b", &log);
+        bad.fate(Err(Exit::custom("nope")));
+        let a = Child::new("a", &log).spec().restart(restart);
+        let supervisor = Supervisor::one_for_one().child(a).child(bad.spec().restart(restart));
+        let error = supervisor.start(&node).await.expect_err("b fails");
+        assert!(matches!(&error, StartError::Start(_)) && error.to_string().contains("\"b\": nope"), "{error}");
+        assert_eq!(log.take(), ["start a", "fail b", "stop a shutdown"]);
+        assert_eq!(node.actor_count(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,6 @@ use crate::child_spec::{ChildFlags, ChildId, ChildType, Restart};
 pub use crate::children::{Child, Spec};
 use crate::children::{Children, Counts, Mode, Place, State};
 use crate::intensity::Window;
-use crate::policy::Policy;
 use crate::sup_flags::{AutoShutdown, SpecError, Strategy, SupFlags};
 use crate::trouble::{PastExit, Troubles, Verdict};
 
@@ -464,7 +463,13 @@ impl<S: Spec + Clone> RestartCore<S> {
                 self.forget(child, out);
                 out.push(Action::Reply(Reply::Failed(exit)));
             }
-            Why::RestartChild => out.push(Action::Reply(Reply::Failed(exit))),
+            Why::RestartChild => {
+                match self.mode(child) {
+                    Some(Mode::Quarantined) => self.set_aside(child, out), // Its time is counted from the last start on.
+                    _ => out.push(Action::Retire(child)),
+                }
+                out.push(Action::Reply(Reply::Failed(exit)));
+            }
         }
     }
 
@@ -510,7 +515,10 @@ impl<S: Spec + Clone> RestartCore<S> {
         let Some(policy) = self.children.get(child).map(|child| *child.spec.policy()) else { return };
         match self.troubles.judge(child, &policy, is_excused, now) {
             Verdict::Own => {}
-            Verdict::Quarantine => return self.set_aside(child, &policy, out),
+            Verdict::Quarantine => {
+                self.report(child, out, Report::Quarantined);
+                return self.set_aside(child, out);
+            }
             Verdict::Supervisor if self.window.add(now) => {}
             Verdict::Supervisor => {
                 self.report(child, out, Report::ReachedMaxRestartIntensity);
@@ -545,9 +553,10 @@ impl<S: Spec + Clone> RestartCore<S> {
         out.push(Action::Wait(child, start, delay));
     }
 
-    fn set_aside(&mut self, child: Place, policy: &Policy, out: &mut Vec<Action>) {
-        self.report(child, out, Report::Quarantined);
-        if let Some(cooldown) = policy.quarantine.and_then(|quarantine| quarantine.cooldown) {
+    /// Until its time is over, if that was said.
+    fn set_aside(&mut self, child: Place, out: &mut Vec<Action>) {
+        let quarantine = self.children.get(child).and_then(|child| child.spec.policy().quarantine);
+        if let Some(cooldown) = quarantine.and_then(|quarantine| quarantine.cooldown) {
             self.wait(child, cooldown, out);
         }
         self.set(child, Mode::Quarantined);

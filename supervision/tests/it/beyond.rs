@@ -123,6 +123,18 @@ fn a_quarantine_with_a_time_is_over_after_it() {
 }
 
 #[test]
+fn a_restart_child_that_fails_leaves_the_child_in_quarantine_for_its_time() {
+    let quarantine = Quarantine::after(0, secs(5)).retry_after(secs(60));
+    let mut sup = three(Strategy::OneForOne, 1, |b| b.quarantine(quarantine));
+    assert_eq!(sup.exit("b", crash()), ["wait b 60s"]);
+    sup.fate("b", failed());
+    assert_eq!(sup.on(Event::Restart("b".into())), ["start b", "wait b 60s", "reply Failed(Exit(nope))"]);
+    assert_eq!(sup.state("b"), State::Quarantined);
+    assert!(sup.on(Event::Waited(sup.place("b"), 1)).is_empty(), "the time before");
+    assert_eq!(waited(&mut sup), ["start b"]);
+}
+
+#[test]
 fn an_excused_exit_counts_nowhere_until_the_excuses_are_used_up() {
     let mut sup = three(Strategy::OneForOne, 1, |b| b.excuses(2, secs(5)).backoff(Backoff::constant(secs(1))));
     let excused = |sup: &mut Sup| {

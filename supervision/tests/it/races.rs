@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proscenium_runtime::Exit;
-use proscenium_supervision::{ChildSpec, State, Supervisor};
+use proscenium_supervision::{ChildSpec, State, Supervisor, SupervisorError};
 
 use crate::children::{Child, Do, Log, node, settled, watched};
 
@@ -41,4 +41,24 @@ async fn an_exit_that_a_supervisor_did_not_come_to_is_not_held_against_the_next_
     let line = &top.which_children().await.expect("it lives")[0];
     assert_eq!((line.state, line.is_alive), (State::Running(2), true));
     assert_eq!(log.take(), ["start x", "start y", "stop x boom", "stop y boom", "start x", "start y"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_child_that_fails_leaves_nothing_to_wait_for() {
+    let node = node().await;
+    let log = Log::default();
+    let a = Child::new("a", &log);
+    let spec = ChildSpec::new("a", {
+        let a = a.clone();
+        move || a.clone()
+    });
+    let supervisor = Supervisor::one_for_one().child(spec.named("a")).start(&node).await.expect("it starts");
+    supervisor.terminate_child("a").await.expect("it stops");
+    a.fate(Err(boom()));
+    assert!(matches!(supervisor.restart_child("a").await, Err(SupervisorError::Start(_))));
+    assert_eq!(node.actor_count(), 1, "the supervisor");
+    assert!(node.lookup("a").is_none());
+    assert!(matches!(supervisor.child::<Child>("a").await, Err(SupervisorError::NotFound)));
+    supervisor.restart_child("a").await.expect("it starts");
+    assert_eq!(node.actor_count(), 2);
 }

@@ -87,7 +87,9 @@ impl Troubles {
         }
         let trouble = self.of.entry(child).or_default();
         let fits = |window: &mut Option<Window>, Allowance { count, period }: Allowance| {
-            window.get_or_insert_with(|| Window::new(count, period)).add(now)
+            let window = window.get_or_insert_with(|| Window::new(count, period));
+            window.change(count, period); // The spec may be another one than the last time.
+            window.add(now)
         };
         if let (true, Some(excuses)) = (is_excused, policy.excuses)
             && fits(&mut trouble.excuses, excuses)

@@ -135,6 +135,26 @@ fn a_restart_child_that_fails_leaves_the_child_in_quarantine_for_its_time() {
 }
 
 #[test]
+fn an_allowance_that_was_changed_holds_from_the_next_exit_on() {
+    let of = |count| ChildSpec::of("b", ()).quarantine(Quarantine::after(count, secs(5))).excuses(count, secs(5));
+    let mut sup = three(Strategy::OneForOne, 9, |_| of(0));
+    sup.on(Event::Change(flags(Strategy::OneForOne, 9), vec![of(2)]));
+    let excused = |sup: &mut Sup| {
+        let State::Running(start) = sup.state("b") else { panic!("b does not run") };
+        sup.on(Event::Excused { child: sup.place("b"), start, exit: crash() })
+    };
+    for _ in 0..2 {
+        assert_eq!(excused(&mut sup), ["start b"]);
+        assert_eq!(sup.exit("b", crash()), ["start b"]);
+    }
+    sup.on(Event::Change(flags(Strategy::OneForOne, 9), vec![of(3)]));
+    assert_eq!(excused(&mut sup), ["start b"]);
+    assert_eq!(sup.exit("b", crash()), ["start b"]);
+    assert!(sup.exit("b", crash()).is_empty());
+    assert_eq!(sup.state("b"), State::Quarantined);
+}
+
+#[test]
 fn an_excused_exit_counts_nowhere_until_the_excuses_are_used_up() {
     let mut sup = three(Strategy::OneForOne, 1, |b| b.excuses(2, secs(5)).backoff(Backoff::constant(secs(1))));
     let excused = |sup: &mut Sup| {

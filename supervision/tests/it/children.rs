@@ -1,7 +1,7 @@
 //! The children of these tests: an actor that does what it is told, and writes down what becomes of it.
 
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,6 +20,11 @@ impl Log {
     /// Since the last look.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().expect("no test panics with it"))
+    }
+
+    /// Waits until this line is there.
+    pub async fn shows(&self, line: &str) {
+        until(async || self.0.lock().expect("no test panics with it").iter().any(|known| known == line)).await;
     }
 }
 
@@ -132,7 +137,24 @@ pub async fn watched(actor: UntypedRef) -> impl Future<Output = Exit> {
     end
 }
 
+/// What panics say that belong to a test; others are printed.
+const WANTED: [&str; 4] = ["told to", "in the stop hook", "in the making", "oh"];
+
+fn quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let said = info.payload().downcast_ref::<&str>().copied();
+            let said = said.or_else(|| info.payload().downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+            if !WANTED.iter().any(|wanted| said.starts_with(wanted)) {
+                usual(info);
+            }
+        }));
+    });
+}
+
 pub async fn node() -> Node {
-    std::panic::set_hook(Box::new(|_| {}));
+    quiet();
     Node::start("test").await.expect("a runtime is here")
 }

@@ -11,7 +11,9 @@ mod oracle;
 #[cfg(all(feature = "process", target_os = "linux"))]
 mod os_process;
 mod partition;
+mod properties;
 mod races;
+mod random;
 mod registry;
 mod reports;
 mod supervisor;

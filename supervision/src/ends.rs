@@ -69,6 +69,11 @@ impl Ends {
         self.lock().remove(&process);
     }
 
+    /// Those that are awaited, and those whose messages wait.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Its exit, or the place to wait for it.
     fn end(&self, process: Process) -> Result<Exit, oneshot::Receiver<Exit>> {
         let mut ends = self.lock();

@@ -489,6 +489,12 @@ impl Actor for Shell {
         self.done(cx)
     }
 
+    fn format_status(&self) -> Option<String> {
+        let (children, places) = (self.core.children().count(), self.processes.iter().count());
+        let (strategy, ends) = (self.core.flags().strategy, self.ends.count());
+        Some(format!("{strategy}: {children} children, {places} places, {ends} ends under way"))
+    }
+
     /// Stops the children, in order, also when a handler of ours has crashed.
     async fn terminate(&mut self, cx: &mut Context<Self>, exit: &Exit) {
         if !self.core.is_over() {

@@ -252,7 +252,13 @@ impl Shell {
         let limit = spec.policy().start_within;
         let started = match limit {
             None => started.await,
-            Some(limit) => timeout(limit, started).await.unwrap_or_else(|_| Err(too_slow(limit))),
+            Some(limit) => match timeout(limit, started).await {
+                Ok(started) => started,
+                Err(_) => {
+                    self.cut_off((place, start)).await;
+                    Err(too_slow(limit))
+                }
+            },
         };
         let started = match (started, spec.ready()) {
             (Ok(()), Some(probe)) => self.until_ready((place, start), probe, limit).await,
@@ -262,6 +268,13 @@ impl Shell {
             Ok(()) => Outcome::Running,
             Err(Exit::Ignore) => Outcome::Ignored,
             Err(exit) => Outcome::Failed(exit),
+        }
+    }
+
+    /// What there is of a process whose start took too long is gone before the next one finds its names taken.
+    async fn cut_off(&mut self, process: Process) {
+        if let Some(supervised) = self.processes.get_mut(process.0) {
+            self.ends.clone().stop(process, supervised.as_mut(), Shutdown::BrutalKill).await;
         }
     }
 
@@ -278,7 +291,7 @@ impl Shell {
             Ok(Ok(Err(payload))) => Exit::caught(payload.as_ref()),
             Ok(Err(_)) => too_slow(limit),
         };
-        self.ends.clone().stop(process, supervised.as_mut(), Shutdown::BrutalKill).await;
+        self.cut_off(process).await;
         Err(ready)
     }
 

@@ -52,6 +52,7 @@ on_both_runtimes!(
     a_parent_that_is_killed_while_it_starts_a_supervisor_takes_it_along,
     a_panic_is_the_child_s_own_wherever_it_is,
     who_means_a_process_that_was_replaced_stops_nobody,
+    a_start_that_takes_too_long_is_gone_before_the_next,
 );
 
 fn boom() -> Exit {
@@ -445,6 +446,25 @@ async fn who_means_a_process_that_was_replaced_stops_nobody() {
     supervisor.terminate_process(place, 2).await.expect("it stops");
     assert!(supervisor.which_children().await.expect("it lives").is_empty());
     assert_eq!(a.alive(), 0);
+}
+
+/// The next start finds its names free.
+async fn a_start_that_takes_too_long_is_gone_before_the_next() {
+    let (node, log, gate) = (node().await, Log::default(), Gate::closed());
+    let a = Plan::new("a", &log);
+    let b = Plan::new("b", &log).on(2, At::Init, Does::Waits(gate));
+    let below = {
+        let (a, b) = (a.clone(), b.clone());
+        let top = Supervisor::one_for_one().intensity(0, SECOND);
+        ChildSpec::supervisor("below", move || top.clone().child(a.spec().named("a")).child(b.spec()))
+    };
+    let below = below.start_within(Duration::from_millis(50));
+    let supervisor = Supervisor::one_for_one().intensity(2, 60 * SECOND).child(below).start(&node).await;
+    let supervisor = supervisor.expect("they start");
+    crash(&b).await;
+    until(async || state(&supervisor, "below").await == (State::Running(3), true)).await;
+    assert_eq!(node.actor_count(), 4);
+    until(async || (a.alive(), b.alive()) == (1, 1)).await;
 }
 
 /// The hook takes a worker's thread for as long as the test wants.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use proscenium_runtime::Exit;
-use proscenium_supervision::restart_core::{Event, RestartCore};
+use proscenium_runtime::{Exit, Now};
+use proscenium_supervision::restart_core::{Action, Event, Outcome, RestartCore};
 use proscenium_supervision::{Backoff, ChildSpec, PolicyConflict, Quarantine, Restart, SpecError, State, Strategy};
 
 use crate::decisions::{Sup, crash, failed, flags};
@@ -46,6 +46,35 @@ fn a_restart_with_a_backoff_waits_and_the_others_do_not() {
     assert_eq!(waited(&mut sup), ["start b"]);
     sup.ms = 599 + 300 + 300;
     assert_eq!(sup.exit("b", crash()), ["wait b 100ms"]);
+}
+
+/// The delays of one child that ends again and again, with jitter of a half.
+fn jittered(seed: u64) -> Vec<Duration> {
+    let spec = ChildSpec::of("b", ()).backoff(Backoff::constant(secs(1)).jitter(0.5));
+    let core = RestartCore::new(flags(Strategy::OneForOne, 99), vec![spec]).expect("it goes with the supervisor");
+    let (mut core, now) = (core.seeded(seed), Now::default());
+    let mut next = core.on(Event::Begin, now);
+    let mut delays = Vec::new();
+    while delays.len() < 64 {
+        let Some(Action::Start { child, start }) = next.first().cloned() else { panic!("{next:?}") };
+        drop(core.on(Event::Started(Outcome::Running), now));
+        let waits = core.on(Event::Exited { child, start, exit: crash() }, now);
+        let Some(Action::Wait(_, _, delay)) = waits.last() else { panic!("{waits:?}") };
+        delays.push(*delay);
+        next = core.on(Event::Waited(child, start), now);
+    }
+    delays
+}
+
+#[test]
+fn jitter_is_by_chance_and_a_seed_repeats_it() {
+    let delays = jittered(1);
+    assert!(delays.iter().all(|delay| (ms(500)..=secs(1)).contains(delay)), "{delays:?}");
+    let sum: Duration = delays.iter().sum();
+    assert!((40..=56).contains(&sum.as_secs()), "three quarters of a second on average: {sum:?} for 64");
+    assert!(delays.iter().any(|delay| *delay < ms(600)) && delays.iter().any(|delay| *delay > ms(900)), "{delays:?}");
+    assert_eq!(delays, jittered(1));
+    assert_ne!(delays, jittered(2));
 }
 
 #[test]

@@ -220,3 +220,25 @@ impl<S: Spec> Children<S> {
         self.by_place.from(first).map(|(place, _)| place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_goes_with_its_child_and_a_place_is_given_once() {
+        let mut children = Children::with_room_for(0);
+        let spec = |id: &str| (ChildId::from(id), ChildFlags::worker());
+        let first = children.add(spec("a"));
+        let mut last = first;
+        for _ in 0..1_000 {
+            let place = children.add(spec("b"));
+            assert!(last < place);
+            assert_eq!(children.place_of(&"b".into()), Some(place));
+            children.remove(place);
+            assert_eq!(children.place_of(&"b".into()), None);
+            last = place;
+        }
+        assert_eq!((children.by_id.len(), children.place_of(&"a".into())), (1, Some(first)));
+    }
+}

@@ -51,6 +51,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_holds_no_more_than_it_counts() {
+        for intensity in [0, 1, 3] {
+            let mut window = Window::new(intensity, 5);
+            let fine = (0..50).filter(|_| window.add(Now::default())).count();
+            assert_eq!((fine, window.recent.len()), (intensity, intensity));
+        }
+    }
+
+    #[test]
     fn the_period_is_closed_and_in_whole_seconds() {
         // Intensity, period, restarts at these milliseconds, and whether the last of them is one too many.
         let rows = [

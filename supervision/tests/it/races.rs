@@ -48,7 +48,8 @@ on_both_runtimes!(
     a_start_that_is_given_up_leaves_nothing,
     a_supervisor_that_is_killed_while_it_starts_leaves_nothing,
     a_supervisor_that_is_killed_while_it_stops_a_child_leaves_nothing,
-    a_parent_s_end_waits_for_what_is_under_way,
+    a_parent_s_end_waits_for_the_start_under_way,
+    a_parent_s_end_waits_for_the_stop_under_way,
     a_parent_that_is_killed_while_it_starts_a_supervisor_takes_it_along,
     a_panic_is_the_child_s_own_wherever_it_is,
     who_means_a_process_that_was_replaced_stops_nobody,
@@ -367,7 +368,7 @@ impl Actor for Boss {
     }
 }
 
-async fn a_parent_s_end_waits_for_what_is_under_way() {
+async fn a_parent_s_end_waits_for_the_start_under_way() {
     let (node, log, gate) = (node().await, Log::default(), Gate::closed());
     let (a, b) = (Plan::new("a", &log), Plan::new("b", &log).on(1, At::Init, Does::Waits(gate.clone())));
     let boss = node.spawn(Boss(a.clone())).await.expect("it starts");
@@ -385,6 +386,24 @@ async fn a_parent_s_end_waits_for_what_is_under_way() {
     let stops: Vec<_> = lines.iter().filter(|line| line.starts_with("stop")).collect();
     assert_eq!(stops, ["stop b 1 shutdown", "stop a 1 shutdown"]);
     gone(&node, &[&a, &b]).await;
+}
+
+async fn a_parent_s_end_waits_for_the_stop_under_way() {
+    let (node, log, gate) = (node().await, Log::default(), Gate::closed());
+    let a = Plan::new("a", &log).on(1, At::Stop, Does::Waits(gate.clone()));
+    let boss = node.spawn(Boss(a.clone())).await.expect("it starts");
+    let supervisor = boss.call(Order::Start).await.expect("it starts");
+    let down = watched(supervisor.untyped()).await;
+    let boss_down = watched(boss.untyped()).await;
+    let request = asked(supervisor.terminate_child("a")).await;
+    log.shows("stop a 1 shutdown").await;
+    boss.tell(Order::End(boom())).await.expect("there is room");
+    assert_eq!(boss_down.await, boom());
+    gate.open();
+    request.await.expect("it stops first");
+    assert_eq!(down.await, boom(), "with its parent's reason");
+    assert_eq!(log.take(), ["init a 1", "start a 1", "stop a 1 shutdown", "drop a 1"], "once");
+    gone(&node, &[&a]).await;
 }
 
 async fn a_parent_that_is_killed_while_it_starts_a_supervisor_takes_it_along() {

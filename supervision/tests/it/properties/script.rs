@@ -80,12 +80,14 @@ impl Random {
         let id = self.of(&IDS);
         match self.below(30) {
             0..=4 => Told::StartDynamic(None),
-            5 => Told::StartDynamic(Some(self.kid(id, &script.flags))),
+            5 => Told::StartDynamic(Some(self.kid_like_all(id, &script.flags, script))),
             6..=9 => Told::StartChild(self.kid(id, &script.flags)),
             10 => {
                 let flags = self.flags(script.flags.strategy);
-                let kid = self.kid(id, &flags);
-                if self.one_in(2) { Told::StartChild(kid) } else { Told::StartDynamic(Some(kid)) }
+                match self.one_in(2) {
+                    true => Told::StartChild(self.kid(id, &flags)),
+                    false => Told::StartDynamic(Some(self.kid_like_all(id, &flags, script))),
+                }
             }
             11..=14 => Told::Terminate(id),
             15..=17 => Told::Terminate("a"),
@@ -94,6 +96,12 @@ impl Random {
             27 | 28 => self.change(script),
             _ => Told::End(self.exit()),
         }
+    }
+
+    /// A dynamic child's own spec. A change may give it that of all, and what it has counted is then to go on.
+    fn kid_like_all(&mut self, id: &'static str, flags: &SupFlags, script: &Script) -> Kid {
+        let template = script.kids.first().map_or((None, None), |kid| (kid.quarantine, kid.excuses));
+        Kid { quarantine: template.0, excuses: template.1, ..self.kid(id, flags) }
     }
 
     /// The period stays, and what each child has counted for itself, so that the lists of the model stay right; and who is

@@ -57,6 +57,7 @@ pub struct Plan {
     alive: Arc<AtomicUsize>,
     made: Arc<AtomicU32>,
     is_terse: bool,
+    is_light: bool,
     acts: Arc<Mutex<Vec<(u32, At, Does)>>>,
     me: Arc<Mutex<Option<Ref<Racer>>>>,
 }
@@ -69,6 +70,7 @@ impl Plan {
             alive: Arc::default(),
             made: Arc::default(),
             is_terse: false,
+            is_light: false,
             acts: Arc::default(),
             me: Arc::default(),
         }
@@ -77,6 +79,12 @@ impl Plan {
     /// Writes nothing down.
     pub fn terse(mut self) -> Plan {
         self.is_terse = true;
+        self
+    }
+
+    /// Of this weight.
+    pub fn light(mut self, is_light: bool) -> Plan {
+        self.is_light = is_light;
         self
     }
 
@@ -122,7 +130,8 @@ impl Plan {
 
     pub fn child(&self) -> ActorChild<impl Fn() -> Racer + Clone + Send + Sync + use<>> {
         let plan = self.clone();
-        ActorChild::new(move || plan.make())
+        let child = ActorChild::new(move || plan.make());
+        if self.is_light { child.light() } else { child }
     }
 
     pub fn spec(&self) -> ChildSpec<ActorChild<impl Fn() -> Racer + Clone + Send + Sync + use<>>> {

@@ -69,9 +69,15 @@ async fn all_accounts_agree(node: &Node, supervisor: &SupervisorRef, plan: impl 
     assert!(shown.ends_with(&want), "{shown}");
 }
 
+/// Of both weights.
+fn plans(log: &Log) -> Arc<Vec<Plan>> {
+    let plans = NAMES.iter().enumerate().map(|(n, name)| Plan::new(name, log).terse().light(n % 2 == 1));
+    Arc::new(plans.collect())
+}
+
 async fn static_storm(supervisor: Supervisor) {
     let (node, log) = (node().await, Log::default());
-    let plans: Arc<Vec<Plan>> = Arc::new(NAMES.iter().map(|name| Plan::new(name, &log).terse()).collect());
+    let plans = plans(&log);
     let spec = |plan: &Plan| plan.spec().shutdown(Shutdown::Infinity);
     let supervisor = plans.iter().fold(supervisor, |supervisor, plan| supervisor.child(spec(plan)));
     let supervisor = supervisor.intensity(RESTARTS, SECOND).start(&node).await.expect("all start");
@@ -125,7 +131,7 @@ async fn a_storm_of_dynamic_children() {
             for _ in 0..EACH {
                 let known = all.lock().expect("nobody panics with it").clone();
                 if known.is_empty() || random.one_in(4) {
-                    let plan = Plan::new("w", &log).terse();
+                    let plan = Plan::new("w", &log).terse().light(random.one_in(2));
                     let started = supervisor.start_dynamic(Some(Arc::new(plan.child()))).await;
                     let Ok(Started::Running(place)) = started else { panic!("{started:?}") };
                     all.lock().expect("nobody panics with it").push((place, plan));
@@ -152,7 +158,7 @@ async fn a_storm_of_dynamic_children() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_over_two_floors() {
     let (node, log) = (node().await, Log::default());
-    let plans: Arc<Vec<Plan>> = Arc::new(NAMES.iter().map(|name| Plan::new(name, &log).terse()).collect());
+    let plans = plans(&log);
     let floor = {
         let plans = plans.clone();
         move || {

@@ -5,6 +5,7 @@ mod beyond_actors;
 mod children;
 mod decisions;
 mod dynamic;
+mod events;
 mod hot_change;
 mod mutants;
 mod oracle;

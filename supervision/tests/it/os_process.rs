@@ -5,17 +5,12 @@ mod lines;
 mod starts;
 mod tree;
 
-use std::cell::RefCell;
 use std::future::IntoFuture;
-use std::sync::Once;
 use std::time::Duration;
 
 use proscenium_runtime::Node;
 use proscenium_supervision::{ChildSpec, Line, LinesTo, OsProcess, OsProcessRef, Restart, Supervisor, SupervisorRef};
 use tokio::sync::mpsc;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use crate::children::until;
 
@@ -94,55 +89,4 @@ pub fn is_gone(pid: u32) -> bool {
 
 pub async fn in_state(pid: u32, wanted: char) {
     soon(until(async || stat(pid).is_some_and(|(state, _)| state == wanted))).await;
-}
-
-thread_local! {
-    static EVENTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Keeps the events of each thread apart, as texts: the level, then the fields. One for all tests: with subscribers that
-/// come and go, `tracing` would remember of a place in the code that nobody wanted its events.
-struct Events;
-
-/// From now on.
-pub fn keep_events() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| tracing::subscriber::set_global_default(Events).expect("there is no other"));
-}
-
-/// An event of this thread with this in it.
-pub fn event(what: &str) -> Option<String> {
-    EVENTS.with_borrow(|events| events.iter().find(|event| event.contains(what)).cloned())
-}
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0 += &format!("{field}={value:?} ");
-    }
-}
-
-impl Subscriber for Events {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "proscenium::os_process"
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = Text(format!("{} ", event.metadata().level()));
-        event.record(&mut text);
-        EVENTS.with_borrow_mut(|events| events.push(text.0));
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
 }

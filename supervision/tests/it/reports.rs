@@ -9,6 +9,7 @@ use proscenium_supervision::{
 };
 
 use crate::children::{Child, Do, Log, node, settled, until, watched};
+use crate::events::{events, keep_events};
 
 /// All that was told until now.
 async fn told(reports: &mut Listener<SupervisorReport>) -> Vec<String> {
@@ -68,6 +69,35 @@ async fn an_escalation_reads_as_one_story() {
         "shop: payments started, for the 2nd time",
     ];
     assert_eq!(told(&mut reports).await, want);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_story_is_told_by_events_with_fields() {
+    keep_events();
+    let node = node().await;
+    let shop = shop(&node, &Log::default()).await;
+    let payments = shop.supervisor("payments").await.expect("it runs");
+    let down = watched(payments.untyped()).await;
+    events();
+    crash(&payments, "gateway").await;
+    settled(&payments).await;
+    crash(&payments, "gateway").await;
+    assert_eq!(down.await, Exit::Shutdown);
+    settled(&shop).await;
+    let story: Vec<String> = events().into_iter().filter(|event| !event.starts_with("DEBUG")).collect();
+    let want = [
+        ("ERROR message=it::children::Child<", "queued=0"), // The actor's own crash report.
+        ("ERROR message=child ended path=\"shop/payments\"", "child=gateway exit=boom"),
+        ("ERROR message=it::children::Child<", "queued=0"),
+        ("ERROR message=child ended path=\"shop/payments\"", "child=gateway exit=boom"),
+        ("ERROR message=supervisor gives up: too many restarts path=\"shop/payments\"", "child=gateway"),
+        ("INFO message=supervisor ended path=\"shop/payments\"", "exit=shutdown"),
+        ("INFO message=child ended path=\"shop\"", "child=payments exit=shutdown"),
+    ];
+    assert_eq!(story.len(), want.len(), "{story:#?}");
+    for (event, (starts, ends)) in story.iter().zip(want) {
+        assert!(event.starts_with(starts) && event.trim_end().ends_with(ends), "{event}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

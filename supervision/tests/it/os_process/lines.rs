@@ -11,8 +11,9 @@ use proscenium_supervision::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Heard, ears, event, in_state, is_gone, keep_events, node, one, over, sh, soon};
+use super::{Heard, ears, in_state, is_gone, node, one, over, sh, soon};
 use crate::children::until;
+use crate::events::{event, keep_events};
 
 /// Takes lines one by one, each when it may. One that says "crash" makes it do so.
 #[derive(Clone)]

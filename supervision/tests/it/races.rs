@@ -2,6 +2,7 @@
 //! a monitor, an order of messages is made by suspending who takes them, and gates hold what is to be under way. Each test
 //! runs under a paused clock and on a runtime with threads, but those that need one of the two.
 
+mod foreign;
 mod racer;
 mod storms;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use proscenium_runtime::{Actor, Context, Exit, Heard, Listener, Node, Ref, Reply};
 use proscenium_supervision::{
-    ChildSpec, Happened, Restart, Shutdown, State, Supervisor, SupervisorError, SupervisorRef, SupervisorReport,
+    ChildSpec, Happened, Restart, Shutdown, Start, State, Supervisor, SupervisorError, SupervisorRef, SupervisorReport,
 };
 
 use crate::children::{Child, Do, Log, node, settled, until, watched};
@@ -218,6 +219,9 @@ async fn a_child_may_end_otherwise_while_it_is_stopped() {
         }
         request.await.expect("it stops");
         assert_eq!(state(&supervisor, "a").await, (State::Down, false), "{how}");
+        settled(&supervisor).await;
+        let handled = supervisor.sys().status().handled;
+        assert!(handled <= 3, "{how}: three were requests, and the end that it waited for is no message: {handled}");
         let Happened::Stopped { exit, .. } = told(&mut reports).await else { panic!("{how}: another report") };
         match how {
             "in time" => assert_eq!(exit, Exit::Shutdown),
@@ -303,7 +307,7 @@ async fn a_child_that_is_killed_in_its_init_did_not_start() {
 }
 
 /// `a` runs, `b` does not come through its init: in a supervisor below another.
-fn stuck(a: &Plan, b: &Plan) -> ChildSpec<impl proscenium_supervision::Start + use<>> {
+fn stuck(a: &Plan, b: &Plan) -> ChildSpec<impl Start + use<>> {
     let (a, b) = (a.clone(), b.clone());
     ChildSpec::supervisor("below", move || Supervisor::one_for_all().child(a.spec()).child(b.spec()))
 }
@@ -484,6 +488,22 @@ async fn a_start_that_takes_too_long_is_gone_before_the_next() {
     until(async || state(&supervisor, "below").await == (State::Running(3), true)).await;
     assert_eq!(node.actor_count(), 4);
     until(async || (a.alive(), b.alive()) == (1, 1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn infinity_is_as_long_as_it_takes() {
+    let (node, log, gate) = (node().await, Log::default(), Gate::closed());
+    let a = Plan::new("a", &log).on(1, At::Stop, Does::Waits(gate.clone()));
+    let spec = a.spec().shutdown(Shutdown::Infinity);
+    let supervisor = Supervisor::one_for_one().child(spec).start(&node).await.expect("it starts");
+    let mut reports = SupervisorReport::topic(&node).listen();
+    let request = asked(supervisor.terminate_child("a")).await;
+    log.shows("stop a 1 shutdown").await;
+    tokio::time::advance(10 * 3_600 * SECOND).await;
+    assert_eq!(a.alive(), 1);
+    gate.open();
+    request.await.expect("it stops");
+    assert_eq!(told(&mut reports).await, Happened::Stopped { child: "a".into(), exit: Exit::Shutdown });
 }
 
 /// The hook takes a worker's thread for as long as the test wants.

@@ -432,9 +432,21 @@ fn too_slow(limit: Duration) -> Exit {
     Exit::custom(format!("it was not started within {limit:?}"))
 }
 
+/// With the path from here to the child that failed, as far as it is readable: supervisors above one that did not start
+/// did not start for that reason.
 fn failed_to_start(child: Option<&Child<AnyChild>>, exit: &Exit) -> Exit {
+    const WHAT: &str = "failed_to_start_child \"";
+    const LONGEST: usize = 120;
     let id = child.map_or("?", |child| child.id().as_str());
-    Exit::shutdown_with(format!("failed_to_start_child {id:?}: {exit}"))
+    let below = match exit {
+        Exit::ShutdownWith(text) => text.strip_prefix(WHAT).and_then(|below| below.split_once("\": ")),
+        _ => None,
+    };
+    match below {
+        Some((path, _)) if path.len() > LONGEST => exit.clone(),
+        Some((path, why)) => Exit::shutdown_with(format!("{WHAT}{id}/{path}\": {why}")),
+        None => Exit::shutdown_with(format!("{WHAT}{id}\": {exit}")),
+    }
 }
 
 impl Actor for Shell {

@@ -319,7 +319,8 @@ impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for Supervisor
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         if placing.depth >= DEEPEST {
             let path = placing.path();
-            return Err(Exit::custom(format!("{path} is below {DEEPEST} supervisors; does the tree contain itself?")));
+            let end = path.rmatch_indices('/').nth(2).map_or(&*path, |(at, _)| &path[at..]);
+            return Err(Exit::custom(format!("…{end} is below {DEEPEST} supervisors; does the tree contain itself?")));
         }
         Ok(Box::new(ActorPlace::new(&placing, self.make(&placing), Shell::MAILBOX, true)?))
     }

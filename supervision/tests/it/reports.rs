@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proscenium_runtime::{Exit, Heard, Listener, Node, actor_fn};
 use proscenium_supervision::{
-    AutoShutdown, Backoff, ChildSpec, NodeTree, Quarantine, Restart, StartError, Supervisor, SupervisorRef,
-    SupervisorReport,
+    AutoShutdown, Backoff, ChildSpec, NodeTree, Placing, Quarantine, Restart, Start, StartError, Supervised,
+    Supervisor, SupervisorRef, SupervisorReport,
 };
 
 use crate::children::{Child, Do, Log, node, settled, until, watched};
@@ -268,10 +268,34 @@ fn endless() -> Supervisor {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_that_failed_far_below_says_where() {
+    let node = node().await;
+    let failing = || {
+        let child = ChildSpec::of("gateway", Broken);
+        Supervisor::one_for_one().child(ChildSpec::new("ledger", || actor_fn(|_: u32| ()))).child(child)
+    };
+    let shop = Supervisor::one_for_one().child(ChildSpec::supervisor("payments", failing));
+    let Err(error) = shop.start(&node).await else { panic!("it started") };
+    assert!(error.to_string().ends_with("failed_to_start_child \"payments/gateway\": no route"), "{error}");
+    assert_eq!(node.actor_count(), 0);
+}
+
+/// Never starts.
+struct Broken;
+
+impl Start for Broken {
+    fn place(&self, _: Placing) -> Result<Box<dyn Supervised>, Exit> {
+        Err(Exit::custom("no route"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tree_that_contains_itself_does_not_start() {
     let node = node().await;
     let Err(StartError::Start(error)) = endless().start(&node).await else { panic!("it started") };
-    assert!(error.to_string().contains("is below 1000 supervisors; does the tree contain itself?"), "{error}");
+    let want = "…/below/below/below is below 1000 supervisors; does the tree contain itself?";
+    assert!(error.to_string().contains(want), "{error}");
+    assert!(error.to_string().len() < 300, "{error}");
     until(async || node.actor_count() == 0).await;
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use proscenium_runtime::{Actor, Context, Exit, Heard, Listener, Node, Ref, Reply};
 use proscenium_supervision::{
-    ChildSpec, Happened, Restart, Shutdown, Start, State, Supervisor, SupervisorError, SupervisorRef, SupervisorReport,
+    ChildSpec, Happened, Quarantine, Restart, Shutdown, Start, State, Supervisor, SupervisorError, SupervisorRef,
+    SupervisorReport,
 };
 
 use crate::children::{Child, Do, Log, node, settled, until, watched};
@@ -53,6 +54,8 @@ on_both_runtimes!(
     a_parent_s_end_waits_for_the_stop_under_way,
     a_parent_that_is_killed_while_it_starts_a_supervisor_takes_it_along,
     a_panic_is_the_child_s_own_wherever_it_is,
+    the_end_of_who_is_no_parent_is_nothing,
+    who_is_in_quarantine_is_not_alive,
     who_means_a_process_that_was_replaced_stops_nobody,
     a_start_that_takes_too_long_is_gone_before_the_next,
 );
@@ -353,6 +356,7 @@ struct Boss(Plan);
 
 enum Order {
     Start(Reply<SupervisorRef>),
+    Link(SupervisorRef),
     End(Exit),
 }
 
@@ -365,6 +369,10 @@ impl Actor for Boss {
             Order::Start(reply) => {
                 let supervisor = Supervisor::one_for_one().child(self.0.spec()).start_link(cx).await;
                 reply.send(supervisor.map_err(|error| Exit::custom(error.to_string()))?);
+                Ok(())
+            }
+            Order::Link(supervisor) => {
+                cx.link(&supervisor);
                 Ok(())
             }
             Order::End(exit) => Err(exit),
@@ -408,6 +416,31 @@ async fn a_parent_s_end_waits_for_the_stop_under_way() {
     assert_eq!(down.await, boom(), "with its parent's reason");
     assert_eq!(log.take(), ["init a 1", "start a 1", "stop a 1 shutdown", "drop a 1"], "once");
     gone(&node, &[&a]).await;
+}
+
+async fn the_end_of_who_is_no_parent_is_nothing() {
+    let (node, log) = (node().await, Log::default());
+    let a = Plan::new("a", &log);
+    let supervisor = Supervisor::one_for_one().child(a.spec()).start(&node).await.expect("it starts");
+    let stranger = node.spawn(Boss(a.clone())).await.expect("it starts");
+    let end = watched(stranger.untyped()).await;
+    stranger.tell(Order::Link(supervisor.clone())).await.expect("there is room");
+    stranger.tell(Order::End(boom())).await.expect("there is room");
+    assert_eq!(end.await, boom());
+    supervisor.exit(boom()); // From nobody.
+    until(async || supervisor.sys().status().links.is_empty()).await;
+    assert_eq!(state(&supervisor, "a").await, (State::Running(1), true));
+    settled(&supervisor).await;
+}
+
+async fn who_is_in_quarantine_is_not_alive() {
+    let (node, log) = (node().await, Log::default());
+    let a = Plan::new("a", &log);
+    let spec = a.spec().quarantine(Quarantine::after(0, SECOND));
+    let supervisor = Supervisor::one_for_one().child(spec).start(&node).await.expect("it starts");
+    crash(&a).await;
+    until(async || state(&supervisor, "a").await == (State::Quarantined, false)).await;
+    assert_eq!(supervisor.count_children().await.expect("it lives").active, 0);
 }
 
 async fn a_parent_that_is_killed_while_it_starts_a_supervisor_takes_it_along() {

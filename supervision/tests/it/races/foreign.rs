@@ -133,3 +133,17 @@ async fn who_heeds_nothing_is_given_up_when_both_limits_are_over() {
         assert_eq!((line.state, line.is_alive), (State::Running(2), true), "the late end is the first one's");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn dynamic_children_stop_all_at_once() {
+    let (node, deaf) = (node().await, Deaf::default());
+    let spec = ChildSpec::of("w", deaf.clone()).shutdown(Shutdown::Within(Duration::from_secs(7)));
+    let supervisor = Supervisor::simple_one_for_one(spec).start(&node).await.expect("it starts");
+    for _ in 0..3 {
+        supervisor.start_dynamic(None).await.expect("it starts");
+    }
+    let began = Instant::now();
+    supervisor.stop().within(Duration::from_secs(60)).await.expect("it stops");
+    assert_eq!(began.elapsed().as_millis(), 7_100, "as long as one of them");
+    assert_eq!(deaf.given_up.load(Ordering::Relaxed), 3);
+}

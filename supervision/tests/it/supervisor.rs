@@ -251,3 +251,28 @@ async fn a_child_that_does_not_yield_is_given_up_and_the_tree_goes_on() {
     assert_eq!(supervisor.child::<Child>("a").await.expect("it runs").call(Do::Count).await.expect("it answers"), 1);
     drop(let_go);
 }
+
+#[tokio::test(start_paused = true)]
+async fn down_says_whether_a_restart_follows_by_the_spec_of_now() {
+    let rows = [
+        (Restart::Permanent, Exit::Normal, true),
+        (Restart::Permanent, Exit::custom("boom"), true),
+        (Restart::Transient, Exit::shutdown_with("done"), false),
+        (Restart::Transient, Exit::custom("boom"), true),
+        (Restart::Temporary, Exit::custom("boom"), false),
+    ];
+    for (restart, exit, follows) in rows {
+        for is_changed in [false, true] {
+            let node = node().await;
+            let child = Child::new("a", &Log::default());
+            let tree = |restart| Supervisor::one_for_one().child(child.spec().restart(restart));
+            let first = if is_changed { Restart::Transient } else { restart };
+            let supervisor = tree(first).start(&node).await.expect("it starts");
+            supervisor.change(tree(restart)).await.expect("it fits");
+            let child = supervisor.child::<Child>("a").await.expect("it runs");
+            child.tell(Do::Exit(exit.clone())).await.expect("there is room");
+            let down = child.monitor().await;
+            assert_eq!((down.exit, down.restart), (exit.clone(), follows), "{restart:?}, changed: {is_changed}");
+        }
+    }
+}

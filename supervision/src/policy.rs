@@ -138,6 +138,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_period_between_two_seconds_counts_as_the_longer() {
+        let rows = [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (5_000, 5)];
+        for (ms, secs) in rows {
+            assert_eq!(whole_seconds(Duration::from_millis(ms)), secs, "{ms} ms");
+        }
+    }
+
+    #[test]
     fn delays_double_up_to_the_longest_and_jitter_only_shortens() {
         let ms = Duration::from_millis;
         let backoff = Backoff::exponential(ms(100), ms(1_000));

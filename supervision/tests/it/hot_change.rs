@@ -43,6 +43,18 @@ fn what_the_intensity_has_counted_counts_after_a_change() {
 }
 
 #[test]
+fn a_period_that_was_changed_holds_for_what_was_counted_before() {
+    for (period, is_over) in [(1, false), (3, true), (9, true)] {
+        let mut sup = Sup::of_three(Strategy::OneForOne, 1);
+        sup.exit("a", crash());
+        sup.on(Event::Change(SupFlags { period, ..SupFlags::default() }, vec![]));
+        sup.ms = 3_000;
+        sup.exit("a", crash());
+        assert_eq!(sup.core.is_over(), is_over, "{period} s");
+    }
+}
+
+#[test]
 fn a_change_that_does_not_fit_changes_nothing() {
     let significant = || spec("x").significant().restart(Restart::Transient);
     let rows = [

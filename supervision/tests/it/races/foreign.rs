@@ -80,6 +80,8 @@ async fn a_child_that_ends_in_the_last_step_of_becoming_ready_did_not_start() {
 struct Deaf {
     host: Host,
     given_up: Arc<AtomicU32>,
+    /// What its supervisor said that it saw.
+    stopped: Arc<Mutex<Vec<Exit>>>,
 }
 
 impl Start for Deaf {
@@ -104,6 +106,10 @@ impl Supervised for Deaf {
     fn is_alive(&self) -> bool {
         self.host.is_alive()
     }
+
+    fn stopped(&mut self, exit: &Exit) {
+        self.stopped.lock().expect("nobody panics with it").push(exit.clone());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,6 +124,7 @@ async fn who_heeds_nothing_is_given_up_when_both_limits_are_over() {
         supervisor.terminate_child("a").await.expect("it is given up");
         assert_eq!(began.elapsed().as_millis(), took, "{shutdown:?}");
         assert_eq!(deaf.given_up.load(Ordering::Relaxed), 1);
+        assert_eq!(*deaf.stopped.lock().expect("nobody panics with it"), [Exit::Unresponsive]);
         assert_eq!(told(&mut reports).await, Happened::Stopped { child: "a".into(), exit: Exit::Unresponsive });
         let shown = supervisor.sys().state().await.expect("it lives");
         assert_eq!(

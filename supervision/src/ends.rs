@@ -1,6 +1,7 @@
 //! The ends of a supervisor's children: messages to it, unless it waits for them.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -111,28 +112,35 @@ impl Ends {
             Ok(exit) => return exit,
             Err(ended) => ended,
         };
-        let limit = match shutdown {
-            Shutdown::BrutalKill => None,
-            Shutdown::Within(limit) => Some(limit),
-            Shutdown::Infinity => {
-                supervised.stop(Exit::Shutdown);
-                return ended.await.unwrap_or(Exit::NoProc);
-            }
+        let asked = shutdown != Shutdown::BrutalKill && contained(|| supervised.stop(Exit::Shutdown)).is_some();
+        // One that cannot even be asked is killed.
+        let exit = match shutdown {
+            Shutdown::Infinity if asked => return ended.await.unwrap_or(Exit::NoProc),
+            Shutdown::Within(limit) if asked => timeout(limit, &mut ended).await.ok(),
+            Shutdown::BrutalKill | Shutdown::Within(_) | Shutdown::Infinity => None,
         };
-        if let Some(limit) = limit {
-            supervised.stop(Exit::Shutdown);
-            if let Ok(exit) = timeout(limit, &mut ended).await {
-                return exit.unwrap_or(Exit::NoProc);
-            }
+        if let Some(exit) = exit {
+            return exit.unwrap_or(Exit::NoProc);
         }
-        supervised.kill();
-        match timeout(supervised.kill_limit(), &mut ended).await {
+        contained(|| supervised.kill());
+        let limit = contained(|| supervised.kill_limit()).unwrap_or_default();
+        match timeout(limit, &mut ended).await {
             Ok(exit) => exit.unwrap_or(Exit::NoProc),
             Err(_) => {
                 self.heard(process); // Nobody waits for it any more.
-                supervised.give_up();
+                contained(|| supervised.give_up());
                 Exit::Unresponsive
             }
         }
     }
+}
+
+/// What a child's own code gives, unless it panics: that costs the child, and neither its supervisor nor its siblings.
+pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.inspect_err(|payload| {
+        let exit = Exit::caught(payload.as_ref());
+        tracing::error!(target: "proscenium::supervisor", %exit, "a child's own code panicked while it was stopped");
+    })
+    .ok()
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, Probe, Shutdown};
 use crate::children::{Counts, Place, State};
-use crate::ends::{Ends, Process};
+use crate::ends::{Ends, Process, contained};
 use crate::layer::held;
 use crate::policy::Policy;
 use crate::report::{Happened, Reporter};
@@ -208,7 +208,7 @@ impl Shell {
                     }
                     Action::Retire(child) | Action::Forget(child) => {
                         self.outdated.remove(&child);
-                        self.processes.remove(child);
+                        contained(|| drop(self.processes.remove(child)));
                     }
                     // Behind what waits; refused when the supervisor itself is gone.
                     Action::TryAgain(child) => drop(home.me.tell(Msg::TryAgain(child)).now()),
@@ -423,7 +423,7 @@ fn stop_of(
     let (ends, shutdown) = (ends.clone(), child.flags().shutdown);
     Some(async move {
         let exit = ends.stop((place, start), process.as_mut(), shutdown).await;
-        process.stopped(&exit);
+        contained(|| process.stopped(&exit));
         exit
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proscenium_runtime::Exit;
 use proscenium_supervision::{
-    Backoff, ChildSpec, Notice, Placing, Quarantine, Restart, Start, StartError, Starting, State, Supervised,
+    Backoff, ChildSpec, Notice, Placing, Quarantine, Restart, Shutdown, Start, StartError, Starting, State, Supervised,
     Supervisor, SupervisorRef,
 };
 use tokio::sync::watch;
@@ -219,4 +219,62 @@ async fn an_excuse_comes_with_the_notice() {
         until(async || host.is_alive() || !supervisor.is_running()).await;
     }
     assert_eq!(down.await, Exit::Shutdown, "the other kind counts");
+}
+
+/// Panics wherever it can while it is stopped.
+struct Explosive(Option<Notice>);
+
+impl Start for Explosive {
+    fn place(&self, _: Placing) -> Result<Box<dyn Supervised>, Exit> {
+        Ok(Box::new(Explosive(None)))
+    }
+}
+
+impl Supervised for Explosive {
+    fn start(&mut self, notice: Notice) -> Starting<'_> {
+        self.0 = Some(notice);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn stop(&mut self, _: Exit) {
+        panic!("wanted: stop")
+    }
+
+    fn kill(&mut self) {
+        panic!("wanted: kill")
+    }
+
+    fn give_up(&mut self) {
+        panic!("wanted: give_up")
+    }
+
+    fn stopped(&mut self, _: &Exit) {
+        panic!("wanted: stopped")
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        assert!(self.0.is_none(), "wanted: drop");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_child_s_own_stop_costs_that_child_and_the_others_stop_in_order() {
+    for shutdown in [Shutdown::Within(SECOND), Shutdown::Infinity, Shutdown::BrutalKill] {
+        let node = node().await;
+        let log = Log::default();
+        let explosive = || ChildSpec::of("x", Explosive(None)).shutdown(shutdown);
+        let supervisor = Supervisor::one_for_one().child(Child::new("a", &log).spec()).child(explosive());
+        let supervisor = supervisor.child(Child::new("b", &log).spec()).start(&node).await.expect("they start");
+        supervisor.terminate_child("x").await.expect("it is given up");
+        assert_eq!(state(&supervisor, "x").await, State::Down, "{shutdown:?}");
+        supervisor.restart_child("x").await.expect("it starts again");
+        supervisor.stop().await.expect("it stops");
+        assert_eq!(log.take(), ["start a", "start b", "stop b shutdown", "stop a shutdown"], "{shutdown:?}");
+    }
 }

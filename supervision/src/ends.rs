@@ -140,7 +140,7 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     let done = catch_unwind(AssertUnwindSafe(work));
     done.inspect_err(|payload| {
         let exit = Exit::caught(payload.as_ref());
-        tracing::error!(target: "proscenium::supervisor", %exit, "a child's own code panicked while it was stopped");
+        tracing::error!(target: "proscenium::supervisor", %exit, "a child's own code panicked");
     })
     .ok()
 }

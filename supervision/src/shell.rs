@@ -236,7 +236,7 @@ impl Shell {
         let placing = begun.placing.of(place, name, spec.flags().restart);
         let notice = placing.notice(start);
         if self.outdated.remove(&place) {
-            self.processes.remove(place);
+            contained(|| drop(self.processes.remove(place)));
         }
         let processes = &mut self.processes;
         let started = async {
@@ -281,7 +281,7 @@ impl Shell {
     /// Waits for a process that has started. One that does not become ready is killed.
     async fn until_ready(&mut self, process: Process, probe: &Probe, limit: Option<Duration>) -> Result<(), Exit> {
         let Some(supervised) = self.processes.get_mut(process.0) else { return Ok(()) };
-        let Some(reference) = supervised.reference() else { return Ok(()) };
+        let Some(Some(reference)) = contained(|| supervised.reference()) else { return Ok(()) };
         let limit = limit.unwrap_or(BECOMES_READY);
         let ready = AssertUnwindSafe(async { probe(reference).await }).catch_unwind();
         let ready = match self.ends.unless_over(process, timeout(limit, ready)).await {
@@ -300,7 +300,7 @@ impl Shell {
         let (Some(child), Some(begun)) = (self.core.child(place), &self.begun) else { return };
         let (Some(process), Some(name)) = (self.processes.get_mut(place), self.core.called(place)) else { return };
         let placing = begun.placing.of(place, name, child.flags().restart);
-        if !child.spec().start().renew(&placing, process.as_mut()) {
+        if contained(|| child.spec().start().renew(&placing, process.as_mut())) != Some(true) {
             self.outdated.insert(place);
         }
     }
@@ -365,7 +365,7 @@ impl Shell {
     }
 
     fn is_alive(&self, place: Place) -> bool {
-        self.processes.get(place).is_some_and(|process| process.is_alive())
+        self.processes.get(place).is_some_and(|process| contained(|| process.is_alive()) == Some(true))
     }
 
     fn list(&self) -> Vec<ChildInfo> {
@@ -383,8 +383,8 @@ impl Shell {
         let twigs = self.list().into_iter().map(|info| {
             let process = self.processes.get(info.place);
             let status = process.and_then(|process| Some(process.actor()?.status()));
-            let below = process.and_then(|process| held::<SupervisorRef>(process.reference()?));
-            let note = process.and_then(|process| process.note());
+            let below = process.and_then(|process| held::<SupervisorRef>(contained(|| process.reference())??));
+            let note = process.and_then(|process| contained(|| process.note())?);
             let name = self.core.called(info.place).map_or_else(String::new, |name| name.to_string());
             let policy = self.core.child(info.place).map_or(Policy::NONE, |child| *child.spec().policy());
             let last_exit = self.core.exits(info.place).last().cloned();
@@ -402,12 +402,13 @@ impl Shell {
     }
 
     fn with_reference(&self, info: ChildInfo) -> Held {
-        let reference = self.processes.get(info.place).and_then(|process| process.reference());
+        let reference = self.processes.get(info.place).and_then(|process| contained(|| process.reference())?);
         (info, reference)
     }
 
     fn reference(&self, id: &ChildId) -> Option<Box<dyn Any + Send>> {
-        self.processes.get(self.core.place_of(id)?)?.reference()
+        let process = self.processes.get(self.core.place_of(id)?)?;
+        contained(|| process.reference())?
     }
 }
 
@@ -487,7 +488,9 @@ impl Actor for Shell {
                 self.drive(&home, Event::StartDynamic(Some(spec))).await;
                 let answer = self.answer.take().unwrap_or(Answer::NotFound);
                 let held = match answer {
-                    Answer::Running(place) => self.processes.get(place).and_then(|process| process.reference()),
+                    Answer::Running(place) => {
+                        self.processes.get(place).and_then(|process| contained(|| process.reference())?)
+                    }
                     _ => None,
                 };
                 reply.send((answer, held));

@@ -1,6 +1,7 @@
 //! Supervisors as people write and hold them.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,7 +98,9 @@ impl Supervisor {
 
     /// The actor of this supervisor.
     pub(crate) fn shell(&self) -> Result<Shell, SpecError> {
-        Ok(Shell::new(RestartCore::new(self.flags, self.children.clone())?, self.name.clone()))
+        // Each supervisor has a chance of its own, or all of a node would come back at once.
+        let seed = RandomState::new().hash_one(self.children.len());
+        Ok(Shell::new(RestartCore::new(self.flags, self.children.clone())?.seeded(seed), self.name.clone()))
     }
 
     /// Starts the supervisor and its children, in order.

@@ -278,3 +278,20 @@ async fn a_panic_in_a_child_s_own_stop_costs_that_child_and_the_others_stop_in_o
         assert_eq!(log.take(), ["start a", "start b", "stop b shutdown", "stop a shutdown"], "{shutdown:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn jitter_is_another_one_in_each_supervisor() {
+    let node = node().await;
+    let mut delays = Vec::new();
+    for _ in 0..3 {
+        let spec = Child::new("a", &Log::default()).spec().backoff(Backoff::constant(1_000 * SECOND).jitter(1.0));
+        let supervisor = Supervisor::one_for_one().child(spec).start(&node).await.expect("it starts");
+        let child = supervisor.child::<Child>("a").await.expect("it runs");
+        let began = Instant::now();
+        crash(&supervisor, "a").await;
+        child.call(Do::Count).within(2_000 * SECOND).await.expect("the next one answers");
+        delays.push(began.elapsed());
+    }
+    delays.dedup();
+    assert_eq!(delays.len(), 3, "{delays:?}");
+}

@@ -192,6 +192,8 @@ struct Packed {
     restart: Restart,
     significant: bool,
     child_type: ChildType,
+    /// Of an actor: no handle for ractor code. Here, because here is room for it.
+    light: bool,
 }
 
 impl From<ChildFlags> for Packed {
@@ -202,13 +204,13 @@ impl From<ChildFlags> for Packed {
             Shutdown::Within(limit) => u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1), // 584 years are infinite.
             Shutdown::Infinity => u64::MAX,
         };
-        Packed { shutdown, restart, significant, child_type }
+        Packed { shutdown, restart, significant, child_type, light: false }
     }
 }
 
 impl From<Packed> for ChildFlags {
     fn from(packed: Packed) -> Self {
-        let Packed { restart, significant, shutdown, child_type } = packed;
+        let Packed { restart, significant, shutdown, child_type, .. } = packed;
         let shutdown = match shutdown {
             0 => Shutdown::BrutalKill,
             u64::MAX => Shutdown::Infinity,
@@ -249,7 +251,7 @@ impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> ChildSpec<ActorChil
 
     /// No handle for ractor code.
     pub fn light(mut self) -> Self {
-        self.start = self.start.light();
+        self.flags.light = true;
         self
     }
 }
@@ -276,7 +278,7 @@ impl<S> ChildSpec<S> {
 
     /// Other flags altogether.
     pub fn flags(mut self, flags: ChildFlags) -> Self {
-        self.flags = flags.into();
+        self.flags = Packed { light: self.flags.light, ..flags.into() };
         self
     }
 
@@ -404,6 +406,10 @@ impl AnyChild {
     pub(crate) fn starting<S: Start>(&self, start: S) -> AnyChild {
         let ChildSpec { id, flags, beyond, .. } = &*self.0;
         AnyChild(Arc::new(ChildSpec { id: id.clone(), flags: *flags, beyond: beyond.clone(), start }))
+    }
+
+    pub(crate) fn is_light(&self) -> bool {
+        self.0.flags.light
     }
 
     pub(crate) fn ready(&self) -> Option<&Probe> {

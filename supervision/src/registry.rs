@@ -257,12 +257,12 @@ where
 {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         let registry = self.clone();
-        ActorChild::new(move || registry.keeper()).light().place(placing)
+        ActorChild::new(move || registry.keeper()).place(placing.light(true))
     }
 
     fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
         let registry = self.clone();
-        ActorChild::new(move || registry.keeper()).light().renew(placing, place)
+        ActorChild::new(move || registry.keeper()).renew(placing, place)
     }
 }
 

@@ -233,7 +233,7 @@ impl Shell {
         let Some(spec) = self.core.child(place).map(|child| child.spec().clone()) else { return Outcome::Ignored };
         let Some(begun) = &self.begun else { return Outcome::Ignored };
         let Some(name) = self.core.called(place) else { return Outcome::Ignored };
-        let placing = begun.placing.of(place, name, spec.flags().restart);
+        let placing = begun.placing.of(place, name, spec.flags().restart).light(spec.is_light());
         let notice = placing.notice(start);
         if self.outdated.remove(&place) {
             contained(|| drop(self.processes.remove(place)));

@@ -101,6 +101,8 @@ pub struct Placing {
     id: ChildId,
     place: Place,
     restart: Restart,
+    /// An actor there gets no handle for ractor code.
+    light: bool,
     ears: Arc<dyn Ears>,
 }
 
@@ -109,12 +111,27 @@ impl Placing {
     pub(crate) fn below(node: Node, path: Arc<str>, depth: usize, ends: &Arc<Ends>) -> Self {
         let ends = ends.clone();
         let ears = Arc::new(Told(move |process, exit, is_excused| ends.tell(process, exit, is_excused)));
-        Placing { node, path, depth, id: ChildId::from(""), place: Place(0), restart: Restart::default(), ears }
+        Placing {
+            node,
+            path,
+            depth,
+            id: ChildId::from(""),
+            place: Place(0),
+            restart: Restart::default(),
+            light: false,
+            ears,
+        }
     }
 
     /// For this child of the supervisor.
     pub(crate) fn of(&self, place: Place, id: ChildId, restart: Restart) -> Self {
         Placing { place, id, restart, ..self.clone() }
+    }
+
+    /// An actor there gets no handle for ractor code.
+    #[must_use]
+    pub fn light(self, light: bool) -> Self {
+        Placing { light, ..self }
     }
 
     /// The same, but `heard` is told of the ends. For a child within a child: what stands before the inner one tells the
@@ -246,7 +263,6 @@ pub trait Supervised: Any + Send {
 #[derive(Clone)]
 pub struct ActorChild<F> {
     make: F,
-    light: bool,
     mailbox: Option<Mailbox>,
     /// Boxed, because most have none, and there is one of these for each child.
     name: Option<Box<Name>>,
@@ -255,20 +271,13 @@ pub struct ActorChild<F> {
 impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
     /// An ordinary actor with its own mailbox and no name.
     pub fn new(make: F) -> Self {
-        ActorChild { make, light: false, mailbox: None, name: None }
+        ActorChild { make, mailbox: None, name: None }
     }
 
     /// Another mailbox than the actor's own.
     #[must_use]
     pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
         self.mailbox = Some(mailbox);
-        self
-    }
-
-    /// No handle for ractor code.
-    #[must_use]
-    pub fn light(mut self) -> Self {
-        self.light = true;
         self
     }
 
@@ -284,7 +293,7 @@ impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChil
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
         let make = self.make.clone();
         let mailbox = self.mailbox.unwrap_or(A::MAILBOX);
-        let place = ActorPlace::<A>::new(&placing, Box::new(move || Ok(make())), mailbox, self.light)?;
+        let place = ActorPlace::<A>::new(&placing, Box::new(move || Ok(make())), mailbox, placing.light)?;
         if let (Some(cell), Some(name)) = (&place.cell, &self.name) {
             cell.name((**name).clone())?;
         }
@@ -422,6 +431,6 @@ impl<A: Actor> Drop for ActorPlace<A> {
 
 impl<F> fmt::Debug for ActorChild<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActorChild").field("light", &self.light).finish_non_exhaustive()
+        f.debug_struct("ActorChild").field("name", &self.name).finish_non_exhaustive()
     }
 }

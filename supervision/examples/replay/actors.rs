@@ -223,7 +223,7 @@ impl ScriptedPlace {
                     process: coming.lock().expect("nobody panics with it").clone(),
                     obedience: obedience.clone(),
                 };
-                ActorChild::new(make).light().place(self.inner.clone())?
+                ActorChild::new(make).place(self.inner.clone().light(true))?
             };
             self.actor = Some(actor);
         }

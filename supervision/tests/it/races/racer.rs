@@ -130,12 +130,13 @@ impl Plan {
 
     pub fn child(&self) -> ActorChild<impl Fn() -> Racer + Clone + Send + Sync + use<>> {
         let plan = self.clone();
-        let child = ActorChild::new(move || plan.make());
-        if self.is_light { child.light() } else { child }
+        ActorChild::new(move || plan.make())
     }
 
     pub fn spec(&self) -> ChildSpec<ActorChild<impl Fn() -> Racer + Clone + Send + Sync + use<>>> {
-        ChildSpec::of(self.name, self.child())
+        let plan = self.clone();
+        let spec = ChildSpec::new(self.name, move || plan.make());
+        if self.is_light { spec.light() } else { spec }
     }
 }
 

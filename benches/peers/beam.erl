@@ -11,7 +11,7 @@
 %% for calls, supervisors with gen_servers for restarts, and with bare proc_lib processes for trees.
 -module(beam).
 -export([main/0]).
--export([start_link/1, start_plain/0, plain/1, init/1, handle_call/3, handle_cast/2]).
+-export([start_link/1, start_numbered/1, start_plain/0, plain/1, init/1, handle_call/3, handle_cast/2]).
 
 -define(RING, 64).
 -define(SENDERS, 8).
@@ -107,12 +107,9 @@ sample(supervised, N) ->
     Alone = grown(N, fun() -> [start_alone() || _ <- Numbers] end, fun(Pids) -> [stop_alone(Pid) || Pid <- Pids] end),
     Children = fun() -> [child(Id, quiet) || Id <- Numbers] end,
     Fixed = grown(N, fun() -> start_supervisor(one_for_one, Children) end, fun stop_supervisor/1),
-    Dynamic = grown(N, fun() ->
-        Supervisor = start_supervisor(simple_one_for_one, fun() -> [child(quiet, quiet)] end),
-        [{ok, _} = supervisor:start_child(Supervisor, []) || _ <- Numbers],
-        Supervisor
-    end, fun stop_supervisor/1),
-    [Alone, Fixed - Alone, Dynamic - Alone].
+    Dynamic = grown_dynamic(N, child(quiet, quiet), fun(_) -> [] end),
+    Argument = grown_dynamic(N, #{id => quiet, start => {?MODULE, start_numbered, []}}, fun(Id) -> [Id] end),
+    [Alone, Fixed - Alone, Dynamic - Alone, Argument - Alone].
 
 %% The shapes' parts.
 
@@ -150,6 +147,13 @@ per_op(N, Fun) ->
     [(erlang:monotonic_time(nanosecond) - Start) / N].
 
 %% Supervisors and their children.
+
+grown_dynamic(N, Template, Arguments) ->
+    grown(N, fun() ->
+        Supervisor = start_supervisor(simple_one_for_one, fun() -> [Template] end),
+        [{ok, _} = supervisor:start_child(Supervisor, Arguments(Id)) || Id <- lists:seq(1, N)],
+        Supervisor
+    end, fun stop_supervisor/1).
 
 child(Id, Args) -> #{id => Id, start => {?MODULE, start_link, [Args]}}.
 
@@ -253,6 +257,8 @@ init(quiet) -> {ok, quiet};
 init({supervisor, Flags, Children}) -> {ok, {Flags, Children()}};
 init({phoenix, Driver}) -> Driver ! {born, self()}, {ok, Driver};
 init({sibling, Place, Driver}) -> Driver ! {born, Place, self()}, {ok, Driver}.
+
+start_numbered(_Number) -> start_link(quiet).
 
 start_plain() -> proc_lib:start_link(?MODULE, plain, [self()]).
 

@@ -7,7 +7,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use proscenium_runtime::Node;
-use proscenium_supervision::SupervisorRef;
 
 use crate::measure::{Flavour, Plan, Sample};
 use crate::peer::{Peer, Subject};
@@ -62,6 +61,8 @@ pub fn run(errand: &[String]) -> Result<(), Failure> {
         ("fixed", "light") => fixed::<true>(plan),
         ("dynamic", "proscenium") => dynamic::<false>(plan),
         ("dynamic", "light") => dynamic::<true>(plan),
+        ("argument", "proscenium") => with_arguments::<false>(plan),
+        ("argument", "light") => with_arguments::<true>(plan),
         ("tree", "proscenium") => trees::tree::<Supervised<false>>(plan),
         ("tree", "light") => trees::tree::<Supervised<true>>(plan),
         ("bare", "ractor") => trees::bare::<Ractor>(plan),
@@ -114,9 +115,15 @@ fn dynamic<const LIGHT: bool>(plan: Plan) -> Sample {
     supervised(plan, |node, children| async move { Supervised::<LIGHT>::dynamic(&node, children).await })
 }
 
-fn supervised<F>(plan: Plan, start: impl Fn(Node, usize) -> F + Send + 'static) -> Sample
+/// The same of a `DynamicSupervisor`'s, each of which is made from an argument of its own.
+fn with_arguments<const LIGHT: bool>(plan: Plan) -> Sample {
+    supervised(plan, |node, children| async move { Supervised::<LIGHT>::with_arguments(&node, children).await })
+}
+
+fn supervised<F, S>(plan: Plan, start: impl Fn(Node, usize) -> F + Send + 'static) -> Sample
 where
-    F: Future<Output = Result<SupervisorRef, Failure>> + Send,
+    F: Future<Output = Result<S, Failure>> + Send,
+    S: Send,
 {
     plan.flavour.run(async move {
         let node = Proscenium::world().await?;
@@ -131,7 +138,8 @@ where
     })
 }
 
-/// What a supervisor adds: the bytes of an actor without one, then those on top of a child with a name and of a dynamic one.
+/// What a supervisor adds: the bytes of an actor without one, then those on top of a child with a name, of a dynamic one
+/// and of one with an argument.
 ///
 /// The ref that keeps each lonely actor in reach is no part of it; a child needs none.
 pub fn supervision(subject: &'static str, plan: Plan) -> Sample {
@@ -140,8 +148,8 @@ pub fn supervision(subject: &'static str, plan: Plan) -> Sample {
         numbers.first().copied().ok_or_else(|| format!("{errand} {subject}: no number").into())
     };
     let alone = bytes("idle")? - size_of::<CounterRef>() as f64;
-    let (fixed, dynamic) = (bytes("fixed")?, bytes("dynamic")?);
-    Ok(vec![alone, fixed - alone, dynamic - alone])
+    let (fixed, dynamic, argument) = (bytes("fixed")?, bytes("dynamic")?, bytes("argument")?);
+    Ok(vec![alone, fixed - alone, dynamic - alone, argument - alone])
 }
 
 /// CPU time in percent, and wake-ups per second, of a node whose actors have nothing to do.

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::pin::Pin;
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -408,6 +409,12 @@ impl AnyChild {
         AnyChild(Arc::new(ChildSpec { id: id.clone(), flags: *flags, beyond: beyond.clone(), start }))
     }
 
+    /// Whether it is this very value that starts the child.
+    pub(crate) fn is_start<S: Start>(&self, start: &S) -> bool {
+        let own: &dyn Any = self.start();
+        own.downcast_ref().is_some_and(|own| ptr::eq::<S>(own, start))
+    }
+
     pub(crate) fn is_light(&self) -> bool {
         self.0.flags.light
     }
@@ -419,11 +426,15 @@ impl AnyChild {
 
 impl Start for AnyChild {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
-        self.start().place(placing)
+        self.start().place(placing.with(self))
     }
 
     fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
-        self.start().renew(placing, place)
+        self.start().renew(&placing.clone().with(self), place)
+    }
+
+    fn make(&self, actor: &mut dyn Any) -> Result<(), Exit> {
+        self.start().make(actor)
     }
 }
 

@@ -233,7 +233,7 @@ impl Shell {
         let Some(spec) = self.core.child(place).map(|child| child.spec().clone()) else { return Outcome::Ignored };
         let Some(begun) = &self.begun else { return Outcome::Ignored };
         let Some(name) = self.core.called(place) else { return Outcome::Ignored };
-        let placing = begun.placing.of(place, name, spec.flags().restart).light(spec.is_light());
+        let placing = begun.placing.of(place, name, &spec);
         let notice = placing.notice(start);
         if self.outdated.remove(&place) {
             contained(|| drop(self.processes.remove(place)));
@@ -299,7 +299,7 @@ impl Shell {
     fn renew(&mut self, place: Place) {
         let (Some(child), Some(begun)) = (self.core.child(place), &self.begun) else { return };
         let (Some(process), Some(name)) = (self.processes.get_mut(place), self.core.called(place)) else { return };
-        let placing = begun.placing.of(place, name, child.flags().restart);
+        let placing = begun.placing.of(place, name, child.spec());
         if contained(|| child.spec().start().renew(&placing, process.as_mut())) != Some(true) {
             self.outdated.insert(place);
         }

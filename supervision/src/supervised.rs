@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use proscenium_runtime::{Actor, ActorCell, Ended, Exit, IntoName, Mailbox, Name, Node, Owner, UntypedRef};
 
-use crate::child_spec::{ChildId, Restart};
-use crate::children::Place;
+use crate::child_spec::{AnyChild, ChildId, ChildSpec, Restart};
+use crate::children::{Place, Spec};
 use crate::ends::{Ends, Process};
 use crate::shell::Shell;
 use crate::supervisor::{Supervisor, SupervisorRef};
@@ -101,6 +101,8 @@ pub struct Placing {
     id: ChildId,
     place: Place,
     restart: Restart,
+    /// Of the child; none before there is one.
+    spec: Option<AnyChild>,
     /// An actor there gets no handle for ractor code.
     light: bool,
     ears: Arc<dyn Ears>,
@@ -118,14 +120,21 @@ impl Placing {
             id: ChildId::from(""),
             place: Place(0),
             restart: Restart::default(),
+            spec: None,
             light: false,
             ears,
         }
     }
 
     /// For this child of the supervisor.
-    pub(crate) fn of(&self, place: Place, id: ChildId, restart: Restart) -> Self {
-        Placing { place, id, restart, ..self.clone() }
+    pub(crate) fn of(&self, place: Place, id: ChildId, spec: &AnyChild) -> Self {
+        let (restart, light) = (spec.flags().restart, spec.is_light());
+        Placing { place, id, restart, light, ..self.clone() }.with(spec)
+    }
+
+    /// For the same child, whose start is that of another spec.
+    pub(crate) fn with(self, spec: &AnyChild) -> Self {
+        Placing { spec: Some(spec.clone()), ..self }
     }
 
     /// An actor there gets no handle for ractor code.
@@ -172,7 +181,7 @@ const DEEPEST: usize = 1_000;
 pub type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), Exit>> + Send + 'a>>;
 
 /// How a child is made: OTP's `start`, as a value.
-pub trait Start: Send + Sync + 'static {
+pub trait Start: Any + Send + Sync {
     /// A place for one process of the child after the other. Nothing runs in it yet.
     ///
     /// # Errors
@@ -186,6 +195,14 @@ pub trait Start: Send + Sync + 'static {
     fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
         let _ = (placing, place);
         false
+    }
+
+    /// Of an actor: makes one, into an `Option` of its type. So its place has no closure of its own to keep, when the spec
+    /// has one.
+    #[doc(hidden)]
+    fn make(&self, actor: &mut dyn Any) -> Result<(), Exit> {
+        let _ = actor;
+        Err(Exit::NoProc)
     }
 }
 
@@ -211,6 +228,10 @@ impl Start for Arc<dyn Start> {
 
     fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
         self.as_ref().renew(placing, place)
+    }
+
+    fn make(&self, actor: &mut dyn Any) -> Result<(), Exit> {
+        self.as_ref().make(actor)
     }
 }
 
@@ -289,11 +310,18 @@ impl<A: Actor, F: Fn() -> A + Send + Sync + 'static> ActorChild<F> {
     }
 }
 
+impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> ActorChild<F> {
+    /// Who makes the actor: the child's spec, if it is this that stands in there.
+    fn maker(&self, placing: &Placing) -> AnyChild {
+        let spec = placing.spec.as_ref().filter(|spec| spec.is_start(self));
+        spec.cloned().unwrap_or_else(|| ChildSpec::of("", self.clone()).any())
+    }
+}
+
 impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChild<F> {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
-        let make = self.make.clone();
         let mailbox = self.mailbox.unwrap_or(A::MAILBOX);
-        let place = ActorPlace::<A>::new(&placing, Box::new(move || Ok(make())), mailbox, placing.light)?;
+        let place = ActorPlace::<A>::new(&placing, self.maker(&placing), mailbox, placing.light)?;
         if let (Some(cell), Some(name)) = (&place.cell, &self.name) {
             cell.name((**name).clone())?;
         }
@@ -302,9 +330,17 @@ impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChil
 
     /// Name and mailbox stay as they are.
     fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
-        let make = self.make.clone();
-        ActorPlace::<A>::renew(place, placing, Box::new(move || Ok(make())))
+        ActorPlace::<A>::renew(place, placing, self.maker(placing))
     }
+
+    fn make(&self, actor: &mut dyn Any) -> Result<(), Exit> {
+        made(actor, (self.make)())
+    }
+}
+
+fn made<A: Actor>(into: &mut dyn Any, actor: A) -> Result<(), Exit> {
+    *into.downcast_mut().ok_or(Exit::NoProc)? = Some(actor);
+    Ok(())
 }
 
 /// Children that are supervisors, built anew by a closure for each start.
@@ -331,47 +367,66 @@ impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for Supervisor
             let end = path.rmatch_indices('/').nth(2).map_or(&*path, |(at, _)| &path[at..]);
             return Err(Exit::custom(format!("…{end} is below {DEEPEST} supervisors; does the tree contain itself?")));
         }
-        Ok(Box::new(ActorPlace::new(&placing, self.make(&placing), Shell::MAILBOX, true)?))
+        let maker = ChildSpec::of("", self.there(&placing)).any();
+        Ok(Box::new(ActorPlace::<Shell>::new(&placing, maker, Shell::MAILBOX, true)?))
     }
 
     fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
-        ActorPlace::renew(place, placing, self.make(placing))
+        ActorPlace::<Shell>::renew(place, placing, ChildSpec::of("", self.there(placing)).any())
     }
 }
 
 impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> SupervisorChild<F> {
-    fn make(&self, placing: &Placing) -> Make<Shell> {
-        let build = self.0.clone();
-        let (path, depth) = (Arc::<str>::from(placing.path()), placing.depth);
-        Box::new(move || Ok(build().shell()?.at(path.clone(), depth)))
+    fn there(&self, placing: &Placing) -> SupervisorThere<F> {
+        SupervisorThere { build: self.0.clone(), path: placing.path().into(), depth: placing.depth }
     }
 }
 
-/// How an actor is made, whatever closure does it.
-type Make<A> = Box<dyn Fn() -> Result<A, Exit> + Send + Sync>;
+/// A supervisor that knows where in the tree it is.
+struct SupervisorThere<F> {
+    build: F,
+    path: Arc<str>,
+    depth: usize,
+}
+
+impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for SupervisorThere<F> {
+    fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
+        SupervisorChild(self.build.clone()).place(placing)
+    }
+
+    fn make(&self, actor: &mut dyn Any) -> Result<(), Exit> {
+        made(actor, (self.build)().shell()?.at(self.path.clone(), self.depth))
+    }
+}
 
 struct ActorPlace<A: Actor> {
-    make: Make<A>,
+    maker: AnyChild,
     /// None: it is being dropped.
     cell: Option<ActorCell<A>>,
 }
 
 impl<A: Actor> ActorPlace<A> {
-    fn new(placing: &Placing, make: Make<A>, mailbox: Mailbox, light: bool) -> Result<Self, Exit> {
+    fn new(placing: &Placing, maker: AnyChild, mailbox: Mailbox, light: bool) -> Result<Self, Exit> {
         let make_cell = if light { ActorCell::light } else { ActorCell::ordinary };
         let cell = make_cell(&placing.node, mailbox, placing.ears.clone())?;
         cell.tag(Tag::new(placing.place, placing.restart).0);
-        Ok(ActorPlace { make, cell: Some(cell) })
+        Ok(ActorPlace { maker, cell: Some(cell) })
     }
 
-    fn renew(place: &mut dyn Supervised, placing: &Placing, make: Make<A>) -> bool {
+    fn renew(place: &mut dyn Supervised, placing: &Placing, maker: AnyChild) -> bool {
         let place: &mut dyn Any = place;
         let Some(place) = place.downcast_mut::<Self>() else { return false };
-        place.make = make;
+        place.maker = maker;
         if let Some(cell) = &place.cell {
             cell.tag(Tag::new(placing.place, placing.restart).0);
         }
         true
+    }
+
+    fn make(&self) -> Result<A, Exit> {
+        let mut actor = None::<A>;
+        self.maker.make(&mut actor)?;
+        actor.ok_or(Exit::NoProc)
     }
 }
 
@@ -380,7 +435,7 @@ impl<A: Actor> Supervised for ActorPlace<A> {
     fn start(&mut self, notice: Notice) -> Starting<'_> {
         Box::pin(async move {
             let Some(cell) = &self.cell else { return Err(Exit::NoProc) };
-            let (number, actor) = (notice.process.1, (self.make)()?);
+            let (number, actor) = (notice.process.1, self.make()?);
             // Supervisors start supervisors, and so on.
             match TypeId::of::<A>() == TypeId::of::<Shell>() {
                 true => cell.start_apart(number, actor).await,

@@ -86,14 +86,16 @@ fn of_few<P: Subject>(measure: Measure, subject: &str) -> Measure {
 
 fn memory(beam: &Beam) -> Measure {
     let mut measure = Measure::new("supervised", "memory of an idle actor, and what a supervisor adds to it", 20_000)
-        .readings(Unit::Bytes, &["alone", "+ fixed", "+ dynamic"])
+        .readings(Unit::Bytes, &["alone", "+ fixed", "+ dynamic", "+ argument"])
         .rounds_at_most(1)
-        .note("fixed: children with names of their own; dynamic: of a simple_one_for_one supervisor")
+        .note("fixed: children with names of their own; dynamic: of a simple_one_for_one supervisor, without arguments")
+        .note("argument: dynamic, each made from an argument of its own")
         .note("growth of the resident memory of processes of their own; the BEAM's is its own account");
     for subject in [Ordinary::NAME, Light::NAME] {
         measure = measure
             .bound(Bound::limit(subject, SUPERVISED_BYTES, None).reading(1))
             .bound(Bound::limit(subject, SUPERVISED_BYTES, None).reading(2))
+            .bound(Bound::limit(subject, SUPERVISED_BYTES, None).reading(3))
             .column(subject, Ordinary::VERSION, move |plan| child::supervision(subject, plan));
     }
     with_beam(measure, beam, "supervised")

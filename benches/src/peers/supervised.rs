@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use proscenium_runtime::{Actor, Context, Exit, Mailbox, Node, actor};
-use proscenium_supervision::{ActorChild, ChildId, ChildSpec, Supervisor, SupervisorRef};
+use proscenium_supervision::{
+    ActorChild, ChildId, ChildSpec, DynamicSupervisor, DynamicSupervisorRef, Supervisor, SupervisorRef,
+};
 
 use super::proscenium::{BOUND, Child, ChildRef, Counter, ProsceniumBounded};
 use crate::Failure;
@@ -50,6 +52,16 @@ impl<const LIGHT: bool> Supervised<LIGHT> {
         let supervisor = Supervisor::simple_one_for_one(Self::quiet("quiet")).start(node).await?;
         for _ in 0..children {
             supervisor.start_dynamic(None).await?;
+        }
+        Ok(supervisor)
+    }
+
+    /// Quiet children with an argument each, which makes them anew.
+    pub async fn with_arguments(node: &Node, children: usize) -> Result<DynamicSupervisorRef<Counter, usize>, Failure> {
+        let make = |number| Self::spec("quiet", move || numbered(number)).mailbox(Mailbox::bounded(BOUND));
+        let supervisor = DynamicSupervisor::of(make).start(node).await?;
+        for number in 0..children {
+            supervisor.start_child(number).await?;
         }
         Ok(supervisor)
     }
@@ -146,6 +158,11 @@ impl<const LIGHT: bool> Families for Supervised<LIGHT> {
         let supervisor = Supervisor::one_for_all().intensity(RESTARTS, PERIOD);
         Ok(specs.fold(supervisor, Supervisor::child).start(node).await?)
     }
+}
+
+/// A child that was made from an argument.
+fn numbered(_number: usize) -> Counter {
+    Counter(Tally::Quiet)
 }
 
 fn gone<E>(_error: E) -> &'static str {

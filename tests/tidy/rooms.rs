@@ -105,9 +105,13 @@ pub const ROOMS: &[Room] = &[
     // tokio for one thin adapter, behind a feature.
     room("shm-channel", SHM_CHANNEL, &[]).others(&["libc", "rustix", "tokio"]).unsafe_code(Unsafe::Everywhere),
     // The mirror of the header only names the types of unsafe functions.
-    room("plugin-sdk", PLUGIN_SDK, &[])
-        .others(&[])
-        .unsafe_code(Unsafe::In(&["plugin-sdk/src/abi.rs", "plugin-sdk/src/export.rs"])),
+    room("plugin-sdk", PLUGIN_SDK, &[]).others(&[]).unsafe_code(Unsafe::In(&[
+        "plugin-sdk/src/abi.rs",
+        "plugin-sdk/src/export.rs",
+        "plugin-sdk/src/export/block.rs",
+        "plugin-sdk/src/export/calls.rs",
+        "plugin-sdk/src/testing/host.rs",
+    ])),
     room("plugin-host", PLUGIN_HOST, &[RUNTIME, SUPERVISION, PROCESS, SHM_CHANNEL, PLUGIN_SDK]),
     room("plugin-host/runner", PLUGIN_RUNNER, &[PROCESS, SHM_CHANNEL, PLUGIN_SDK]).unsafe_code(Unsafe::Everywhere),
     room("cluster", CLUSTER, &[RUNTIME, SUPERVISION]),

@@ -22,7 +22,7 @@
 //!
 //! A whole plugin, in a crate of type `cdylib`:
 //!
-//! ```
+//! ```standalone_crate
 //! use proscenium_plugin_sdk::{Batch, Context, Error, Plugin, Value, export_plugin};
 //!
 //! struct Short {
@@ -70,3 +70,7 @@ pub use error::{Code, Error, SetError};
 pub use msgpack::Value;
 pub use plugin::{Flushed, Plugin, State};
 pub use record::Record;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/writing-plugins.md")]
+mod writing_plugins {}

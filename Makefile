@@ -11,7 +11,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
 .PHONY: all demo tour test test-runtime test-supervisor oracle test-doc test-light bench loom stress fmt lint tidy docs
-.PHONY: setup setup-oracle clean help
+.PHONY: plugins setup setup-oracle setup-plugins clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
@@ -60,6 +60,9 @@ test-light: ## The facade with its default features, in a crate outside the work
 bench: setup ## Ratios to peers that are measured in the same run; writes target/bench/*.json.
 	$(CARGO) run --release -p proscenium-bench
 
+plugins: setup-plugins ## The plugins in plugins/, in C, C++ and Rust: each becomes plugins/lib<name>.so.
+	scripts/build/build_plugins.sh all
+
 loom: ## Model-check the lane's wake protocol.
 	RUSTFLAGS="--cfg proscenium_loom" CARGO_TARGET_DIR="$(TARGET)/loom" $(CARGO) test --release -p proscenium-runtime --lib models
 
@@ -69,11 +72,14 @@ stress: setup ## Millions of messages, restarts, ends and cancelled sends on rea
 fmt: ## Format the code.
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path tests/light/Cargo.toml
+	$(CARGO) fmt --manifest-path plugins/aggregation/Cargo.toml
 
 lint: setup ## Formatting, clippy without warnings, and the rules of the house (tidy).
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/light/Cargo.toml --check
+	$(CARGO) fmt --manifest-path plugins/aggregation/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --manifest-path plugins/aggregation/Cargo.toml --target-dir "$(TARGET)/plugins/clippy" -- -D warnings
 	@$(MAKE) --no-print-directory tidy
 
 tidy: ## The rules of the house alone: who may name what, lengths, unsafe, words.
@@ -88,7 +94,11 @@ setup: ## Check for what the build needs, and install what is missing.
 setup-oracle: ## The same, and what the comparison of supervisors with a real Erlang needs.
 	@scripts/setup.sh oracle
 
+setup-plugins: ## The same, and a C++ compiler for the plugins.
+	@scripts/setup.sh plugins
+
 clean: ## Remove what the other words have built.
+	scripts/build/build_plugins.sh clean
 	$(CARGO) clean
 	rm -rf target tests/light/target
 

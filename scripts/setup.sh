@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh          what `make demo` and `make test` need: cargo and a C compiler
 #   scripts/setup.sh bench    the same, and an Erlang for the BEAM column of `make bench`
+#   scripts/setup.sh plugins  the same, and a C++ compiler: plugins are written in C, C++ and Rust
 #   scripts/setup.sh oracle   the same, and OTP's sources: the tests compare supervisors with OTP's own
 set -euo pipefail
 
@@ -70,16 +71,30 @@ need cc gcc "Rust links programs with the C compiler"
 links_c || get libc6-dev "the C compiler is there, but has nothing to link a program with"
 links_c || fail "cc cannot build an empty program; see: echo 'int main(void) { return 0; }' | cc -x c -o /tmp/a.out -"
 
+links_cpp() {
+    printf '#include <string>\nint main() { return static_cast<int>(std::string().size()); }\n' |
+        c++ -x c++ -o "$scratch/linked" - 2>/dev/null
+}
+
+for_plugins() {
+    need c++ g++ "plugins may be written in C++"
+    links_cpp || get g++ "the C++ compiler is there, but not the library that comes with it"
+    links_cpp || fail "c++ cannot build a small program; see: echo 'int main() { return 0; }' | c++ -x c++ -o /tmp/a.out -"
+    need readelf binutils "a plugin's kind, machine and functions are looked at before it is loaded"
+}
+
 case "${1:-}" in
 "") ;;
+plugins) for_plugins ;;
 bench) need erl erlang-base "the bench compares with the BEAM, measured in the same run" ;;
 oracle)
+    for_plugins
     need erlc erlang-base "supervisors are compared with OTP's own, on a real Erlang"
     stdlib=$(erl -noinput -eval 'io:format("~s", [code:lib_dir(stdlib)]), halt().')
     [ -f "$stdlib/src/supervisor.erl" ] || get erlang-src "the comparison runs OTP's supervisor.erl on a virtual clock"
     [ -f "$stdlib/src/supervisor.erl" ] || fail "'erlang-src' is installed, and there is still no $stdlib/src/supervisor.erl"
     ;;
-*) fail "'$1' is no word of mine; there is none, 'bench' and 'oracle'" ;;
+*) fail "'$1' is no word of mine; there is none, 'bench', 'plugins' and 'oracle'" ;;
 esac
 
 if ! cargo nextest --version >/dev/null 2>&1; then

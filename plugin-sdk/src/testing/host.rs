@@ -19,7 +19,7 @@ struct Told {
     counters: Vec<(String, u64)>,
     gauges: Vec<(String, f64)>,
     /// What was allocated for states, until the host is dropped.
-    memory: Vec<Box<[u64]>>,
+    memory: Vec<Vec<u64>>,
 }
 
 /// A call that did not succeed.
@@ -229,12 +229,14 @@ unsafe fn text(text: *const c_char, len: usize) -> String {
     String::from_utf8_lossy(unsafe { std::slice::from_raw_parts(text.cast(), len) }).into_owned()
 }
 
+/// # Safety
+/// As the contract says: the context that the plugin was given, and what is named may be read.
 unsafe extern "C" fn on_log(ctx: *mut PluginContext, level: i32, line: *const c_char, len: usize) {
     // SAFETY: a plugin passes the context that it was given, and `len` bytes of text.
     unsafe { told(ctx).log.push((level, text(line, len))) }
 }
 
-unsafe extern "C" fn on_clock(_ctx: *mut PluginContext, which: i32) -> u64 {
+extern "C" fn on_clock(_ctx: *mut PluginContext, which: i32) -> u64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let since = match which {
         CLOCK_REALTIME => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
@@ -243,8 +245,10 @@ unsafe extern "C" fn on_clock(_ctx: *mut PluginContext, which: i32) -> u64 {
     since.as_nanos() as u64
 }
 
+/// # Safety
+/// As the contract says: the context that the plugin was given, and what is named may be read.
 unsafe extern "C" fn on_alloc(ctx: *mut PluginContext, size: usize) -> *mut c_void {
-    let mut memory = vec![0_u64; size.div_ceil(8)].into_boxed_slice();
+    let mut memory = vec![0_u64; size.div_ceil(8)];
     let at = memory.as_mut_ptr();
     // SAFETY: a plugin passes the context that it was given.
     unsafe { told(ctx).memory.push(memory) };
@@ -252,18 +256,24 @@ unsafe extern "C" fn on_alloc(ctx: *mut PluginContext, size: usize) -> *mut c_vo
 }
 
 /// Memory goes with the host: a test has little of it.
-unsafe extern "C" fn on_release(_ctx: *mut PluginContext, _memory: *mut c_void) {}
+extern "C" fn on_release(_ctx: *mut PluginContext, _memory: *mut c_void) {}
 
+/// # Safety
+/// As the contract says: the context that the plugin was given, and what is named may be read.
 unsafe extern "C" fn on_count(ctx: *mut PluginContext, name: *const c_char, add: u64) {
     // SAFETY: a plugin passes the context that it was given, and a name that ends with a NUL.
     unsafe { told(ctx).counters.push((CStr::from_ptr(name).to_string_lossy().into_owned(), add)) }
 }
 
+/// # Safety
+/// As the contract says: the context that the plugin was given, and what is named may be read.
 unsafe extern "C" fn on_gauge(ctx: *mut PluginContext, name: *const c_char, value: f64) {
     // SAFETY: a plugin passes the context that it was given, and a name that ends with a NUL.
     unsafe { told(ctx).gauges.push((CStr::from_ptr(name).to_string_lossy().into_owned(), value)) }
 }
 
+/// # Safety
+/// As the contract says: the context that the plugin was given, and what is named may be read.
 unsafe extern "C" fn on_fail(ctx: *mut PluginContext, why: *const c_char, len: usize) {
     // SAFETY: a plugin passes the context that it was given, and `len` bytes of text.
     unsafe { told(ctx).failure = text(why, len) }

@@ -392,7 +392,7 @@ layout! {
 }
 
 layout! {
-    /// Offsets in the header of a block. Those below [`LINE_SIZE`](crate::abi::LINE_SIZE) are the host's.
+    /// Offsets in the header of a block. Those below `LINE_SIZE` are the host's.
     batch_at: RecordBatch = 128 {
         MAGIC magic = 0, 4;
         LAYOUT layout = 4, 2;

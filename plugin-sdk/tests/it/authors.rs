@@ -47,6 +47,8 @@ fn obey(record: &mut Record<'_, '_>) -> Result<(), Error> {
             new[..3].copy_from_slice(&old[2..5]);
             Some(3)
         })?),
+        "ask for much" => assert!(record.rewrite(40, |_, _| Some(3))?),
+        "ask in vain" => assert!(!record.rewrite(40, |_, _| None)?),
         "leave" => assert!(!record.rewrite(8, |_, _| None)?),
         "reach" => record.keep(0..100),
         _ => (),
@@ -114,6 +116,17 @@ fn what_has_no_room_is_told_by_its_code() {
 }
 
 #[test]
+fn what_a_rewrite_does_not_take_goes_back_to_the_heap() {
+    let orders = ["ask for much", "ask in vain", "ask for much", "ask in vain", "ask for much"];
+    // Each asks for 40 bytes and takes 3: in steps of 8, that is 16 + 40 at the last.
+    let batch = orders.iter().fold(TestBatch::new().heap(56), |batch, order| batch.record(order.as_bytes()));
+    let mut block = batch.build();
+    assert_eq!(Stage::<Obeys>::start(&[]).unwrap().process(&mut block), Ok(ReturnCode::Ok));
+    let sizes: Vec<usize> = block.records().iter().map(|record| record.payload.len()).collect();
+    assert_eq!(sizes, [3, 11, 3, 11, 3]);
+}
+
+#[test]
 fn progress_names_the_record_in_work_when_a_call_ends_early() {
     let mut block = TestBatch::new().record(b"nothing").record(b"nothing").record(b"reach").record(b"nothing").build();
     assert_eq!(block.progress(), NO_PROGRESS);
@@ -159,10 +172,12 @@ impl Plugin for Sets {
     }
 
     fn process(&mut self, batch: &mut Batch, _ctx: &Context) -> Result<(), Error> {
-        batch.for_each(|mut record| match record.set(&[("a", Value::from(1_u64)), ("z", "last".into())]) {
-            Ok(()) => Ok(()),
-            Err(SetError::NotAMap) => Ok(record.fail(1, "no map")),
-            Err(error) => Err(error.into()),
+        batch.for_each(|mut record| {
+            match record.set(&[("a", Value::from(1_u64)), ("z", "last".into())]) {
+                Err(SetError::NotAMap) => record.fail(1, "no map"),
+                set => set?,
+            }
+            Ok(())
         })
     }
 }

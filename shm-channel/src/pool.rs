@@ -1,0 +1,204 @@
+//! The slots' inputs: memory that the host writes and the child reads, handed out to one owner at a time.
+
+use std::future::Future;
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::geometry::Geometry;
+use crate::park;
+use crate::pool_core::{Asked, PoolCore, Ticket};
+use crate::region::{self, Mapping, Writer};
+
+/// The memory pool: as many slots as its [`Geometry`] says, each with one owner.
+///
+/// It lives as long as somebody has a clone, a [`Slot`] or a [`HostEnd`](crate::HostEnd) of it: over all incarnations of the child.
+///
+/// **Bound**: `slots`. **At the bound**: [`try_take`](Self::try_take) gives `None`, [`take`](Self::take) waits; who waits is
+/// served in the order in which it came, and nobody overtakes.
+/// **Cost**: one lock to take a slot, one to give it back; no allocation but for the queue, when more wait than ever before.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    geometry: Geometry,
+    inputs: Mapping,
+    file: OwnedFd,
+    core: Mutex<PoolCore<Waker>>,
+}
+
+impl Pool {
+    /// Makes the region. Its memory is taken from the system when it is first written.
+    ///
+    /// # Errors
+    /// A geometry that [`check`](Geometry::check) refuses, as `InvalidInput`; what the system says (descriptors, memory; a
+    /// kernel before 5.1 has no `F_SEAL_FUTURE_WRITE`). Nothing is left behind.
+    pub fn new(geometry: Geometry) -> io::Result<Self> {
+        let geometry = geometry.check().map_err(|wrong| io::Error::new(io::ErrorKind::InvalidInput, wrong))?;
+        let (file, inputs) = region::create("proscenium-inputs", geometry.inputs_len(), Writer::Maker)?;
+        let core = Mutex::new(PoolCore::new(geometry.slots));
+        Ok(Self { shared: Arc::new(Shared { geometry, inputs, file, core }) })
+    }
+
+    /// What the slots have room for.
+    pub fn geometry(&self) -> Geometry {
+        self.shared.geometry
+    }
+
+    /// How many slots nobody has.
+    pub fn free(&self) -> usize {
+        self.shared.core().free() as usize
+    }
+
+    /// A slot, if one is free. Never while somebody waits in [`take`](Self::take).
+    #[must_use = "a slot that is dropped is given back"]
+    pub fn try_take(&self) -> Option<Slot> {
+        let taken = self.shared.core().take();
+        taken.map(|index| self.slot(index))
+    }
+
+    /// A slot, as soon as one is free.
+    ///
+    /// Cancel-safe: dropped before it is ready, it leaves the queue, and a slot that it had been given in the meantime goes
+    /// to the next. Whose turn it is does not depend on who polls first.
+    pub fn take(&self) -> Take<'_> {
+        Take { pool: self, ticket: None }
+    }
+
+    /// A slot, if one is free within `limit`. Blocks the thread, in the same queue as [`take`](Self::take).
+    pub fn blocking_take(&self, limit: Duration) -> Option<Slot> {
+        park::block_on(self.take(), limit)
+    }
+
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.shared.file.as_fd().try_clone_to_owned()
+    }
+
+    pub(crate) fn owns(&self, slot: &Slot) -> bool {
+        Arc::ptr_eq(&self.shared, &slot.pool.shared)
+    }
+
+    fn slot(&self, index: u32) -> Slot {
+        Slot { pool: self.clone(), index }
+    }
+}
+
+impl Shared {
+    /// No panic can leave the core half-changed, so a poisoned lock is as good as another.
+    fn core(&self) -> MutexGuard<'_, PoolCore<Waker>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for a slot: [`Pool::take`].
+#[derive(Debug)]
+#[must_use = "a future does nothing until it is polled"]
+pub struct Take<'a> {
+    pool: &'a Pool,
+    ticket: Option<Ticket>,
+}
+
+impl Future for Take<'_> {
+    type Output = Slot;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Slot> {
+        let pool = self.pool;
+        let mut core = pool.shared.core();
+        let index = match self.ticket {
+            None => core.take(),
+            Some(ticket) => match core.ask(ticket, |kept| kept.clone_from(cx.waker())) {
+                Asked::Slot(index) => Some(index),
+                Asked::Waits => return Poll::Pending,
+            },
+        };
+        if let Some(index) = index {
+            drop(core);
+            self.ticket = None;
+            return Poll::Ready(pool.slot(index));
+        }
+        let ticket = core.wait(cx.waker().clone());
+        drop(core);
+        self.ticket = Some(ticket);
+        Poll::Pending
+    }
+}
+
+impl Drop for Take<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let next = self.pool.shared.core().leave(ticket);
+            // Not under the lock: a waker runs code of others.
+            if let Some(waker) = next {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// One slot's input, until it is dropped: then it goes back to the pool, to who waits longest.
+///
+/// What lies in it is what its last owner left there. The child can read it at any time and write it at none.
+#[derive(Debug)]
+pub struct Slot {
+    pool: Pool,
+    index: u32,
+}
+
+impl Slot {
+    /// Its number: below [`Geometry::slots`].
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The pool that it belongs to.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    fn start(&self) -> *mut u8 {
+        let offset = self.index as usize * self.len();
+        self.pool.shared.inputs.base().as_ptr().wrapping_add(offset)
+    }
+
+    fn len(&self) -> usize {
+        self.pool.shared.geometry.input_size() as usize
+    }
+}
+
+impl Deref for Slot {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY:
+        // - in bounds: `index < slots` (the core hands out no other), and `slots` inputs are mapped;
+        // - initialised: a memory file begins with zeros; `u8` has no alignment and no invalid value;
+        // - no other writer: the core gives a slot to one owner, who lends it out by Rust's rules; the region is sealed with
+        //   F_SEAL_FUTURE_WRITE, so no other process ever has a writable mapping of it;
+        // - alive: the mapping lives as long as the pool, which `self` holds.
+        unsafe { std::slice::from_raw_parts(self.start(), self.len()) }
+    }
+}
+
+impl DerefMut for Slot {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`, and `&mut self` is the owner's only access. That the child may be reading while we write is
+        // the child's concern: a foreign read changes nothing here.
+        unsafe { std::slice::from_raw_parts_mut(self.start(), self.len()) }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let next = self.pool.shared.core().give_back(self.index);
+        if let Some(waker) = next {
+            waker.wake();
+        }
+    }
+}

@@ -1,49 +1,46 @@
-//! Who sleeps says so with a number, and is rung for once under each number.
+//! Who sleeps says what it has seen, and is rung for once for that.
 //!
-//! The sleeper stores a new number in a word of its own, passes a full fence and looks once more for what it waits for;
-//! who has something for it publishes that, passes a full fence and reads the number. One of the two sees what the other
-//! wrote, so no wake-up is lost; and a sleeper that is slow to wake up costs one system call, not one for each publication.
-//! The number is 64 bits wide: it never comes again.
+//! The sleeper stores the count that it waits to see grow in a word of its own, passes a full fence and looks at the count
+//! once more; the other publishes a new count, passes a full fence and reads that word. One of the two sees what the other
+//! wrote, so no wake-up is lost. And a sleeper that is slow to wake up costs one system call, not one for each publication:
+//! what it has said to have seen has been left behind, and so it stays, however often it goes to sleep on it again.
+//!
+//! A number of the nap instead of the count will not do: who publishes may be so late with its ring that it rings for the
+//! next nap, before the futex sleeps; the wake-up is lost, and the number used up.
+//!
+//! Counts are 64 bits wide here: none comes again.
 
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// The word of somebody who is awake.
 const AWAKE: u64 = 0;
 
-/// The side that sleeps.
-#[derive(Debug)]
-pub(crate) struct Sleeper {
-    /// How often it went to sleep. Atomic only so that a shared reference is enough: one task or thread sleeps.
-    naps: AtomicU64,
+/// The word of somebody who waits for more than `count`.
+fn beyond(count: u64) -> u64 {
+    count + 1
 }
 
-impl Sleeper {
-    pub(crate) fn new() -> Self {
-        Self { naps: AtomicU64::new(AWAKE) }
+/// Says that the caller goes to sleep until there is more than `count`, and looks once more: false if `is_there` sees
+/// that there is, so that it must not sleep.
+pub(crate) fn arm(word: &AtomicU64, count: u64, is_there: impl FnOnce() -> bool) -> bool {
+    word.store(beyond(count), Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    if is_there() {
+        disarm(word);
+        return false;
     }
+    true
+}
 
-    /// Says that it goes to sleep, and looks once more: true if `is_there` still sees nothing, so that it may sleep.
-    pub(crate) fn arm(&self, word: &AtomicU64, is_there: impl FnOnce() -> bool) -> bool {
-        let nap = self.naps.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        word.store(nap, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        if is_there() {
-            self.disarm(word);
-            return false;
-        }
-        true
-    }
-
-    /// Says that it is awake.
-    pub(crate) fn disarm(&self, word: &AtomicU64) {
-        word.store(AWAKE, Ordering::Relaxed);
-    }
+/// Says that the caller is awake.
+pub(crate) fn disarm(word: &AtomicU64) {
+    word.store(AWAKE, Ordering::Relaxed);
 }
 
 /// The side that wakes the other.
 #[derive(Debug)]
 pub(crate) struct Ringer {
-    /// The nap that it has rung for.
+    /// What the sleeper said when it was rung for.
     rung: u64,
 }
 
@@ -52,15 +49,16 @@ impl Ringer {
         Self { rung: AWAKE }
     }
 
-    /// To be called after a publication: whether the sleeper must be woken for it.
+    /// To be called when `count` is published: whether the sleeper must be woken for it.
     #[must_use = "a ring that is owed and not carried out leaves the other side asleep"]
-    pub(crate) fn owes(&mut self, word: &AtomicU64) -> bool {
+    pub(crate) fn owes(&mut self, word: &AtomicU64, count: u64) -> bool {
         fence(Ordering::SeqCst);
-        let nap = word.load(Ordering::Relaxed);
-        if nap == AWAKE || nap == self.rung {
+        let said = word.load(Ordering::Relaxed);
+        // Who waits for more than this has seen it, and sleeps on for good reason.
+        if said == AWAKE || said == beyond(count) || said == self.rung {
             return false;
         }
-        self.rung = nap;
+        self.rung = said;
         true
     }
 }

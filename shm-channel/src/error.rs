@@ -6,10 +6,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The child's count of completed orders, as it stands in its page.
+    /// The child's count of completed orders, as it stands in its page: 31 bits of it.
     pub claimed: u32,
-    /// The count that was accepted before.
-    pub accepted: u32,
+    /// The count that was accepted before, whole.
+    pub accepted: u64,
     /// How many orders are under way: the count may be ahead by so many.
     pub in_flight: u32,
 }

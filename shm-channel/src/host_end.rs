@@ -16,7 +16,7 @@ use crate::front::Front;
 use crate::geometry::{Geometry, page};
 use crate::pages;
 use crate::pool::{Pool, Slot};
-use crate::protocol::{HostSide, ORDERS};
+use crate::protocol::{HostSide, ORDERS, place};
 use crate::region::{self, Mapping, Writer};
 
 /// The descriptors that a child needs for its end: [`ChildEnd::open`](crate::ChildEnd::open).
@@ -34,9 +34,9 @@ pub struct ChildFds {
     pub wake: OwnedFd,
 }
 
-/// An order's number in its incarnation: counts up from 0 in the order of submission, and wraps after 2³¹.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OrderNumber(u32);
+/// An order's number in its incarnation: counts up from 0 in the order of submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderNumber(u64);
 
 /// The host's end.
 ///
@@ -139,7 +139,7 @@ impl HostEnd {
         let number = self.side.submitted();
         let index = slot.map(Slot::index);
         self.busy |= bit;
-        self.under_way[(number % ORDERS) as usize] = index.map_or(NO_SLOT, |index| index as u8);
+        self.under_way[place(number)] = index.map_or(NO_SLOT, |index| index as u8);
         // Before the order is published: a cancellation of the one that had this number before is not for this one.
         pages::cancel_of(&self.orders, number).store(0, Ordering::Relaxed);
         let ring = self.side.submit(
@@ -158,15 +158,14 @@ impl HostEnd {
     /// # Errors
     /// [`Violation`]: the count is one that an honest child cannot have.
     pub fn completed(&mut self) -> Result<u32, Violation> {
-        let in_flight = self.side.in_flight();
-        let accepted = self.side.submitted().wrapping_sub(in_flight) & (u32::MAX >> 1);
+        let (accepted, in_flight) = (self.side.seen(), self.side.in_flight());
         let new = self.side.completed(pages::answers(&self.fronts)).map_err(|nonsense| Violation {
             claimed: nonsense.claimed,
             accepted,
             in_flight,
         })?;
-        for done in 0..new {
-            let slot = self.under_way[(accepted.wrapping_add(done) % ORDERS) as usize];
+        for number in accepted..self.side.seen() {
+            let slot = self.under_way[place(number)];
             if slot != NO_SLOT {
                 self.busy &= !(1 << slot);
             }
@@ -187,8 +186,7 @@ impl HostEnd {
     /// Asks for an end of one order that is under way; for one that is not, nothing happens. No other order is touched:
     /// each has a word of its own.
     pub fn cancel(&self, number: OrderNumber) {
-        let age = self.side.submitted().wrapping_sub(number.0) & (u32::MAX >> 1);
-        if (1..=self.side.in_flight()).contains(&age) {
+        if (self.side.seen()..self.side.submitted()).contains(&number.0) {
             pages::cancel_of(&self.orders, number.0).store(1, Ordering::Relaxed);
         }
     }
@@ -196,8 +194,8 @@ impl HostEnd {
     /// Asks for an end of whatever the child does, orders or not: before it is stopped.
     pub fn cancel_all(&self) {
         pages::cancel(&self.orders).store(1, Ordering::Relaxed);
-        for age in 1..=self.side.in_flight() {
-            pages::cancel_of(&self.orders, self.side.submitted().wrapping_sub(age)).store(1, Ordering::Relaxed);
+        for number in self.side.seen()..self.side.submitted() {
+            pages::cancel_of(&self.orders, number).store(1, Ordering::Relaxed);
         }
     }
 

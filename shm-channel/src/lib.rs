@@ -66,6 +66,8 @@
 #![warn(missing_docs)]
 
 mod bell;
+#[cfg(all(test, proscenium_loom))]
+mod models;
 mod protocol;
 mod sync;
 

@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use crate::protocol::{Answers, ORDERS, Orders};
+use crate::protocol::{Answers, ORDERS, Orders, place};
 use crate::region::Mapping;
 
 /// Bytes of the host's page that are in use; there is no smaller page.
@@ -53,8 +53,8 @@ pub(crate) fn cancel(page: &Mapping) -> &AtomicU32 {
 }
 
 /// Not 0: give up the order with this number.
-pub(crate) fn cancel_of(page: &Mapping, number: u32) -> &AtomicU32 {
-    word32(page, CANCELS + 4 * (number % ORDERS) as usize)
+pub(crate) fn cancel_of(page: &Mapping, number: u64) -> &AtomicU32 {
+    word32(page, CANCELS + 4 * place(number))
 }
 
 /// What the child says it is doing.

@@ -5,15 +5,18 @@
 //!   host  ◀── results, then completed = n + 1 ──  child     in the host asleep:  eventfd
 //! ```
 //!
-//! The child takes orders in the host's order and completes them in that order, so each direction is one count. A count
-//! has 31 bits; the top bit of `submitted` says that the host has closed. Each end keeps its own count in private memory
-//! and never reads it back from the shared words.
+//! The child takes orders in the host's order and completes them in that order, so each direction is one count. Of a count
+//! 31 bits are shared; the top bit of `submitted` says that the host has closed. Each end keeps its own count, whole, in
+//! private memory, and never reads it back from the shared words.
 
-use crate::bell::{Ringer, Sleeper};
+use crate::bell::{self, Ringer};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// Orders that may be under way at once: a power of two, so that the index of an entry survives the wrap of the counts.
+#[cfg(not(proscenium_loom))]
 pub(crate) const ORDERS: u32 = 128;
+#[cfg(proscenium_loom)]
+pub(crate) const ORDERS: u32 = 2;
 
 /// In `submitted`: there will be no more orders.
 const CLOSED: u32 = 1 << 31;
@@ -45,68 +48,74 @@ pub(crate) struct Nonsense {
 /// The host's private side.
 #[derive(Debug)]
 pub(crate) struct HostSide {
-    submitted: u32,
-    seen: u32,
+    submitted: u64,
+    seen: u64,
     ringer: Ringer,
-    sleeper: Sleeper,
 }
 
 impl HostSide {
     pub(crate) fn new() -> Self {
-        Self { submitted: 0, seen: 0, ringer: Ringer::new(), sleeper: Sleeper::new() }
+        Self { submitted: 0, seen: 0, ringer: Ringer::new() }
     }
 
-    /// The number of the next order, and of the next answer.
-    pub(crate) fn submitted(&self) -> u32 {
+    /// The number of the next order.
+    pub(crate) fn submitted(&self) -> u64 {
         self.submitted
     }
 
+    /// The number of the next answer.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// At most [`ORDERS`].
     pub(crate) fn in_flight(&self) -> u32 {
-        between(self.seen, self.submitted)
+        (self.submitted - self.seen) as u32
     }
 
     /// Publishes an order. True: the child must be woken. The caller has made sure that there is room.
     #[must_use = "the child may be asleep"]
     pub(crate) fn submit(&mut self, orders: Orders<'_>, answers: Answers<'_>, entry: Entry) -> bool {
-        let words = &orders.entries[(self.submitted % ORDERS) as usize];
+        let words = &orders.entries[place(self.submitted)];
         words[0].store(entry[0], Ordering::Relaxed);
         words[1].store(entry[1], Ordering::Relaxed);
-        self.submitted = after(self.submitted);
-        orders.submitted.store(self.submitted, Ordering::Release);
-        self.ringer.owes(answers.child_asleep)
+        self.submitted += 1;
+        orders.submitted.store(shared(self.submitted), Ordering::Release);
+        self.ringer.owes(answers.child_asleep, self.submitted)
     }
 
     /// Publishes that no order follows. True: the child must be woken.
     #[must_use = "the child may be asleep"]
     pub(crate) fn close(&mut self, orders: Orders<'_>, answers: Answers<'_>) -> bool {
-        orders.submitted.store(self.submitted | CLOSED, Ordering::Release);
-        self.ringer.owes(answers.child_asleep)
+        orders.submitted.store(shared(self.submitted) | CLOSED, Ordering::Release);
+        // The end stands where the next order would.
+        self.ringer.owes(answers.child_asleep, self.submitted + 1)
     }
 
     /// How many answers are new. What the child wrote before them can be read now.
     pub(crate) fn completed(&mut self, answers: Answers<'_>) -> Result<u32, Nonsense> {
         let claimed = answers.completed.load(Ordering::Acquire);
-        let new = between(self.seen, claimed);
+        let new = claimed.wrapping_sub(shared(self.seen)) & !CLOSED;
         if claimed & CLOSED != 0 || new > self.in_flight() {
             return Err(Nonsense { claimed });
         }
-        self.seen = claimed;
+        self.seen += u64::from(new);
         Ok(new)
     }
 
     /// Whether the child's count differs from what was seen.
     pub(crate) fn has_news(&self, answers: Answers<'_>) -> bool {
-        answers.completed.load(Ordering::Relaxed) != self.seen
+        answers.completed.load(Ordering::Relaxed) != shared(self.seen)
     }
 
     /// Says that the host goes to sleep. False: something came, and it must not.
     #[must_use = "who sleeps all the same is not woken for what is there already"]
     pub(crate) fn arm(&self, orders: Orders<'_>, answers: Answers<'_>) -> bool {
-        self.sleeper.arm(orders.host_asleep, || self.has_news(answers))
+        bell::arm(orders.host_asleep, self.seen, || self.has_news(answers))
     }
 
     pub(crate) fn disarm(&self, orders: Orders<'_>) {
-        self.sleeper.disarm(orders.host_asleep);
+        bell::disarm(orders.host_asleep);
     }
 }
 
@@ -121,18 +130,17 @@ pub(crate) enum Look {
 /// The child's private side.
 #[derive(Debug)]
 pub(crate) struct ChildSide {
-    completed: u32,
+    completed: u64,
     ringer: Ringer,
-    sleeper: Sleeper,
 }
 
 impl ChildSide {
     pub(crate) fn new() -> Self {
-        Self { completed: 0, ringer: Ringer::new(), sleeper: Sleeper::new() }
+        Self { completed: 0, ringer: Ringer::new() }
     }
 
     /// The number of the order that comes next.
-    pub(crate) fn completed(&self) -> u32 {
+    pub(crate) fn completed(&self) -> u64 {
         self.completed
     }
 
@@ -142,43 +150,43 @@ impl ChildSide {
         // The page is mapped read-only, where only relaxed loads are sure to work: the fence makes it an acquire.
         let submitted = orders.submitted.load(Ordering::Relaxed);
         fence(Ordering::Acquire);
-        if submitted & !CLOSED == self.completed {
+        if submitted & !CLOSED == self.nothing() {
             return if submitted & CLOSED != 0 { Look::Closed } else { Look::Nothing };
         }
-        let words = &orders.entries[(self.completed % ORDERS) as usize];
+        let words = &orders.entries[place(self.completed)];
         Look::Order([words[0].load(Ordering::Relaxed), words[1].load(Ordering::Relaxed)])
     }
 
     /// What `submitted` holds while there is nothing to do: what a sleeper gives to the futex.
     pub(crate) fn nothing(&self) -> u32 {
-        self.completed
+        shared(self.completed)
     }
 
     /// Says that the child goes to sleep. False: something came, and it must not.
     #[must_use = "who sleeps all the same is not woken for what is there already"]
     pub(crate) fn arm(&self, orders: Orders<'_>, answers: Answers<'_>) -> bool {
-        self.sleeper.arm(answers.child_asleep, || orders.submitted.load(Ordering::Relaxed) != self.nothing())
+        bell::arm(answers.child_asleep, self.completed, || orders.submitted.load(Ordering::Relaxed) != self.nothing())
     }
 
     pub(crate) fn disarm(&self, answers: Answers<'_>) {
-        self.sleeper.disarm(answers.child_asleep);
+        bell::disarm(answers.child_asleep);
     }
 
     /// Publishes that the order that came last is done. True: the host must be woken.
     #[must_use = "the host may be asleep"]
     pub(crate) fn complete(&mut self, orders: Orders<'_>, answers: Answers<'_>) -> bool {
-        self.completed = after(self.completed);
-        answers.completed.store(self.completed, Ordering::Release);
-        self.ringer.owes(orders.host_asleep)
+        self.completed += 1;
+        answers.completed.store(shared(self.completed), Ordering::Release);
+        self.ringer.owes(orders.host_asleep, self.completed)
     }
 }
 
-/// The count that follows.
-fn after(count: u32) -> u32 {
-    count.wrapping_add(1) & !CLOSED
+/// What others see of a count.
+fn shared(count: u64) -> u32 {
+    count as u32 & !CLOSED
 }
 
-/// How many steps lead from one count to another.
-fn between(from: u32, to: u32) -> u32 {
-    to.wrapping_sub(from) & !CLOSED
+/// Where the order with this number lies.
+pub(crate) fn place(number: u64) -> usize {
+    (number % u64::from(ORDERS)) as usize
 }

@@ -12,6 +12,8 @@ NEXTEST_PROFILE := $(if $(CI),ci,default)
 
 .PHONY: all demo tour test test-runtime test-supervisor oracle test-doc test-light bench loom stress fmt lint tidy docs
 .PHONY: plugins setup setup-oracle setup-plugins clean help
+.PHONY: all demo tour test test-runtime test-supervisor test-memory-pool test-ipc oracle test-doc test-light bench loom races stress fmt lint tidy docs
+.PHONY: setup setup-oracle clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
@@ -47,6 +49,14 @@ else
 endif
 	$(CARGO) test -p proscenium-supervision --all-features --doc
 
+test-memory-pool: setup ## The pool of slots: one owner each, turns kept, no allocation in the steady state.
+	$(CARGO) test -p proscenium-shm-channel --all-features --lib --test it pool
+	$(CARGO) test -p proscenium-shm-channel --all-features --test memory_pool
+
+test-ipc: setup ## The channel to a child process: real processes, killed, hostile; and its unit tests.
+	$(CARGO) test -p proscenium-shm-channel --all-features --lib --tests
+	$(CARGO) test -p proscenium-shm-channel --all-features --doc
+
 oracle: setup-oracle ## More scripts than the tests have: COUNT=1000000 SEED=1, for a night.
 	ORACLE_SCRIPTS=$(or $(COUNT),1000000) SEED=$(or $(SEED),1) $(CARGO) test --release -p proscenium-supervision --test it random_scripts -- --nocapture
 
@@ -62,9 +72,13 @@ bench: setup ## Ratios to peers that are measured in the same run; writes target
 
 plugins: setup-plugins ## The plugins in plugins/, in C, C++ and Rust: each becomes plugins/lib<name>.so.
 	scripts/build/build_plugins.sh all
-
 loom: ## Model-check the lane's wake protocol.
+loom: ## Model-check the wake protocols: the lane's, and that of the channel to a child process.
 	RUSTFLAGS="--cfg proscenium_loom" CARGO_TARGET_DIR="$(TARGET)/loom" $(CARGO) test --release -p proscenium-runtime --lib models
+	RUSTFLAGS="--cfg proscenium_loom" CARGO_TARGET_DIR="$(TARGET)/loom" $(CARGO) test --release -p proscenium-shm-channel --lib models
+
+races: setup ## Both ends of the channel as threads over one memory, under ThreadSanitizer.
+	@scripts/races.sh
 
 stress: setup ## Millions of messages, restarts, ends and cancelled sends on real threads; SEED=<n> replays a run.
 	$(CARGO) test --release -p proscenium-runtime --test stress -- --nocapture

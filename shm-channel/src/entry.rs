@@ -35,3 +35,36 @@ pub(crate) fn unpack(entry: Entry, slots: u32) -> io::Result<Said> {
     };
     Ok(Said { slot, kind: (order >> 32) as u8, budget: (budget != 0).then(|| Duration::from_nanos(budget)) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Said, pack, unpack};
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        let longest = Duration::from_nanos(u64::MAX);
+        for slot in [None, Some(0), Some(63)] {
+            for kind in [0, 1, 255] {
+                for (budget, told) in [
+                    (None, None),
+                    (Some(Duration::ZERO), Some(Duration::from_nanos(1))),
+                    (Some(Duration::from_secs(5)), Some(Duration::from_secs(5))),
+                    (Some(Duration::MAX), Some(longest)),
+                ] {
+                    let said = unpack(pack(slot, kind, budget), 64).unwrap();
+                    assert_eq!(said, Said { slot, kind, budget: told });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_for_a_slot_that_is_not_there_is_refused() {
+        assert!(unpack(pack(Some(3), 1, None), 4).is_ok());
+        for slot in [4, 64, 254, 256, u32::MAX] {
+            assert!(unpack(pack(Some(slot), 1, None), 4).is_err(), "slot {slot}");
+        }
+    }
+}

@@ -158,3 +158,36 @@ unsafe fn words_in(from: *const u8, to: *mut u8, len: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{copy_in, copy_out};
+
+    const ROOM: usize = 400;
+
+    /// Every length up to several rounds, at every alignment of both sides: all bytes, and none besides.
+    fn each(copy: impl Fn(*const u8, *mut u8, usize)) {
+        let from: Vec<u8> = (0..ROOM).map(|at| at as u8 | 1).collect();
+        for len in 0..300 {
+            for shift in 0..9 {
+                let mut to = vec![0; ROOM];
+                copy(from[shift..].as_ptr(), to[8 - shift..].as_mut_ptr(), len);
+                assert!(to[..8 - shift].iter().all(|&byte| byte == 0), "before {len} bytes");
+                assert_eq!(to[8 - shift..][..len], from[shift..][..len]);
+                assert!(to[8 - shift + len..].iter().all(|&byte| byte == 0), "behind {len} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn copies_are_whole_and_no_longer() {
+        // SAFETY: both sides are private, do not overlap, and have `ROOM` bytes: more than shift and length together.
+        each(|from, to, len| unsafe { copy_out(from, to, len) });
+        // SAFETY: as above.
+        each(|from, to, len| unsafe { copy_in(from, to, len) });
+        // SAFETY: as above. This is what other processors take.
+        each(|from, to, len| unsafe { super::words_out(from, to, len) });
+        // SAFETY: as above.
+        each(|from, to, len| unsafe { super::words_in(from, to, len) });
+    }
+}

@@ -147,3 +147,50 @@ impl fmt::Display for GeometryError {
 }
 
 impl std::error::Error for GeometryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Geometry, GeometryError, MAX_BLOCK, page};
+
+    const GEOMETRY: Geometry = Geometry { slots: 8, records: 1024, heap: 65_536, input: 131_072 };
+
+    #[test]
+    fn a_block_has_its_parts_in_the_order_of_the_plugin_interface() {
+        let page = page() as u32;
+        for geometry in
+            [GEOMETRY, Geometry { records: 1, heap: 0, input: 1, ..GEOMETRY }, Geometry { heap: 8, ..GEOMETRY }]
+        {
+            let geometry = geometry.check().unwrap();
+            assert_eq!(geometry.entries_off(), 128);
+            assert_eq!(geometry.heap_off(), 128 + 32 * geometry.records);
+            assert_eq!(geometry.heap_end(), geometry.heap_off() + geometry.heap);
+            assert!(geometry.heap_end() <= geometry.front_size());
+            assert!(geometry.front_size() - geometry.heap_end() < page, "no page more than is needed");
+            assert_eq!(geometry.input_off(), geometry.front_size());
+            assert_eq!((geometry.front_size() % page, geometry.input_size() % page), (0, 0));
+            assert!(geometry.input_size() >= geometry.input);
+            assert_eq!(geometry.block_size(), geometry.front_size() + geometry.input_size());
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_named() {
+        for (geometry, wrong) in [
+            (Geometry { slots: 0, ..GEOMETRY }, GeometryError::Slots(0)),
+            (Geometry { slots: 65, ..GEOMETRY }, GeometryError::Slots(65)),
+            (Geometry { records: 0, ..GEOMETRY }, GeometryError::NoRecords),
+            (Geometry { heap: 12, ..GEOMETRY }, GeometryError::Heap(12)),
+            (Geometry { input: 0, ..GEOMETRY }, GeometryError::NoInput),
+        ] {
+            assert_eq!(geometry.check(), Err(wrong));
+        }
+        for geometry in [
+            Geometry { records: u32::MAX, ..GEOMETRY },
+            Geometry { heap: u32::MAX - 7, ..GEOMETRY },
+            Geometry { input: u32::MAX, ..GEOMETRY },
+            Geometry { heap: MAX_BLOCK / 16 * 8, input: MAX_BLOCK / 2, ..GEOMETRY },
+        ] {
+            assert!(matches!(geometry.check(), Err(GeometryError::Block(_))), "{geometry:?}");
+        }
+    }
+}

@@ -89,3 +89,82 @@ impl<W> PoolCore<W> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::{Asked, PoolCore};
+
+    /// Some thousand steps by chance, beside a model that keeps everything in lists.
+    #[test]
+    fn turns_and_owners_are_those_of_the_model() {
+        for seed in 1..200_u64 {
+            let mut state = seed;
+            let mut chance = |bound: usize| {
+                state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                (state >> 33) as usize % bound
+            };
+            let slots = 1 + chance(5) as u32;
+            let mut core = PoolCore::new(slots);
+            let (mut free, mut owned): (Vec<u32>, Vec<u32>) = ((0..slots).collect(), Vec::new());
+            let (mut queue, mut granted) = (VecDeque::new(), Vec::new());
+            for step in 0..500 {
+                match chance(5) {
+                    0 => match core.take() {
+                        Some(slot) => {
+                            assert_eq!(free.remove(0), slot, "seed {seed}, step {step}: the lowest");
+                            owned.push(slot);
+                        }
+                        None => {
+                            assert!(free.is_empty());
+                            let ticket = core.wait(step);
+                            queue.push_back((ticket, step));
+                        }
+                    },
+                    1 if !owned.is_empty() => {
+                        let slot = owned.swap_remove(chance(owned.len()));
+                        let woken = core.give_back(slot);
+                        give(slot, woken, &mut queue, &mut granted, &mut free);
+                    }
+                    2 if !granted.is_empty() => {
+                        let (ticket, slot) = granted.swap_remove(chance(granted.len()));
+                        assert_eq!(core.ask(ticket, |_| panic!("it has a slot")), Asked::Slot(slot));
+                        owned.push(slot);
+                    }
+                    3 if !granted.is_empty() => {
+                        let (ticket, slot) = granted.swap_remove(chance(granted.len()));
+                        let woken = core.leave(ticket);
+                        give(slot, woken, &mut queue, &mut granted, &mut free);
+                    }
+                    4 if !queue.is_empty() => {
+                        let at = chance(queue.len());
+                        assert_eq!(core.ask(queue[at].0, |waker| *waker += 1), Asked::Waits);
+                        queue[at].1 += 1;
+                        if chance(2) == 0 {
+                            let (ticket, _) = queue.remove(at).unwrap();
+                            assert_eq!(core.leave(ticket), None);
+                        }
+                    }
+                    _ => (),
+                }
+                assert_eq!(core.free() as usize, free.len(), "seed {seed}, step {step}");
+                assert!(free.is_empty() || queue.is_empty(), "seed {seed}, step {step}: nobody waits for what is free");
+            }
+        }
+    }
+
+    type Queue = VecDeque<(u64, u32)>;
+
+    fn give(slot: u32, woken: Option<u32>, queue: &mut Queue, granted: &mut Vec<(u64, u32)>, free: &mut Vec<u32>) {
+        let first = queue.pop_front();
+        assert_eq!(woken, first.map(|(_, waker)| waker), "who waits longest, by its latest waker");
+        match first {
+            Some((ticket, _)) => granted.push((ticket, slot)),
+            None => {
+                free.push(slot);
+                free.sort_unstable();
+            }
+        }
+    }
+}

@@ -190,3 +190,55 @@ fn shared(count: u64) -> u32 {
 pub(crate) fn place(number: u64) -> usize {
     (number % u64::from(ORDERS)) as usize
 }
+
+#[cfg(all(test, not(proscenium_loom)))]
+mod tests {
+    use super::{Answers, CLOSED, ChildSide, HostSide, Look, Nonsense, ORDERS, Orders, shared};
+    use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+    /// Both sides in one thread, just below the wrap of the shared counts.
+    #[test]
+    fn counts_wrap() {
+        let begin = u64::from(CLOSED) - 3;
+        let (submitted, completed) = (AtomicU32::new(shared(begin)), AtomicU32::new(shared(begin)));
+        let (host_asleep, child_asleep) = (AtomicU64::new(0), AtomicU64::new(0));
+        let entries: [_; ORDERS as usize] = std::array::from_fn(|_| [AtomicU64::new(0), AtomicU64::new(0)]);
+        let orders = Orders { submitted: &submitted, host_asleep: &host_asleep, entries: &entries };
+        let answers = Answers { completed: &completed, child_asleep: &child_asleep };
+        let (mut host, mut child) = (HostSide::new(), ChildSide::new());
+        (host.submitted, host.seen, child.completed) = (begin, begin, begin);
+        for number in begin..begin + 300 {
+            assert_eq!(child.look(orders), Look::Nothing);
+            assert!(child.arm(orders, answers));
+            assert!(host.submit(orders, answers, [number, 7]), "the child sleeps");
+            assert!(!child.arm(orders, answers), "it came");
+            assert!(host.arm(orders, answers));
+            assert_eq!(child.look(orders), Look::Order([number, 7]));
+            assert!(child.complete(orders, answers), "the host sleeps");
+            assert!(!host.arm(orders, answers), "it came");
+            assert_eq!((host.completed(answers), host.in_flight()), (Ok(1), 0));
+            completed.store(shared(number), Ordering::Relaxed);
+            assert_eq!(host.completed(answers), Err(Nonsense { claimed: shared(number) }), "one step back");
+            completed.store(shared(number + 1), Ordering::Relaxed);
+        }
+        let _ = host.close(orders, answers);
+        assert_eq!(child.look(orders), Look::Closed);
+    }
+
+    #[test]
+    fn who_sleeps_is_rung_for_once() {
+        let (submitted, completed) = (AtomicU32::new(0), AtomicU32::new(0));
+        let (host_asleep, child_asleep) = (AtomicU64::new(0), AtomicU64::new(0));
+        let entries: [_; ORDERS as usize] = std::array::from_fn(|_| [AtomicU64::new(0), AtomicU64::new(0)]);
+        let orders = Orders { submitted: &submitted, host_asleep: &host_asleep, entries: &entries };
+        let answers = Answers { completed: &completed, child_asleep: &child_asleep };
+        let (mut host, mut child) = (HostSide::new(), ChildSide::new());
+        assert!(child.arm(orders, answers));
+        assert!(host.submit(orders, answers, [0; 2]));
+        assert!(!host.submit(orders, answers, [0; 2]), "it was woken already");
+        child.disarm(answers);
+        assert!(host.arm(orders, answers));
+        assert!(child.complete(orders, answers));
+        assert!(!child.complete(orders, answers), "it was woken already");
+    }
+}

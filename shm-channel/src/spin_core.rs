@@ -61,3 +61,64 @@ impl SpinCore {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{LONGEST, PROBE, SpinCore, Spun};
+
+    #[test]
+    fn it_spins_as_long_as_that_pays_off() {
+        let mut spin = SpinCore::new(2);
+        let micros = |spin: &mut SpinCore, spun| {
+            spin.learn(spun);
+            spin.limit().as_nanos() as u64
+        };
+        assert_eq!(spin.limit(), LONGEST);
+        for (row, (spun, limit)) in [
+            (Spun::PaidOff, 20_000),
+            (Spun::InVain, 10_000),
+            (Spun::InVain, 5_000),
+            (Spun::PaidOff, 10_000),
+            (Spun::InVain, 5_000),
+            (Spun::InVain, 2_500),
+            (Spun::PaidOff, 5_000),
+            (Spun::InVain, 2_500),
+            (Spun::InVain, 0),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(micros(&mut spin, spun), limit, "row {row}");
+        }
+    }
+
+    #[test]
+    fn who_mostly_sleeps_spins_less_than_a_microsecond_a_wait() {
+        let mut spin = SpinCore::new(8);
+        let waits = 100 * PROBE;
+        let mut spun = Duration::ZERO;
+        for _ in 0..waits {
+            let limit = spin.limit();
+            spun += limit;
+            if !limit.is_zero() {
+                spin.learn(Spun::InVain);
+            }
+        }
+        assert!(spun / waits < Duration::from_micros(1), "{spun:?} in {waits} waits");
+        // And it notices when things are different: two probes are enough.
+        for _ in 0..2 * PROBE {
+            if !spin.limit().is_zero() {
+                spin.learn(Spun::PaidOff);
+            }
+        }
+        assert_eq!(spin.limit(), LONGEST);
+    }
+
+    #[test]
+    fn one_processor_is_not_for_spinning() {
+        let mut spin = SpinCore::new(1);
+        assert!((0..10 * PROBE).all(|_| spin.limit().is_zero()));
+    }
+}

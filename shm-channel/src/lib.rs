@@ -97,6 +97,8 @@ mod park;
 mod pool;
 #[cfg(not(proscenium_loom))]
 mod pool_core;
+#[cfg(all(test, not(proscenium_loom)))]
+mod races;
 #[cfg(not(proscenium_loom))]
 mod region;
 #[cfg(not(proscenium_loom))]

@@ -10,7 +10,7 @@
 //! private memory, and never reads it back from the shared words.
 
 use crate::bell::{self, Ringer};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, load_acquire};
 
 /// Orders that may be under way at once: a power of two, so that the index of an entry survives the wrap of the counts.
 #[cfg(not(proscenium_loom))]
@@ -147,9 +147,7 @@ impl ChildSide {
     /// The order that comes next, the same one until it is completed. Orders that were submitted before the host closed
     /// are still handed out.
     pub(crate) fn look(&self, orders: Orders<'_>) -> Look {
-        // The page is mapped read-only, where only relaxed loads are sure to work: the fence makes it an acquire.
-        let submitted = orders.submitted.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
+        let submitted = load_acquire(orders.submitted);
         if submitted & !CLOSED == self.nothing() {
             return if submitted & CLOSED != 0 { Look::Closed } else { Look::Nothing };
         }

@@ -1,0 +1,10 @@
+//! The promises of the sandbox, each shown by a real process that has shut itself in.
+//!
+//! The child is this very program: a constructor runs before `main`, while there is one thread, and does what the
+//! environment asks for.
+#![cfg(target_os = "linux")]
+
+mod acts;
+mod child;
+mod forbidden;
+mod working;

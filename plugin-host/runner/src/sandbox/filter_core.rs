@@ -22,7 +22,7 @@ pub enum Verdict {
     Refuse,
     /// The answer of a kernel that does not have the call.
     Absent,
-    /// Taken over by the signal handler that learns.
+    /// Taken over by the thread that learns.
     Note,
 }
 
@@ -61,7 +61,7 @@ pub struct Machine {
 /// The four answers, as the kernel's filter returns them.
 const ALLOW: u32 = 0x7fff_0000;
 const KILL: u32 = 0x8000_0000;
-const TRAP: u32 = 0x0003_0000;
+const NOTIFY: u32 = 0x7fc0_0000;
 const ERRNO: u32 = 0x0005_0000;
 const EPERM: u32 = 1;
 const ENOSYS: u32 = 38;
@@ -79,7 +79,7 @@ const NUMBER: u32 = 0;
 const CONVENTION: u32 = 4;
 const ARGUMENTS: u32 = 16;
 
-/// Compiles rules, sorted by their numbers without doubles, into a program. `learning` has the refused calls trapped.
+/// Compiles rules, sorted by their numbers without doubles, into a program. `learning` has the refused calls handed over.
 pub fn compile(machine: Machine, rules: &[(u32, Rule)], learning: bool) -> Vec<Instruction> {
     assert!(rules.windows(2).all(|pair| pair[0].0 < pair[1].0), "rules are sorted, and there is one for each number");
     let mut program = Program { code: Vec::with_capacity(1024), learning };
@@ -178,10 +178,10 @@ impl Program {
     fn answer(&mut self, verdict: Verdict) {
         let value = match verdict {
             Verdict::Allow => ALLOW,
-            Verdict::Refuse if self.learning => TRAP,
+            Verdict::Refuse if self.learning => NOTIFY,
             Verdict::Refuse => ERRNO | EPERM,
             Verdict::Absent => ERRNO | ENOSYS,
-            Verdict::Note => TRAP,
+            Verdict::Note => NOTIFY,
         };
         self.push(RETURN, value);
     }
@@ -229,7 +229,7 @@ mod tests {
         match rules.iter().find(|rule| rule.0 == number).map(|rule| &rule.1) {
             Some(Rule::Plain(Verdict::Allow)) => ALLOW,
             Some(Rule::Plain(Verdict::Absent)) => ERRNO | ENOSYS,
-            Some(Rule::Plain(Verdict::Note)) => TRAP,
+            Some(Rule::Plain(Verdict::Note)) => NOTIFY,
             Some(Rule::Arms(arms)) if arms.iter().any(|checks| checks.iter().all(fits)) => ALLOW,
             Some(Rule::Plain(Verdict::Refuse) | Rule::Arms(_)) | None => ERRNO | EPERM,
         }
@@ -280,9 +280,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_trapped_when_learning_and_what_is_absent_is_not() {
+    fn what_is_refused_is_handed_over_when_learning_and_what_is_absent_is_not() {
         let program = compile(MACHINE, &rules(), true);
-        assert_eq!(run(&program, MACHINE.audit_arch, 1, [0; 6]), TRAP);
+        assert_eq!(run(&program, MACHINE.audit_arch, 1, [0; 6]), NOTIFY);
         assert_eq!(run(&program, MACHINE.audit_arch, 80, [0; 6]), ERRNO | ENOSYS);
         assert_eq!(run(&program, MACHINE.audit_arch, 0, [0; 6]), ALLOW);
     }

@@ -1,12 +1,16 @@
 //! Notes of what is refused, as a list of grants.
 //!
-//! The filter has a refused call raise SIGSYS in its own thread; the handler here notes it and answers EPERM in its
-//! place. So nothing more is possible than without notes, and a plugin that is tried out may be hostile. Opening a file
-//! goes this way too: the handler asks landlock by opening it with `openat2`, and notes what landlock refused.
+//! The filter hands a refused call to a thread of this process, which notes it and answers EPERM. So nothing more is
+//! possible than without notes, and a plugin that is tried out may be hostile. Opening a file goes this way too: the
+//! thread opens it in the plugin's place, under the same landlock, and notes what that refused.
+//!
+//! A handler of SIGSYS would need no thread. But `posix_spawn` blocks all signals around its `clone`, and a blocked
+//! SIGSYS is the end. The thread allocates nothing: who is refused may hold the lock of the heap.
 use std::collections::BTreeSet;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_ulong};
 use std::fmt;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
@@ -17,6 +21,12 @@ use super::syscalls::Syscall;
 const CALLS: usize = 1024;
 /// Refused opens that are noted; later ones are counted alone.
 const FILES: usize = 128;
+/// The two commands on the descriptor that refused calls come from: `SECCOMP_IOCTL_NOTIF_RECV` and `.._SEND`.
+pub const RECEIVE: c_ulong = 0xc050_2100;
+pub const SEND: c_ulong = 0xc018_2101;
+/// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`: the call is made after all.
+const CONTINUE: u32 = 1;
+
 /// Longer paths are cut: they are for a person to read.
 const PATH: usize = 256;
 
@@ -124,72 +134,92 @@ pub fn learned() -> Learned {
     learned
 }
 
-/// Has SIGSYS noted, from before the filter is loaded.
-pub fn take_notes() -> Result<(), NotInForce> {
-    // SAFETY:
-    // - all zeros is a value of `sigaction`: integers, an empty set, and no pointer that is read before it is set;
-    // - `on_refused` has the signature that SA_SIGINFO asks for, and does only what a handler may: atomics, and
-    //   system calls by `libc::syscall`, with `errno` put back;
-    // - the kernel reads `action` during the call, and writes no old one.
-    let answer = unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = on_refused as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-        libc::sigaction(libc::SIGSYS, &raw const action, std::ptr::null_mut())
-    };
-    match answer {
-        0 => Ok(()),
-        _ => Err(NotInForce::broken("the handler for SIGSYS", io::Error::last_os_error())),
-    }
+/// A refused call, as the kernel hands it over: `seccomp_notif`.
+#[repr(C)]
+#[derive(Default)]
+struct Asked {
+    id: u64,
+    thread: u32,
+    flags: u32,
+    number: c_int,
+    convention: u32,
+    instruction: u64,
+    arguments: [u64; 6],
 }
 
-extern "C" fn on_refused(_: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    /// Of `siginfo_t`: three numbers and a gap, an address, the number of the call.
-    const NUMBER_AT: usize = 24 / size_of::<c_int>();
-    // SAFETY:
-    // - the kernel calls a handler with SA_SIGINFO with a `siginfo_t` and a `ucontext_t` of this thread, which live until
-    //   it returns, and which nobody else has;
-    // - SIGSYS is raised by our filter, so the number is in `siginfo_t`; should another process have sent it, these are
-    //   bytes of the same struct, and any number is counted at worst;
-    // - `errno` is this thread's own.
-    unsafe {
-        let errno = *libc::__errno_location();
-        let number = *info.cast::<c_int>().add(NUMBER_AT);
-        let context = &mut *context.cast::<libc::ucontext_t>();
-        let answer = answer(number, arguments(context));
-        set_answer(context, answer);
-        *libc::__errno_location() = errno;
-    }
+/// What it returns: `seccomp_notif_resp`.
+#[repr(C)]
+struct Answer {
+    id: u64,
+    value: i64,
+    error: i32,
+    flags: u32,
 }
 
-/// What the refused call returns.
-///
-/// # Safety
-/// The arguments are those of the system call `number` that this thread makes.
-unsafe fn answer(number: c_int, arguments: [u64; 4]) -> i64 {
-    let [first, second, third, fourth] = arguments;
-    let call = libc::c_long::from(number);
-    let open = match call {
+/// Takes the refused calls over, from a thread of its own that takes no signals and never ends.
+pub fn take_notes(asked: OwnedFd) -> Result<(), NotInForce> {
+    let thread = std::thread::Builder::new().name("sandbox-notes".into()).stack_size(64 * 1024);
+    let own = std::process::id();
+    let started = thread.spawn(move || {
+        // SAFETY: the set is filled before it is read, and the old one is not asked for.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+        }
+        while answer_one(&asked, own) {}
+    });
+    started.map(drop).map_err(|error| NotInForce::broken("the thread that takes notes", error))
+}
+
+/// Whether there may be another one. A plugin that closes the descriptor gets ENOSYS for all that it is refused.
+fn answer_one(asked: &OwnedFd, own: u32) -> bool {
+    let mut call = Asked::default();
+    // SAFETY: the kernel fills a `seccomp_notif`, whose layout `Asked` has.
+    if unsafe { libc::ioctl(asked.as_raw_fd(), RECEIVE, &raw mut call) } != 0 {
+        // Interrupted, or the thread that asked has been killed: both are the past.
+        return matches!(io::Error::last_os_error().raw_os_error(), Some(libc::EINTR | libc::ENOENT));
+    }
+    let answer = answer(&call, own);
+    // SAFETY: the kernel reads a `seccomp_notif_resp`, whose layout `Answer` has. That nobody waits for it any more is
+    // no error of ours.
+    unsafe { libc::ioctl(asked.as_raw_fd(), SEND, &raw const answer) };
+    true
+}
+
+fn answer(call: &Asked, own: u32) -> Answer {
+    let [first, second, third, fourth, ..] = call.arguments;
+    let number = libc::c_long::from(call.number);
+    let open = match number {
         libc::SYS_openat => Some((first as c_int, second, third, fourth)),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_open => Some((libc::AT_FDCWD, first, second, third)),
         _ => None,
     };
-    if let Some((folder, path, flags, mode)) = open {
-        // SAFETY: the same call with the same arguments, which our caller vouches for.
-        return unsafe { open_and_note(folder, path as *const libc::c_char, flags as c_int, mode as u32) };
+    let answer = |value, error, flags| Answer { id: call.id, value, error, flags };
+    match open {
+        // A program that the plugin has started opens for itself: landlock decides there too, without a note.
+        Some(_) if !is_thread_of(own, call.thread) => answer(0, 0, CONTINUE),
+        Some((folder, path, flags, mode)) => match open_and_note(own, folder, path, flags as c_int, mode as u32) {
+            Ok(descriptor) => answer(descriptor, 0, 0),
+            Err(errno) => answer(0, -errno, 0),
+        },
+        None => {
+            if let Some(count) = usize::try_from(number).ok().and_then(|number| REFUSED.get(number)) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            answer(0, -libc::EPERM, 0)
+        }
     }
-    if let Some(count) = usize::try_from(number).ok().and_then(|number| REFUSED.get(number)) {
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-    -i64::from(libc::EPERM)
 }
 
-/// Opens as the plugin meant to, so that landlock decides.
-///
-/// # Safety
-/// As the system call `openat`: a bad pointer is for the kernel to find. Nobody unmaps the path meanwhile.
-unsafe fn open_and_note(folder: c_int, path: *const libc::c_char, flags: c_int, mode: u32) -> i64 {
+fn is_thread_of(process: u32, thread: u32) -> bool {
+    // SAFETY: signal 0 is none: the kernel only looks for the thread.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread, 0) == 0 }
+}
+
+/// Opens in the plugin's place, so that landlock decides; descriptors and working folder are those of the process.
+fn open_and_note(own: u32, folder: c_int, path: u64, flags: c_int, mode: u32) -> Result<i64, i32> {
     let creates = flags & (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) != 0;
     // `openat2` takes no mode for a file that is there.
     let how = [u64::from(flags.cast_unsigned()), if creates { u64::from(mode) } else { 0 }, 0];
@@ -198,65 +228,33 @@ unsafe fn open_and_note(folder: c_int, path: *const libc::c_char, flags: c_int, 
     // - `how` has the three words of `open_how`, and its size goes along.
     let opened = unsafe { libc::syscall(libc::SYS_openat2, folder, path, how.as_ptr(), size_of_val(&how)) };
     if opened >= 0 {
-        return opened;
+        return Ok(opened);
     }
-    // SAFETY: this thread's own.
-    let errno = unsafe { *libc::__errno_location() };
+    let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EPERM);
     if errno == libc::EACCES {
-        let writing = creates || flags & libc::O_ACCMODE != libc::O_RDONLY;
-        // SAFETY: the kernel has just read the whole path, zero included, to look it up.
-        note(unsafe { CStr::from_ptr(path) }, writing);
+        note(&copied(own, path), creates || flags & libc::O_ACCMODE != libc::O_RDONLY);
     }
-    -i64::from(errno)
+    Err(errno)
 }
 
-fn note(path: &CStr, writing: bool) {
+/// The text at an address that another thread may unmap: the kernel copies it. Zeros behind its end.
+fn copied(own: u32, path: u64) -> [u8; PATH] {
+    let mut text = [0; PATH];
+    let here = libc::iovec { iov_base: text.as_mut_ptr().cast(), iov_len: PATH };
+    let there = libc::iovec { iov_base: std::ptr::with_exposed_provenance_mut(path as usize), iov_len: PATH };
+    // SAFETY:
+    // - the kernel writes at most `PATH` bytes to `text`, which nobody else has;
+    // - it reads `there` only where something is mapped, and from this process.
+    unsafe { libc::process_vm_readv(own.cast_signed(), &raw const here, 1, &raw const there, 1, 0) };
+    text
+}
+
+fn note(path: &[u8; PATH], writing: bool) {
     if let Some(open) = OPENS.get(OPENED.fetch_add(1, Ordering::Relaxed)) {
-        for (to, &byte) in open.path.iter().zip(path.to_bytes()) {
+        for (to, &byte) in open.path.iter().zip(path.iter().take_while(|byte| **byte != 0)) {
             to.store(byte, Ordering::Relaxed);
         }
         open.writing.store(writing, Ordering::Relaxed);
         open.noted.store(true, Ordering::Release);
     }
 }
-
-#[cfg(target_arch = "x86_64")]
-fn arguments(context: &libc::ucontext_t) -> [u64; 4] {
-    use libc::{REG_R10, REG_RDI, REG_RDX, REG_RSI};
-    [REG_RDI, REG_RSI, REG_RDX, REG_R10].map(|register| context.uc_mcontext.gregs[register as usize].cast_unsigned())
-}
-
-#[cfg(target_arch = "x86_64")]
-fn set_answer(context: &mut libc::ucontext_t, answer: i64) {
-    context.uc_mcontext.gregs[libc::REG_RAX as usize] = answer;
-}
-
-#[cfg(target_arch = "aarch64")]
-fn arguments(context: &libc::ucontext_t) -> [u64; 4] {
-    std::array::from_fn(|n| context.uc_mcontext.regs[n])
-}
-
-#[cfg(target_arch = "aarch64")]
-fn set_answer(context: &mut libc::ucontext_t, answer: i64) {
-    context.uc_mcontext.regs[0] = answer.cast_unsigned();
-}
-
-/// `a0` is the tenth register of RISC-V.
-#[cfg(target_arch = "riscv64")]
-fn arguments(context: &libc::ucontext_t) -> [u64; 4] {
-    std::array::from_fn(|n| context.uc_mcontext.__gregs[10 + n] as u64)
-}
-
-#[cfg(target_arch = "riscv64")]
-fn set_answer(context: &mut libc::ucontext_t, answer: i64) {
-    context.uc_mcontext.__gregs[10] = answer as libc::c_ulong;
-}
-
-/// Never called: there is no filter for this machine.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
-fn arguments(_: &libc::ucontext_t) -> [u64; 4] {
-    [0; 4]
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
-fn set_answer(_: &mut libc::ucontext_t, _: i64) {}

@@ -33,8 +33,8 @@ pub enum Mode {
     /// It fails.
     #[default]
     Enforce,
-    /// It fails and is noted: [`learned`] lists the grants that it would have needed. For trying a plugin out: a plugin
-    /// that takes over SIGSYS is ended by its first refused call.
+    /// It fails and is noted: [`learned`] lists the grants that it would have needed. For trying a plugin out: each
+    /// refused call and each opened file costs two switches to a thread that takes the notes.
     Learn,
 }
 
@@ -86,12 +86,6 @@ impl Sandbox {
         };
         report.add(Layer::Landlock, guarded.map(|guarded| guarded.extent));
         report.add(Layer::Capabilities, surroundings::capabilities());
-        if facts.learning
-            && let Err(error) = learn::take_notes()
-        {
-            report.add(Layer::Seccomp, Err(error));
-            return report;
-        }
         report.add(Layer::Seccomp, seccomp::apply(&self.grants, facts));
         report
     }

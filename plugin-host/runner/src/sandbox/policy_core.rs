@@ -9,6 +9,7 @@ use libc::{c_int, c_long, *};
 
 use super::filter_core::{Check, Rule, Test, Verdict};
 use super::grants::Grants;
+use super::learn::{RECEIVE, SEND};
 
 /// What is known of the process when its filter is made.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Whether opens go through the handler that learns, which repeats them as `openat2`: landlock decides.
+    /// Whether opens go through the thread that learns, which makes them as `openat2`: landlock decides.
     fn notes_files(self) -> bool {
         self.learning && self.files_are_guarded
     }
@@ -125,7 +126,7 @@ pub fn rules(grants: &Grants, facts: Facts) -> Vec<(u32, Rule)> {
     list.allow(ALWAYS);
     list.allow(ALWAYS_HERE);
     list.own_process_only(facts, grants);
-    list.descriptors();
+    list.descriptors(grants, facts);
     list.files(grants, facts);
     list.arms(SYS_prctl, PRCTL.iter().map(|&option| vec![argument(0, option)]).collect());
     // glibc and Rust fall back to `clone` and `openat`, whose arguments a filter can see.
@@ -185,8 +186,12 @@ impl List {
         self.allow(&[SYS_getrlimit, SYS_setrlimit]);
     }
 
-    fn descriptors(&mut self) {
-        let with = |rest: &[Check]| others(CHANNEL).map(|other| [rest, &[other]].concat()).to_vec();
+    fn descriptors(&mut self, grants: &Grants, facts: Facts) {
+        // A program that the plugin starts has other descriptors under those numbers.
+        let all = &[Check { argument: 0, test: Test::Bits(0, 0) }][..];
+        let shared = others(CHANNEL);
+        let free = if grants.processes { all } else { &shared };
+        let with = |rest: &[Check]| free.iter().map(|&free| [rest, &[free]].concat()).collect::<Vec<_>>();
         let mut fcntl: Vec<Vec<Check>> = FCNTL.iter().map(|&command| vec![argument(1, command)]).collect();
         for command in [F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC] {
             fcntl.extend(with(&[argument(1, command)]));
@@ -194,6 +199,11 @@ impl List {
         self.arms(SYS_fcntl, fcntl);
         let mut ioctl: Vec<Vec<Check>> = IOCTL.iter().map(|&request| vec![is(1, request as u32)]).collect();
         ioctl.extend(with(&[is(1, FIONBIO as u32)]));
+        if facts.learning {
+            ioctl.extend([RECEIVE, SEND].map(|request| vec![is(1, request as u32)]));
+            // Of its own memory: how the thread that learns reads a path.
+            self.arms(SYS_process_vm_readv, vec![vec![is(0, facts.pid)]]);
+        }
         self.arms(SYS_ioctl, ioctl);
         self.arms(SYS_dup, with(&[]));
         self.arms(SYS_dup3, with(&[]));

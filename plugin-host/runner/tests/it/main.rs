@@ -5,6 +5,11 @@
 #![cfg(target_os = "linux")]
 
 mod acts;
+mod cgroups;
 mod child;
 mod forbidden;
+mod granted;
+mod learning;
+mod limits;
+mod report;
 mod working;

@@ -1,6 +1,8 @@
 //! What a child does when it is told to, by name.
 mod files;
+mod granted;
 mod kernel;
+mod limits;
 mod processes;
 mod rights;
 mod sound;
@@ -13,7 +15,7 @@ use crate::child::Act;
 
 /// The act of that name.
 pub fn named(name: &str) -> Act {
-    let all = [files::ACTS, processes::ACTS, kernel::ACTS, rights::ACTS, sound::ACTS];
+    let all = [files::ACTS, processes::ACTS, kernel::ACTS, rights::ACTS, sound::ACTS, granted::ACTS, limits::ACTS];
     let found = all.into_iter().flatten().find(|(act, _)| *act == name);
     found.unwrap_or_else(|| panic!("there is no act called {name}")).1
 }

@@ -133,12 +133,18 @@ impl Program {
             return self.decide(rule);
         }
         let (low, high) = spans.split_at(spans.len() / 2);
-        self.branch(IF_AT_LEAST, high[0].0, 0, 1);
-        // A branch reaches 255 instructions, a plain jump all of them.
-        let jump = self.code.len();
-        self.push(GO, 0);
+        let branch = self.code.len();
+        self.branch(IF_AT_LEAST, high[0].0, 0, 0);
         self.search(low);
-        self.code[jump].k = (self.code.len() - jump - 1) as u32;
+        match u8::try_from(self.code.len() - branch - 1) {
+            Ok(over) => self.code[branch].if_true = over,
+            Err(_) => {
+                // A branch reaches 255 instructions, a plain jump all of them; jumps within `low` are relative.
+                let over = (self.code.len() - branch - 1) as u32;
+                self.code[branch].if_false = 1;
+                self.code.insert(branch + 1, Instruction { code: GO, if_true: 0, if_false: 0, k: over });
+            }
+        }
         self.search(high);
     }
 
@@ -146,33 +152,47 @@ impl Program {
         match rule {
             Rule::Plain(verdict) => self.answer(*verdict),
             Rule::Arms(arms) => {
+                let mut loaded = None;
                 for checks in arms {
-                    self.arm(checks);
+                    loaded = self.arm(checks, loaded);
                 }
                 self.answer(Verdict::Refuse);
             }
         }
     }
 
-    fn arm(&mut self, checks: &[Check]) {
-        let length = |check: &Check| if matches!(check.test, Test::Bits(..)) { 3 } else { 2 };
-        // From the first instruction of a check to the one behind the arm's answer.
-        let mut left: usize = checks.iter().map(length).sum::<usize>() + 1;
+    /// Answers if all checks hold. `loaded` is the argument that has been loaded before, on every way here; what is so
+    /// behind the arm is returned.
+    fn arm(&mut self, checks: &[Check], mut loaded: Option<u8>) -> Option<u8> {
+        assert!(!checks.is_empty(), "an arm without a check is a plain rule");
+        let mut branches = Vec::with_capacity(checks.len());
         for check in checks {
-            left -= length(check);
-            let next = u8::try_from(left).expect("an arm is a handful of checks");
-            self.push(LOAD, ARGUMENTS + 8 * u32::from(check.argument));
-            match check.test {
-                Test::Is(value) => self.branch(IF_EQUAL, value, 0, next),
-                Test::Below(value) => self.branch(IF_AT_LEAST, value, next, 0),
-                Test::Above(value) => self.branch(IF_ABOVE, value, 0, next),
+            if loaded != Some(check.argument) {
+                self.push(LOAD, ARGUMENTS + 8 * u32::from(check.argument));
+                loaded = Some(check.argument);
+            }
+            // Where it does not hold, the branch is to go behind the arm.
+            let (code, value, to_next_if) = match check.test {
+                Test::Is(value) => (IF_EQUAL, value, false),
+                Test::Below(value) => (IF_AT_LEAST, value, true),
+                Test::Above(value) => (IF_ABOVE, value, false),
                 Test::Bits(mask, bits) => {
                     self.push(AND, mask);
-                    self.branch(IF_EQUAL, bits, 0, next);
+                    loaded = None;
+                    (IF_EQUAL, bits, false)
                 }
-            }
+            };
+            branches.push((self.code.len(), to_next_if));
+            self.branch(code, value, 0, 0);
         }
         self.answer(Verdict::Allow);
+        for &(branch, to_next_if) in &branches {
+            let next = u8::try_from(self.code.len() - branch - 1).expect("an arm is a handful of checks");
+            let Instruction { if_true, if_false, .. } = &mut self.code[branch];
+            *(if to_next_if { if_true } else { if_false }) = next;
+        }
+        // Which check failed decides what is loaded; all of them look at one argument, or it is not known.
+        loaded.filter(|last| checks.iter().all(|check| check.argument == *last))
     }
 
     fn answer(&mut self, verdict: Verdict) {
@@ -213,6 +233,26 @@ mod tests {
                 other => panic!("{other:#x} is not ours"),
             }
         }
+    }
+
+    /// How many instructions are run until the number has its answer, or its arguments are looked at.
+    fn steps_to_an_answer(program: &[Instruction], number: u32) -> usize {
+        let mut at = 0;
+        for step in 1.. {
+            let Instruction { code, if_true, if_false, k } = program[at];
+            let a = if at <= 2 { MACHINE.audit_arch } else { number };
+            let holds = match code {
+                RETURN => return step,
+                LOAD if k >= ARGUMENTS => return step,
+                IF_EQUAL => a == k,
+                IF_AT_LEAST => a >= k,
+                _ => false,
+            };
+            let jump = if code == GO { k as usize } else { 0 };
+            let branch = [IF_EQUAL, IF_AT_LEAST].contains(&code).then_some(if holds { if_true } else { if_false });
+            at += 1 + jump + usize::from(branch.unwrap_or(0));
+        }
+        unreachable!("a program ends")
     }
 
     /// What the rules say, without a program.
@@ -289,7 +329,23 @@ mod tests {
 
     #[test]
     fn a_number_is_found_in_few_steps() {
+        // The kernel runs the program for each number there is, and it must not take long.
         let program = compile(MACHINE, &rules(), false);
-        assert!(program.len() < 1024, "{} instructions; the kernel takes 4,096", program.len());
+        let steps = (0..512).map(|number| steps_to_an_answer(&program, number)).max().unwrap();
+        assert!(steps <= 30, "{steps}");
+    }
+
+    #[test]
+    fn far_branches_go_by_a_jump() {
+        let number = |n: u32| Rule::Arms(vec![vec![check(0, Test::Is(n)), check(1, Test::Is(n))]]);
+        let rules: Vec<_> = (0..400).map(|n| (2 * n, number(n))).collect();
+        let program = compile(MACHINE, &rules, false);
+        assert!(program.iter().filter(|instruction| instruction.code == GO).count() > 2);
+        for at in 0..820 {
+            for argument in [0, u64::from(at) / 2, 7] {
+                let arguments = [argument, argument, 0, 0, 0, 0];
+                assert_eq!(run(&program, MACHINE.audit_arch, at, arguments), meant(&rules, at, arguments), "{at}");
+            }
+        }
     }
 }

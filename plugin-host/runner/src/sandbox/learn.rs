@@ -5,7 +5,8 @@
 //! thread opens it in the plugin's place, under the same landlock, and notes what that refused.
 //!
 //! A handler of SIGSYS would need no thread. But `posix_spawn` blocks all signals around its `clone`, and a blocked
-//! SIGSYS is the end. The thread allocates nothing: who is refused may hold the lock of the heap.
+//! SIGSYS is the end. Once it has begun, the thread takes no lock and allocates nothing: who is
+//! refused may hold the lock of the heap, or that of the loader.
 use std::collections::BTreeSet;
 use std::ffi::{c_int, c_ulong};
 use std::fmt;
@@ -13,6 +14,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 use super::report::NotInForce;
 use super::syscalls::Syscall;
@@ -160,6 +162,8 @@ struct Answer {
 pub fn take_notes(asked: OwnedFd) -> Result<(), NotInForce> {
     let thread = std::thread::Builder::new().name("sandbox-notes".into()).stack_size(64 * 1024);
     let own = std::process::id();
+    let both = Arc::new(Barrier::new(2));
+    let ready = Arc::clone(&both);
     let started = thread.spawn(move || {
         // SAFETY: the set is filled before it is read, and the old one is not asked for.
         unsafe {
@@ -167,9 +171,13 @@ pub fn take_notes(asked: OwnedFd) -> Result<(), NotInForce> {
             libc::sigfillset(&raw mut all);
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
         }
+        ready.wait();
         while answer_one(&asked, own) {}
     });
-    started.map(drop).map_err(|error| NotInForce::broken("the thread that takes notes", error))
+    started.map_err(|error| NotInForce::broken("the thread that takes notes", error))?;
+    // A thread takes the loader's lock when it begins, and who loads the library holds it while it opens files.
+    both.wait();
+    Ok(())
 }
 
 /// Whether there may be another one. A plugin that closes the descriptor gets ENOSYS for all that it is refused.

@@ -3,8 +3,6 @@
 //! The list is what glibc, libstdc++, Rust's std, threads and the runner beside the plugin need. What is not on it is
 //! refused with EPERM, which a library that only asked copes with; the end of the process is kept for calls by a foreign
 //! convention, which no honest program makes.
-use std::collections::BTreeMap;
-
 use libc::{c_int, c_long, *};
 
 use super::filter_core::{Check, Rule, Test, Verdict};
@@ -122,7 +120,7 @@ const IOCTL: &[c_ulong] = &[TCGETS, FIONREAD, FIOCLEX, FIONCLEX];
 
 /// The rules, sorted by number.
 pub fn rules(grants: &Grants, facts: Facts) -> Vec<(u32, Rule)> {
-    let mut list = List(BTreeMap::new());
+    let mut list = List(Vec::with_capacity(256));
     list.allow(ALWAYS);
     list.allow(ALWAYS_HERE);
     list.own_process_only(facts, grants);
@@ -145,16 +143,25 @@ pub fn rules(grants: &Grants, facts: Facts) -> Vec<(u32, Rule)> {
         list.arms(SYS_clone, vec![vec![bits(0, THREAD | NAMESPACES, THREAD)]]);
     }
     for call in &grants.syscalls {
-        list.0.insert(call.number(), Rule::Plain(Verdict::Allow));
+        list.0.push((call.number(), Rule::Plain(Verdict::Allow)));
     }
-    list.0.into_iter().collect()
+    list.sorted()
 }
 
-struct List(BTreeMap<u32, Rule>);
+/// The last rule for a number holds.
+struct List(Vec<(u32, Rule)>);
 
 impl List {
+    fn sorted(mut self) -> Vec<(u32, Rule)> {
+        self.0.reverse();
+        // Stable, so that the last one for a number is now the first of its like.
+        self.0.sort_by_key(|(number, _)| *number);
+        self.0.dedup_by_key(|(number, _)| *number);
+        self.0
+    }
+
     fn rule(&mut self, call: c_long, rule: Rule) {
-        self.0.insert(u32::try_from(call).expect("system calls have small numbers"), rule);
+        self.0.push((u32::try_from(call).expect("system calls have small numbers"), rule));
     }
 
     fn allow(&mut self, calls: &[c_long]) {

@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use proscenium_plugin_runner::sandbox::{Layer, Sandbox};
 
@@ -26,21 +27,25 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Shuts the process in, if it is to be, and writes the report.
-    pub fn shut_in(&self) {
-        self.shut_in_as(|_| ());
+    /// Shuts the process in, if it is to be, and writes the report. How long it took.
+    pub fn shut_in(&self) -> Duration {
+        self.shut_in_as(|_| ())
     }
 
     /// The same with a sandbox that the act makes.
-    pub fn shut_in_as(&self, change: impl FnOnce(&mut Sandbox)) {
+    pub fn shut_in_as(&self, change: impl FnOnce(&mut Sandbox)) -> Duration {
         if let Some(sandbox) = &self.sandbox {
             let mut sandbox = sandbox.clone();
             change(&mut sandbox);
+            let begun = Instant::now();
             // SAFETY: a constructor runs in the only thread, and nobody has kept a pointer into the environment.
             let report = unsafe { sandbox.apply() };
+            let took = begun.elapsed();
             print!("{report}");
             std::io::stdout().flush().unwrap();
+            return took;
         }
+        Duration::ZERO
     }
 }
 

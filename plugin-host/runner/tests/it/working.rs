@@ -21,8 +21,7 @@ fn what_honest_code_needs_goes_on_working() {
     }
 }
 
-#[test]
-fn a_library_in_cpp_that_is_loaded_behind_the_walls_has_its_whole_standard_library() {
+fn cpp(act: &str) -> String {
     let folder = Folder::new();
     let library = folder.0.join("lib/libplugin.so");
     let built = Command::new(std::env::var("CXX").unwrap_or_else(|_| "c++".into()))
@@ -32,9 +31,24 @@ fn a_library_in_cpp_that_is_loaded_behind_the_walls_has_its_whole_standard_libra
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let outcome = run_in(&folder, "C++", true, library.to_str().unwrap());
+    let outcome = run_in(&folder, act, true, library.to_str().unwrap());
     assert_eq!(outcome.end, End::Done, "{}", outcome.text);
     assert_eq!(outcome.text.matches("hello from C++").count(), 2, "{}", outcome.text);
+    outcome.text
+}
+
+#[test]
+fn a_library_in_cpp_that_is_loaded_behind_the_walls_has_its_whole_standard_library() {
+    cpp("C++");
+}
+
+#[test]
+fn what_a_library_in_cpp_tries_besides_is_learnt() {
+    let text = cpp("C++ that is learnt from");
+    let read = text.lines().find(|line| line.starts_with("read = ")).unwrap();
+    assert!(read.contains("\"/etc/passwd\"") && !read.contains("/lib/"), "{text}");
+    let calls = text.lines().find(|line| line.starts_with("syscalls = ")).unwrap();
+    assert!(calls.contains("mkdir"), "{text}");
 }
 
 #[test]

@@ -3,6 +3,8 @@ use std::ffi::CString;
 use std::process::abort;
 use std::time::{Instant, SystemTime};
 
+use proscenium_plugin_runner::sandbox::{Mode, learned};
+
 use super::{Named, address, call, end, errno};
 use crate::child::Cell;
 
@@ -10,6 +12,15 @@ pub const ACTS: &[Named] = &[
     ("C++", |cell| {
         cell.shut_in_as(|sandbox| sandbox.library_folder = cell.argument.rsplit_once('/').unwrap().0.into());
         cpp(cell)
+    }),
+    ("C++ that is learnt from", |cell| {
+        cell.shut_in_as(|sandbox| {
+            sandbox.library_folder = cell.argument.rsplit_once('/').unwrap().0.into();
+            sandbox.mode = Mode::Learn;
+        });
+        let errno = cpp(cell);
+        print!("{}", learned());
+        errno
     }),
     ("threads of Rust", |cell| {
         cell.shut_in();

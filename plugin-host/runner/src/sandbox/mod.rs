@@ -6,6 +6,23 @@
 //!
 //! seccomp comes last, since it forbids what the others need. `docs/sandbox.md` says what each layer stops and what
 //! none of them does.
+//!
+//! ```
+//! use proscenium_plugin_runner::sandbox::{Layer, Sandbox};
+//!
+//! # std::fs::create_dir_all("/tmp/proscenium-doc/lib")?;
+//! # std::fs::create_dir_all("/tmp/proscenium-doc/work")?;
+//! let mut sandbox = Sandbox::new("/tmp/proscenium-doc/lib", "/tmp/proscenium-doc/work");
+//! sandbox.grants.read.push("/etc/localtime".into());
+//! sandbox.grants.syscalls.push("memfd_create".parse()?);
+//! sandbox.limits.data_bytes = Some(256 << 20);
+//! // SAFETY: the first thing that `main` does: one thread, and no pointer into the environment.
+//! let report = unsafe { sandbox.apply() };
+//! print!("{report}");
+//! assert!(report.is_active(Layer::ResourceLimits));
+//! assert!(std::fs::File::open("/etc/passwd").is_err() || !report.is_active(Layer::Landlock));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 mod filter_core;
 mod grants;
 mod landlock;

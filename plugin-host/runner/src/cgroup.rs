@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn an_event_is_not_mistaken_for_one_whose_name_it_begins() {
-        let events = "low 0\noom 7\noom_kill 2\noom_group_kill 1\n";
+        let events = "oom_group_kill 1\noom_kill 2\noom 7\n";
         assert_eq!(
             (value_of(events, "oom"), value_of(events, "oom_kill"), value_of(events, "x")),
             (Some(7), Some(2), None)

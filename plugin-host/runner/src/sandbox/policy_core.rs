@@ -252,3 +252,48 @@ fn bits(argument: u8, mask: c_int, bits: c_int) -> Check {
 fn others(range: std::ops::RangeInclusive<u32>) -> [Check; 2] {
     [Test::Below(*range.start()), Test::Above(*range.end())].map(|test| Check { argument: 0, test })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::syscalls::Syscall;
+    use super::*;
+
+    const FACTS: Facts = Facts { pid: 7, files_are_guarded: true, signals_are_guarded: true, learning: false };
+
+    fn rule(grants: &Grants, facts: Facts, call: c_long) -> Option<Rule> {
+        rules(grants, facts).into_iter().find(|(number, _)| c_long::from(*number) == call).map(|(_, rule)| rule)
+    }
+
+    #[test]
+    fn where_landlock_is_missing_nothing_is_opened_for_writing_without_a_grant() {
+        let none = Grants::default();
+        let unguarded = Facts { files_are_guarded: false, ..FACTS };
+        assert_eq!(rule(&none, FACTS, SYS_openat), Some(Rule::Plain(Verdict::Allow)));
+        let reading = Rule::Arms(vec![vec![bits(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)]]);
+        assert_eq!(rule(&none, unguarded, SYS_openat), Some(reading.clone()));
+        // Nor when learning, where nobody but landlock would decide.
+        let learning = Facts { learning: true, ..unguarded };
+        assert_eq!(rule(&none, learning, SYS_openat), Some(reading));
+        assert_eq!(rule(&none, learning, SYS_openat2), Some(Rule::Plain(Verdict::Absent)));
+    }
+
+    #[test]
+    fn signals_to_what_it_started_need_landlock_to_keep_them_in() {
+        let grants = Grants { processes: true, ..Grants::default() };
+        let own = Rule::Arms(vec![vec![argument(0, 7)]]);
+        assert_eq!(rule(&grants, FACTS, SYS_kill), Some(Rule::Plain(Verdict::Allow)));
+        assert_eq!(rule(&grants, Facts { signals_are_guarded: false, ..FACTS }, SYS_kill), Some(own.clone()));
+        assert_eq!(rule(&Grants::default(), FACTS, SYS_kill), Some(own));
+    }
+
+    #[test]
+    fn a_granted_call_is_granted_whatever_else_is_said_of_it() {
+        let ptrace = Syscall::numbered(SYS_ptrace as u32);
+        let kill = Syscall::numbered(SYS_kill as u32);
+        let grants = Grants { syscalls: vec![ptrace, kill], ..Grants::default() };
+        assert_eq!(rule(&Grants::default(), FACTS, SYS_ptrace), None);
+        for call in [SYS_ptrace, SYS_kill] {
+            assert_eq!(rule(&grants, FACTS, call), Some(Rule::Plain(Verdict::Allow)));
+        }
+    }
+}

@@ -2,9 +2,10 @@
 use std::path::PathBuf;
 
 use super::syscalls::Syscall;
+use serde::{Deserialize, Serialize};
 
 /// What a plugin is granted by name. The default is nothing: it computes, has threads, and speaks with its host.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grants {
     /// Files, and folders with all that is in them, to be read. With [`Grants::processes`] also to be executed.
     pub read: Vec<PathBuf>,

@@ -4,11 +4,12 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::report::NotInForce;
+use serde::{Deserialize, Serialize};
 
 const MIB: u64 = 1024 * 1024;
 
 /// Limits of one plugin process. `None` leaves a limit as the host has it; none is ever raised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Private memory that is written to: heap and stacks of threads. 1 GiB. At the limit `malloc` returns `NULL`.
     pub data_bytes: Option<u64>,

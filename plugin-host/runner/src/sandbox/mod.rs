@@ -43,9 +43,10 @@ pub use report::{Layer, Report, Status};
 pub use syscalls::{Syscall, UnknownSyscall};
 
 use policy_core::Facts;
+use serde::{Deserialize, Serialize};
 
 /// What happens to a call that is not granted. In both cases it fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Mode {
     /// It fails.
     #[default]
@@ -56,7 +57,7 @@ pub enum Mode {
 }
 
 /// All that the walls around one plugin depend on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandbox {
     /// What it may do besides computing.
     pub grants: Grants,

@@ -1,8 +1,9 @@
 //! What became of each layer.
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One of the walls around a plugin. Each stands without the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Layer {
     /// An empty folder to be in.
     WorkingFolder,
@@ -51,7 +52,7 @@ impl Layer {
 }
 
 /// How one layer is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// In force; the text says to what extent.
     Active(String),
@@ -62,7 +63,7 @@ pub enum Status {
 }
 
 /// What became of each layer, in the order in which they were put up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report(pub Vec<(Layer, Status)>);
 
 impl Report {

@@ -1,0 +1,372 @@
+//! What the host and the process of a plugin say to each other besides batches.
+//!
+//! One message is one packet of the control socket: MessagePack, but for the word that a dying process sends from its
+//! signal handler, which has a fixed layout and needs no memory. Orders of the host are read when the ring says so, so
+//! that they have their place between the batches; only [`Start`] comes without.
+//!
+//! **Bound**: [`LONGEST`] bytes a message. The host trusts no word of it: a message that is none is a violation.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::{Report, Sandbox};
+
+/// Bytes of a message at most.
+pub const LONGEST: usize = 64 << 10;
+
+/// Where a process finds its descriptors.
+pub mod fd {
+    /// The control socket.
+    pub const CONTROL: i32 = 3;
+    /// The page that the host writes.
+    pub const ORDERS: i32 = 4;
+    /// The payloads that the host writes.
+    pub const INPUTS: i32 = 5;
+    /// What the process writes.
+    pub const FRONTS: i32 = 6;
+    /// What it wakes the host with.
+    pub const WAKE: i32 = 7;
+}
+
+/// What an order in the ring is.
+pub mod kind {
+    /// A batch, for `process_batch`.
+    pub const BATCH: u8 = 1;
+    /// An empty block, for `flush_plugin`.
+    pub const FLUSH: u8 = 2;
+    /// There is a message on the control socket.
+    pub const CONTROL: u8 = 3;
+}
+
+/// The first message of the host: all that the process is to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Start {
+    /// The stage's name.
+    pub stage: String,
+    /// The library in its private folder.
+    pub library: Vec<u8>,
+    /// 0 for the first process, one more with every other.
+    pub instance: u32,
+    /// The plugin's parameters, in order.
+    pub params: Vec<(String, String)>,
+    /// The one folder that may be written, if there is one.
+    pub work_dir: Option<Vec<u8>>,
+    /// Slots, records, heap, input.
+    pub geometry: [u32; 4],
+    /// The walls.
+    pub sandbox: Sandbox,
+}
+
+/// What the host says later.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Ask {
+    /// The plugin's state, into the memfd that comes along; so many bytes at most.
+    Export {
+        /// In bytes.
+        limit: u64,
+    },
+    /// The state of another process, from the memfd that comes along.
+    Import {
+        /// The plugin's number for its format.
+        version: u32,
+        /// In bytes.
+        len: u64,
+    },
+    /// To come to an end in order.
+    Stop,
+}
+
+/// What the process says.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Tell {
+    /// It serves.
+    Ready(Ready),
+    /// It cannot serve, and ends.
+    Failed(Failed),
+    /// A line for the log.
+    Log {
+        /// The interface's number for the level.
+        level: i32,
+        /// The line.
+        text: String,
+    },
+    /// A counter has grown.
+    Count {
+        /// The counter.
+        name: String,
+        /// By so much.
+        add: u64,
+    },
+    /// A gauge has a value.
+    Gauge {
+        /// The gauge.
+        name: String,
+        /// The value.
+        value: f64,
+    },
+    /// Why the call in work fails.
+    Fail(String),
+    /// The state lies in the memfd.
+    Exported {
+        /// The plugin's number for its format.
+        version: u32,
+        /// In bytes.
+        len: u64,
+    },
+    /// The state of another was taken on.
+    Imported,
+    /// The plugin has refused to give or to take a state, with this code.
+    StateRefused {
+        /// What the function has returned.
+        code: i32,
+        /// What it said of it.
+        text: String,
+    },
+    /// All is put away, and the process ends.
+    Stopped,
+}
+
+/// A process that serves.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ready {
+    /// `plugin_abi_version`, or 1.0.
+    pub abi: u32,
+    /// What `get_plugin_info` says, by type.
+    pub info: Vec<(String, String)>,
+    /// Whether there is a `flush_plugin`.
+    pub flushes: bool,
+    /// Whether there are `export_state` and `import_state`.
+    pub has_state: bool,
+    /// What became of the walls.
+    pub sandbox: Report,
+}
+
+/// What a process was at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Phase {
+    /// Before it was told what to do.
+    Begin = 0,
+    /// Putting up the walls.
+    Sandbox = 1,
+    /// Loading the library, constructors included.
+    Load = 2,
+    /// Asking for its version and what it says of itself.
+    Info = 3,
+    /// `init_plugin`.
+    Init = 4,
+    /// `export_state` or `import_state`.
+    State = 5,
+    /// `process_batch`.
+    Process = 6,
+    /// `flush_plugin`.
+    Flush = 7,
+    /// `cleanup_plugin`.
+    Cleanup = 8,
+    /// Between two calls.
+    Idle = 9,
+}
+
+impl Phase {
+    const ALL: [Phase; 10] = [
+        Phase::Begin,
+        Phase::Sandbox,
+        Phase::Load,
+        Phase::Info,
+        Phase::Init,
+        Phase::State,
+        Phase::Process,
+        Phase::Flush,
+        Phase::Cleanup,
+        Phase::Idle,
+    ];
+
+    /// Of a number that a process wrote.
+    #[must_use]
+    pub fn of(number: u32) -> Option<Phase> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// As reports call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Begin => "begin",
+            Phase::Sandbox => "sandbox",
+            Phase::Load => "load",
+            Phase::Info => "info",
+            Phase::Init => "init",
+            Phase::State => "state",
+            Phase::Process => "process",
+            Phase::Flush => "flush",
+            Phase::Cleanup => "cleanup",
+            Phase::Idle => "idle",
+        }
+    }
+}
+
+/// Why a process cannot serve.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Failed {
+    /// What it was at.
+    pub phase: Phase,
+    /// What kind of failure it is.
+    pub kind: FailedKind,
+    /// What a function has returned; 0 if it is none's.
+    pub code: i32,
+    /// In words.
+    pub text: String,
+}
+
+/// Kinds of failed starts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum FailedKind {
+    /// The process itself could not be set up.
+    Setup,
+    /// A wall could not be put up.
+    Sandbox,
+    /// The loader has refused the library.
+    Load,
+    /// A function is missing.
+    Symbol,
+    /// The library is for another version of the interface.
+    Abi,
+    /// What it says of itself is no text, or too long.
+    Info,
+    /// The parameters are wrong.
+    Config,
+    /// `init_plugin` has failed otherwise.
+    Init,
+}
+
+/// The last word of a process that a signal ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LastWord {
+    /// The signal.
+    pub signal: i32,
+    /// Its `si_code`.
+    pub code: i32,
+    /// The address that could not be accessed.
+    pub address: u64,
+    /// Where the code was.
+    pub at: u64,
+    /// What it was at.
+    pub phase: Option<Phase>,
+    /// Function and library, where they are known.
+    pub symbol: String,
+}
+
+/// MessagePack never begins like this.
+const LAST_WORD: u8 = 0xC1;
+/// Bytes before the symbol.
+const LAST_WORD_HEAD: usize = 32;
+/// Bytes of a symbol at most.
+pub const LONGEST_SYMBOL: usize = 256;
+
+/// What came from a process.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Heard {
+    /// A message.
+    Tell(Tell),
+    /// The last one.
+    LastWord(LastWord),
+}
+
+/// A message that is none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Garbled(pub String);
+
+/// A message as bytes.
+///
+/// # Errors
+/// It is longer than [`LONGEST`].
+pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, Garbled> {
+    let bytes = rmp_serde::to_vec(message).map_err(|error| Garbled(error.to_string()))?;
+    match bytes.len() {
+        len if len > LONGEST => Err(Garbled(format!("a message of {len} bytes, and {LONGEST} is the limit"))),
+        _ => Ok(bytes),
+    }
+}
+
+/// A message of the host.
+///
+/// # Errors
+/// It is none.
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Garbled> {
+    rmp_serde::from_slice(bytes).map_err(|error| Garbled(error.to_string()))
+}
+
+/// A message of a process.
+///
+/// # Errors
+/// It is none.
+pub fn heard(bytes: &[u8]) -> Result<Heard, Garbled> {
+    match bytes.first() {
+        Some(&LAST_WORD) => {
+            last_word(bytes).map(Heard::LastWord).ok_or_else(|| Garbled("a last word cut short".into()))
+        }
+        _ => decode(bytes).map(Heard::Tell),
+    }
+}
+
+fn last_word(bytes: &[u8]) -> Option<LastWord> {
+    let word = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(i32::from_le_bytes);
+    let long = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
+    let symbol = bytes.get(LAST_WORD_HEAD..)?;
+    let symbol = &symbol[..symbol.len().min(LONGEST_SYMBOL)];
+    Some(LastWord {
+        phase: Phase::of(bytes.get(1).copied()?.into()),
+        signal: word(4)?,
+        code: word(8)?,
+        address: long(16)?,
+        at: long(24)?,
+        symbol: String::from_utf8_lossy(symbol).into_owned(),
+    })
+}
+
+/// The bytes of a last word before its symbol. It is made in a signal handler: no memory, no locks.
+pub(crate) fn last_word_head(phase: u8, signal: i32, code: i32, address: u64, at: u64) -> [u8; LAST_WORD_HEAD] {
+    let mut bytes = [0; LAST_WORD_HEAD];
+    bytes[0] = LAST_WORD;
+    bytes[1] = phase;
+    bytes[4..8].copy_from_slice(&signal.to_le_bytes());
+    bytes[8..12].copy_from_slice(&code.to_le_bytes());
+    bytes[16..24].copy_from_slice(&address.to_le_bytes());
+    bytes[24..32].copy_from_slice(&at.to_le_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_word_is_read_as_it_was_written() {
+        let mut bytes = last_word_head(Phase::Process as u8, 11, 1, 0xdead, 0xbeef).to_vec();
+        bytes.extend(b"process_batch in libx.so");
+        let want = LastWord {
+            signal: 11,
+            code: 1,
+            address: 0xdead,
+            at: 0xbeef,
+            phase: Some(Phase::Process),
+            symbol: "process_batch in libx.so".into(),
+        };
+        assert_eq!(heard(&bytes), Ok(Heard::LastWord(want)));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for len in 0..LAST_WORD_HEAD {
+            assert!(heard(&last_word_head(0, 0, 0, 0, 0)[..len]).is_err(), "{len} bytes");
+        }
+        assert!(heard(b"\x81\xa5Other\xc0").is_err());
+        assert!(heard(&[0xdd, 0xff, 0xff, 0xff, 0xff]).is_err(), "an array of four thousand million");
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_not_sent() {
+        assert!(encode(&Tell::Fail("x".repeat(LONGEST))).is_err());
+        let tell = Tell::Count { name: "failed".into(), add: 7 };
+        assert_eq!(heard(&encode(&tell).unwrap()), Ok(Heard::Tell(tell)));
+    }
+}

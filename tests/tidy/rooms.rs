@@ -112,7 +112,8 @@ pub const ROOMS: &[Room] = &[
         "plugin-sdk/src/export/calls.rs",
         "plugin-sdk/src/testing/host.rs",
     ])),
-    room("plugin-host", PLUGIN_HOST, &[RUNTIME, SUPERVISION, PROCESS, SHM_CHANNEL, PLUGIN_SDK]),
+    // The runner: what both sides of a control socket say, and the program being its own runner (decisions/0019).
+    room("plugin-host", PLUGIN_HOST, &[RUNTIME, SUPERVISION, PROCESS, SHM_CHANNEL, PLUGIN_SDK, PLUGIN_RUNNER]),
     room("plugin-host/runner", PLUGIN_RUNNER, &[PROCESS, SHM_CHANNEL, PLUGIN_SDK]).unsafe_code(Unsafe::Everywhere),
     room("cluster", CLUSTER, &[RUNTIME, SUPERVISION]),
     room("cluster/bridge", CLUSTER_BRIDGE, &[RUNTIME, SUPERVISION, CLUSTER]),

@@ -1,0 +1,142 @@
+//! How a plugin's process has ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use proscenium_plugin_runner::wire::{LastWord, Phase};
+use proscenium_runtime::Exit;
+
+/// What kind of end it was.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Class {
+    /// By a signal that is a fault of the code: SIGSEGV, SIGABRT, SIGILL and their like.
+    Crash(i32),
+    /// By SIGKILL, SIGTERM or another signal that somebody has sent, and not this host.
+    Killed(i32),
+    /// The machine, or its cgroup, was out of memory.
+    OutOfMemory,
+    /// It ended by itself without being asked, with this code.
+    Exit(i32),
+    /// A call took longer than it may, and it was ended for that.
+    Timeout,
+    /// It wrote nonsense into shared memory, or on a channel, and was ended for that.
+    Violation,
+    /// The plugin said that this process is beyond use.
+    Fatal,
+    /// It has gone over one of its limits.
+    Limit,
+    /// It has closed the channel to its host.
+    Channel,
+}
+
+impl Class {
+    /// By a signal that this host has not sent.
+    pub(crate) fn of_signal(signal: i32) -> Self {
+        /// What a fault of the code raises: SIGQUIT is a person's, the others are job control, timers, or sent.
+        const FAULTS: [i32; 8] = [4, 5, 6, 7, 8, 11, 24, 31]; // ILL TRAP ABRT BUS FPE SEGV XCPU SYS
+        if FAULTS.contains(&signal) { Class::Crash(signal) } else { Class::Killed(signal) }
+    }
+
+    /// Whether the record in work may be to blame.
+    pub(crate) fn is_of_a_record(self) -> bool {
+        match self {
+            Class::Killed(_) => false,
+            Class::Crash(_)
+            | Class::OutOfMemory
+            | Class::Exit(_)
+            | Class::Timeout
+            | Class::Violation
+            | Class::Fatal
+            | Class::Limit
+            | Class::Channel => true,
+        }
+    }
+
+    /// As the interface calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Crash(_) => "crash",
+            Class::Killed(_) => "killed",
+            Class::OutOfMemory => "oom",
+            Class::Exit(_) => "exit",
+            Class::Timeout => "timeout",
+            Class::Violation => "violation",
+            Class::Fatal => "fatal",
+            Class::Limit => "limit",
+            Class::Channel => "channel",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Class::Crash(signal) | Class::Killed(signal) => write!(f, "{} by signal {signal}", self.name()),
+            Class::Exit(code) => write!(f, "exit with code {code}"),
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+/// How a process of a plugin has ended, and what it was at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct EndReport {
+    /// The plugin's place in the tree.
+    pub plugin: Arc<str>,
+    /// What kind of end it was.
+    pub class: Class,
+    /// What the process was at, by its own word.
+    pub phase: Option<Phase>,
+    /// Its process id.
+    pub pid: u32,
+    /// The batch in work.
+    pub batch: Option<u64>,
+    /// How often that batch was replayed before.
+    pub attempt: u32,
+    /// The record in work, by its id, as far as the plugin has kept track.
+    pub record: Option<u64>,
+    /// The plugin's own crumb.
+    pub note: u64,
+    /// What a dying process could still say.
+    pub last_word: Option<LastWord>,
+    /// What the plugin gave as the reason; empty if nothing.
+    pub text: String,
+}
+
+impl fmt::Display for EndReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "plugin {}: process {} has ended: {}", self.plugin, self.pid, self.class)?;
+        if let Some(phase) = self.phase {
+            write!(f, ", at {}", phase.name())?;
+        }
+        if let Some(word) = &self.last_word {
+            write!(f, ", address {:#x}", word.address)?;
+            if !word.symbol.is_empty() {
+                write!(f, ", in {}", word.symbol)?;
+            }
+        }
+        if let Some(batch) = self.batch {
+            write!(f, ", batch {batch} (attempt {})", self.attempt)?;
+        }
+        if let Some(record) = self.record {
+            write!(f, ", record {record}")?;
+        }
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
+impl std::error::Error for EndReport {}
+
+impl EndReport {
+    /// As the supervisor hears it.
+    pub(crate) fn exit(self: &Arc<Self>) -> Exit {
+        match self.class {
+            Class::Crash(signal) | Class::Killed(signal) => Exit::Signal(signal),
+            Class::Exit(code) if code != 0 => Exit::Code(code),
+            _ => Exit::Error(self.clone()),
+        }
+    }
+}

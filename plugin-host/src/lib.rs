@@ -1,0 +1,45 @@
+//! Native code in child processes.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod answer;
+mod batch;
+mod block;
+mod desk;
+mod elf;
+mod end;
+mod failover_core;
+mod flight_core;
+mod judge;
+mod life;
+mod lines;
+mod locate;
+mod place;
+mod plugin_ref;
+mod portion;
+mod private_copy;
+mod process;
+mod spec;
+mod start_error;
+mod state_memory;
+mod status;
+mod swap;
+mod tray;
+mod watch;
+
+pub use batch::{Batch, ContentType, Full, Processed, Record, Verdicts};
+pub use elf::NoLibrary;
+pub use end::{Class, EndReport};
+pub use failover_core::{Failover, Retries, Why};
+pub use flight_core::Order;
+pub use locate::{NoRunner, RUNNER_VARIABLE};
+pub use plugin_ref::{PluginRef, ProcessError};
+pub use private_copy::{Fingerprint, LibraryError};
+pub use proscenium_plugin_runner::sandbox;
+pub use proscenium_plugin_runner::wire::{Failed, FailedKind, LastWord, Phase};
+pub use proscenium_plugin_runner::{run_if_child, run_if_child_before_main};
+pub use spec::{BatchSize, Plugin};
+pub use start_error::StartError;
+pub use status::{State, Status};
+pub use swap::{Side, Swap, SwapError, SwapReport};

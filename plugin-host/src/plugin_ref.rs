@@ -1,0 +1,167 @@
+//! What others hold of a plugin.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proscenium_runtime::{CallError, Ref, UntypedRef};
+
+use crate::answer::{Awaited, Job, Undone};
+use crate::batch::{Batch, Processed};
+use crate::desk::Desk;
+use crate::life::{Life, Msg};
+use crate::status::Status;
+use crate::swap::{Swap, SwapError, SwapReport};
+use crate::tray::Tray;
+
+/// How long a swap may take besides what the plugin's own limits say.
+const SWAP: Duration = Duration::from_secs(10);
+
+/// A plugin under a supervisor: good over its restarts and swaps, until its supervisor terminates it or ends.
+///
+/// Get it from the supervisor: `supervisor.child_ref::<PluginRef>("validate")`.
+#[derive(Clone)]
+pub struct PluginRef {
+    actor: Ref<Life>,
+    desk: Arc<Desk>,
+}
+
+/// Why a batch was not processed. It comes back as it was.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// The plugin has ended for good: its supervisor has given it up, terminated it, or ended.
+    Gone(Batch),
+    /// Its failover policy has stopped the plugin, over a batch for which it had returned this code.
+    Stopped {
+        /// The batch.
+        batch: Batch,
+        /// What the plugin has returned, for this batch or another.
+        code: i32,
+    },
+}
+
+impl ProcessError {
+    /// The batch, to be given elsewhere.
+    #[must_use]
+    pub fn into_batch(self) -> Batch {
+        match self {
+            ProcessError::Gone(batch) | ProcessError::Stopped { batch, .. } => batch,
+        }
+    }
+}
+
+impl fmt::Display for ProcessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProcessError::Gone(batch) => {
+                write!(f, "the plugin has ended for good; the {} records come back as they were", batch.len())
+            }
+            ProcessError::Stopped { batch, code } => write!(
+                f,
+                "the plugin was stopped by its failover policy after code {code}; the {} records come back as they were",
+                batch.len()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ProcessError {}
+
+impl PluginRef {
+    pub(crate) fn new(actor: Ref<Life>, desk: Arc<Desk>) -> Self {
+        PluginRef { actor, desk }
+    }
+
+    /// An empty batch, as soon as a slot is free: [`depth`](crate::Plugin::depth) of them are there, and whoever waits is
+    /// served in turn. Cancel-safe.
+    pub async fn batch(&self) -> Batch {
+        let slot = self.desk.pool.take().await;
+        Batch(Tray::new(slot, self.desk.layout, self.desk.shelf.clone()))
+    }
+
+    /// An empty batch, if a slot is free.
+    #[must_use]
+    pub fn try_batch(&self) -> Option<Batch> {
+        let slot = self.desk.pool.try_take()?;
+        Some(Batch(Tray::new(slot, self.desk.layout, self.desk.shelf.clone())))
+    }
+
+    /// Has a batch processed. The results come when each of its records is settled, over as many crashes, restarts and
+    /// retries as that takes, and, in an ordered plugin, when those of the batches before it have come.
+    ///
+    /// It waits as long as the supervisor has hope: while the plugin is in quarantine, or restarts again and again, the
+    /// batch stays. Dropped before, the batch is processed all the same, and its results are let go.
+    ///
+    /// # Errors
+    /// [`ProcessError`], with the batch.
+    pub async fn process(&self, batch: Batch) -> Result<Processed, ProcessError> {
+        if !Arc::ptr_eq(&self.desk.shelf, batch.0.shelf()) {
+            return Err(ProcessError::Gone(batch)); // Another plugin's: its process cannot see this memory.
+        }
+        let answer = batch.0.answer();
+        answer.await_results();
+        let awaited = Awaited(answer.clone());
+        let job = Box::new(Job::new(batch.0, answer));
+        // What is not taken is dropped, and a job that is dropped gives its batch back: by the same way.
+        drop(self.actor.tell(Msg::Given(job)).await);
+        match awaited.settled().await {
+            Ok(tray) => Ok(Processed(tray)),
+            Err((tray, Undone::Gone)) => Err(ProcessError::Gone(Batch(tray))),
+            Err((tray, Undone::Stopped { code })) => Err(ProcessError::Stopped { batch: Batch(tray), code }),
+        }
+    }
+
+    /// Lets the plugin give out what it holds back: sums, windows. What it gives is in
+    /// [`emitted`](Processed::emitted); nothing, when it has no `flush_plugin`.
+    ///
+    /// # Errors
+    /// [`ProcessError`].
+    pub async fn flush(&self) -> Result<Processed, ProcessError> {
+        let batch = self.batch().await;
+        self.process(batch).await
+    }
+
+    /// Another library or other parameters, without a pause: a new process starts beside the one that serves, takes on
+    /// its state, and takes over between two batches.
+    ///
+    /// # Errors
+    /// [`SwapError`]: the old process serves as before.
+    pub async fn swap(&self, swap: Swap) -> Result<SwapReport, SwapError> {
+        let settings = &self.desk.settings;
+        let limit = settings.start_limit + settings.timeout * 3 + settings.grace + SWAP;
+        match self.actor.call(|reply| Msg::Swap(Box::new(swap), reply)).within(limit).await {
+            Ok(report) => report,
+            Err(CallError::Exited(exit)) => Err(SwapError::Exited(exit)),
+            Err(_) => Err(SwapError::NoAnswer),
+        }
+    }
+
+    /// How the plugin is.
+    ///
+    /// # Errors
+    /// It has ended for good, or is between two processes for longer than 5 s.
+    pub async fn status(&self) -> Result<Status, CallError> {
+        self.actor.call(Msg::Status).await
+    }
+
+    /// A plugin that its failover policy has stopped takes batches again.
+    ///
+    /// # Errors
+    /// It has ended for good.
+    pub async fn resume(&self) -> Result<(), CallError> {
+        self.actor.tell(Msg::Resume).await.map_err(|_| CallError::Stopping)
+    }
+
+    /// The actor that it is.
+    #[must_use]
+    pub fn actor(&self) -> UntypedRef {
+        self.actor.untyped()
+    }
+}
+
+impl fmt::Debug for PluginRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginRef({})", self.desk.settings.stage)
+    }
+}

@@ -1,0 +1,293 @@
+//! A library in a folder of the host's own, where nobody changes it under a process that has it loaded.
+//!
+//! **Promises**: what is hashed is what is loaded, at each start and replay, whatever becomes of the file that it was
+//! copied from; the library finds its siblings beside it (`$ORIGIN`).
+//! **Bounds**: [`MOST_BYTES`] and [`MOST_FILES`] for the library with its siblings.
+//! **Left behind**: nothing when the copy is dropped; when the host is killed, a folder that the next host on this machine
+//! removes.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use sha2::{Digest, Sha256};
+
+use crate::elf::{self, HEAD, NoLibrary};
+
+/// Of the library and its siblings together.
+pub const MOST_BYTES: u64 = 256 << 20;
+/// The same, counted.
+pub const MOST_FILES: usize = 64;
+
+/// Read at once.
+const CHUNK: usize = 64 << 10;
+const PREFIX: &str = "proscenium-plugin-";
+/// Held open, and locked, by the host that the folder belongs to.
+const LOCK: &str = ".host";
+
+/// The SHA-256 of a library.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Why a library cannot be taken. Nothing was started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LibraryError {
+    /// It cannot be read.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is a folder, a pipe or a device.
+    NotAFile {
+        /// What it is called.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// It is a file, and no library of this machine.
+    NoLibrary {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: NoLibrary,
+    },
+    /// It has too many siblings, or they are too large.
+    TooMuch {
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// The private folder cannot be made.
+    Write {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for LibraryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LibraryError::Read { path, source } => write!(f, "{}: {source}", path.display()),
+            LibraryError::NotAFile { path, what } => {
+                write!(f, "{}: it is {what}; name the shared library itself", path.display())
+            }
+            LibraryError::NoLibrary { path, source } => write!(f, "{}: {source}", path.display()),
+            LibraryError::TooMuch { folder } => write!(
+                f,
+                "{}: more than {MOST_FILES} libraries or {} MiB; put the plugin and what it needs into a folder of its own",
+                folder.display(),
+                MOST_BYTES >> 20
+            ),
+            LibraryError::Write { folder, source } => {
+                write!(
+                    f,
+                    "{}: no private copy of the library: {source}; set TMPDIR to a folder with room",
+                    folder.display()
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for LibraryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            LibraryError::Read { source, .. } | LibraryError::Write { source, .. } => Some(source),
+            LibraryError::NoLibrary { source, .. } => Some(source),
+            LibraryError::NotAFile { .. } | LibraryError::TooMuch { .. } => None,
+        }
+    }
+}
+
+/// A folder that is removed when this is dropped.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    /// Locked as long as the host lives.
+    _lock: File,
+}
+
+impl Folder {
+    fn make() -> io::Result<Folder> {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let all = std::env::temp_dir();
+        if MADE.fetch_add(1, Ordering::Relaxed) == 0 {
+            remove_abandoned(&all);
+        }
+        loop {
+            let nth = MADE.fetch_add(1, Ordering::Relaxed);
+            let path = all.join(format!("{PREFIX}{}-{nth}", std::process::id()));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(LOCK))?;
+                    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+                    return Ok(Folder { path, _lock: lock });
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(target: "proscenium::plugin", folder = %self.path.display(), %error, "a private copy is left behind");
+        }
+    }
+}
+
+/// Folders whose hosts were killed: their locks are free.
+fn remove_abandoned(all: &Path) {
+    let Ok(entries) = fs::read_dir(all) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())) {
+        let Ok(lock) =
+            OpenOptions::new().write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(entry.path().join(LOCK))
+        else {
+            continue; // Another user's, or one that is just being made.
+        };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = fs::remove_dir_all(entry.path()); // Another host may be at it, too.
+        }
+    }
+}
+
+/// A library as it was when it was copied, with its siblings.
+#[derive(Debug)]
+pub(crate) struct PrivateCopy {
+    /// Where the user has it.
+    pub(crate) source: PathBuf,
+    pub(crate) fingerprint: Fingerprint,
+    /// Where it is loaded from.
+    pub(crate) library: PathBuf,
+    /// An empty folder for the process to be in.
+    pub(crate) working_folder: PathBuf,
+    folder: Folder,
+}
+
+impl PrivateCopy {
+    /// It reads and writes files: not on a runtime's worker.
+    pub(crate) fn make(source: &Path) -> Result<PrivateCopy, LibraryError> {
+        let (mut file, len) = open(source)?;
+        let read = |source_error| LibraryError::Read { path: source.to_owned(), source: source_error };
+        let name = source.file_name().ok_or_else(|| read(io::ErrorKind::InvalidInput.into()))?;
+        let mut head = Vec::with_capacity(HEAD);
+        (&mut file).take(HEAD as u64).read_to_end(&mut head).map_err(read)?;
+        elf::check(&head, len).map_err(|why| LibraryError::NoLibrary { path: source.to_owned(), source: why })?;
+
+        let folder =
+            Folder::make().map_err(|error| LibraryError::Write { folder: std::env::temp_dir(), source: error })?;
+        let write = |source| LibraryError::Write { folder: folder.path.clone(), source };
+        let (libraries, working_folder) = (folder.path.join("lib"), folder.path.join("work"));
+        for path in [&libraries, &working_folder] {
+            DirBuilder::new().mode(0o700).create(path).map_err(write)?;
+        }
+        let mut budget =
+            Budget { bytes: MOST_BYTES, files: MOST_FILES, folder: source.parent().unwrap_or(Path::new(".")) };
+        let library = libraries.join(name);
+        let fingerprint = budget.copy(io::Cursor::new(head).chain(file), len, source, &library)?;
+        for sibling in siblings(budget.folder, name) {
+            // One that cannot be read may not be needed; the loader says so if it is.
+            if let (Ok((file, len)), Some(name)) = (open(&sibling), sibling.file_name()) {
+                budget.copy(file, len, &sibling, &libraries.join(name))?;
+            }
+        }
+        fs::set_permissions(&libraries, Permissions::from_mode(0o500)).map_err(write)?;
+        Ok(PrivateCopy { source: source.to_owned(), fingerprint, library, working_folder, folder })
+    }
+
+    /// The folder with the library and its siblings.
+    pub(crate) fn library_folder(&self) -> PathBuf {
+        self.folder.path.join("lib")
+    }
+}
+
+impl Drop for PrivateCopy {
+    fn drop(&mut self) {
+        // Or else its files could not be removed, but by root.
+        let _ = fs::set_permissions(self.library_folder(), Permissions::from_mode(0o700));
+    }
+}
+
+/// A plain file, and its length. A pipe in its place is not waited for.
+fn open(path: &Path) -> Result<(File, u64), LibraryError> {
+    let read = |source| LibraryError::Read { path: path.to_owned(), source };
+    let not_a_file = |what| LibraryError::NotAFile { path: path.to_owned(), what };
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(read)?;
+    let metadata = file.metadata().map_err(read)?;
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok((file, metadata.len())),
+        kind if kind.is_dir() => Err(not_a_file("a folder")),
+        kind if kind.is_fifo() => Err(not_a_file("a pipe")),
+        kind if kind.is_char_device() || kind.is_block_device() => Err(not_a_file("a device")),
+        _ => Err(not_a_file("no file")),
+    }
+}
+
+/// Shared libraries beside this one: `libx.so`, `libx.so.1`.
+fn siblings(folder: &Path, name: &OsStr) -> Vec<PathBuf> {
+    let is_library = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        name.ends_with(".so") || name.contains(".so.")
+    };
+    let entries = fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let entries = entries.into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name() != name && is_library(&entry.file_name()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+struct Budget<'a> {
+    bytes: u64,
+    files: usize,
+    folder: &'a Path,
+}
+
+impl Budget<'_> {
+    fn copy(&mut self, from: impl Read, len: u64, path: &Path, to: &Path) -> Result<Fingerprint, LibraryError> {
+        let too_much = || LibraryError::TooMuch { folder: self.folder.to_owned() };
+        let bytes = self.bytes.checked_sub(len).ok_or_else(too_much)?;
+        let files = self.files.checked_sub(1).ok_or_else(too_much)?;
+        (self.bytes, self.files) = (bytes, files);
+        let write = |source| LibraryError::Write { folder: to.to_owned(), source };
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o500).open(to).map_err(write)?;
+        let mut hash = Sha256::new();
+        let mut chunk = vec![0; CHUNK];
+        // One that grows meanwhile is cut where it was.
+        let mut from = from.take(len);
+        loop {
+            let read = from.read(&mut chunk);
+            match read.map_err(|source| LibraryError::Read { path: path.to_owned(), source })? {
+                0 => return Ok(Fingerprint(hash.finalize().into())),
+                read => {
+                    hash.update(&chunk[..read]);
+                    file.write_all(&chunk[..read]).map_err(write)?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! One process of a plugin: its start, its channel, its control socket.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proscenium_plugin_runner::sandbox::Sandbox;
+use proscenium_plugin_runner::wire::{self, Ask, Failed, Heard, LONGEST, Ready, Start, Tell, kind};
+use proscenium_process::{Child, Command, Descriptor, Guard, Stdio};
+use proscenium_shm_channel::{HostEnd, OrderNumber, Pool, Slot, SubmitError, Violation};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    sendmsg, socketpair,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::lines::{self, Output};
+use crate::locate::{self, NoRunner};
+use crate::private_copy::PrivateCopy;
+use crate::spec::Settings;
+use crate::start_error::StartError;
+
+/// What a process is started with.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) library: Source,
+    pub(crate) params: Vec<(String, String)>,
+    pub(crate) instance: u32,
+    /// The one that there is, if it lives.
+    pub(crate) guard: Option<Arc<Guard>>,
+    pub(crate) pool: Pool,
+}
+
+/// Where its library comes from.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// From here, as it is now.
+    Path(PathBuf),
+    /// As it was.
+    Copied(Arc<PrivateCopy>),
+}
+
+/// A process that serves. Dropped, it is killed.
+pub(crate) struct Process {
+    pub(crate) child: Arc<Child>,
+    pub(crate) end: HostEnd,
+    pub(crate) control: Arc<AsyncFd<OwnedFd>>,
+    pub(crate) ready: Ready,
+    pub(crate) library: Arc<PrivateCopy>,
+    pub(crate) params: Vec<(String, String)>,
+    pub(crate) instance: u32,
+    pub(crate) guard: Arc<Guard>,
+    /// What it was ordered, in order.
+    orders: VecDeque<(OrderNumber, u8)>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // It may have ended.
+    }
+}
+
+/// A descriptor of which tokio tells when it can be read.
+#[allow(deprecated, reason = "what replaces it is unsafe for types that lie about their descriptor; OwnedFd does not")]
+pub(crate) fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
+}
+
+impl Plan {
+    /// A process that is ready to serve; what fails leaves none behind. With what it said while it started.
+    pub(crate) async fn launch(self) -> Result<(Process, Vec<Tell>), StartError> {
+        let limit = self.settings.start_limit;
+        let (stage, params, instance) = (self.settings.stage.clone(), self.params.clone(), self.instance);
+        let spawned = spawn_blocking(move || self.spawn()).await.map_err(|_| StartError::Interrupted)?;
+        let Spawned { mut child, end, control, library, guard } = spawned?;
+        let control = Arc::new(watched(control).map_err(StartError::Host)?);
+        let stage = Arc::<str>::from(stage);
+        let outputs = [(child.stdout.take(), Output::Stdout), (child.stderr.take(), Output::Stderr)];
+        for (pipe, output) in outputs {
+            if let Some(pipe) = pipe {
+                tokio::spawn(lines::read(pipe.into(), output, stage.clone(), child.pid()));
+            }
+        }
+        let mut process = Process {
+            child: Arc::new(child),
+            end,
+            control,
+            ready: Ready { abi: 0, info: Vec::new(), flushes: false, has_state: false, sandbox: Default::default() },
+            library,
+            params,
+            instance,
+            guard,
+            orders: VecDeque::new(),
+        };
+        let mut said = Vec::new();
+        match timeout(limit, process.until_ready(&mut said)).await {
+            Err(_) => Err(StartError::TimedOut { limit, said: reason(&said) }),
+            Ok(Err(error)) => Err(StartError::Host(error)),
+            Ok(Ok(Begun::Ready(ready))) => {
+                process.ready = ready;
+                Ok((process, said))
+            }
+            Ok(Ok(Begun::Failed(failed))) => Err(StartError::Refused { failed, said: reason(&said) }),
+            Ok(Ok(Begun::Ended(last_word))) => {
+                let child = process.child.clone();
+                let status = spawn_blocking(move || child.wait(WORD)).await;
+                let status = status.map_err(|_| StartError::Interrupted)?.map_err(StartError::NoStatus)?;
+                Err(StartError::Ended { status, last_word, said: reason(&said) })
+            }
+            Ok(Ok(Begun::Garbled(why))) => Err(StartError::Violation(why)),
+        }
+    }
+
+    /// It reads files and waits for processes.
+    fn spawn(self) -> Result<Spawned, StartError> {
+        let library = match &self.library {
+            Source::Path(path) => Arc::new(PrivateCopy::make(path).map_err(StartError::Library)?),
+            Source::Copied(copy) => copy.clone(),
+        };
+        let guard = match self.guard.clone().filter(|guard| !has_ended(guard)) {
+            Some(guard) => guard,
+            None => Arc::new(Guard::start().map_err(StartError::Guard)?),
+        };
+        let runner = locate::runner(self.settings.runner.as_deref()).map_err(StartError::NoRunner)?;
+        let (control, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(|error| StartError::Host(error.into()))?;
+        rustix::io::ioctl_fionbio(&control, true).map_err(|error| StartError::Host(error.into()))?;
+        let (end, fds) = HostEnd::new(&self.pool).map_err(StartError::Host)?;
+        let start = wire::encode(&self.start(&library)).map_err(|_| StartError::ParamsTooLong)?;
+        let command = Command::new(&runner.program)
+            .args(&runner.args)
+            .arg(&self.settings.stage)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::Null)
+            .stdout(Stdio::Piped)
+            .stderr(Stdio::Piped)
+            .spawn_limit(self.settings.start_limit);
+        let command = [theirs, fds.orders, fds.inputs, fds.fronts, fds.wake]
+            .into_iter()
+            .fold(command, |command, fd| command.descriptor(Descriptor::from(fd)));
+        let child = guard.spawn(&command).map_err(StartError::Spawn)?;
+        drop(command); // Or else the socket would stay open when the process ends.
+        match send(control.as_fd(), &start, None) {
+            // It has ended already: how, is told to who waits for it.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            sent => sent.map_err(StartError::Host)?,
+        }
+        Ok(Spawned { child, end, control, library, guard })
+    }
+
+    fn start(&self, library: &PrivateCopy) -> Start {
+        let geometry = self.pool.geometry();
+        let sandbox = Sandbox {
+            grants: self.settings.grants.clone(),
+            limits: self.settings.limits.clone(),
+            ..Sandbox::new(library.library_folder(), library.working_folder.clone())
+        };
+        Start {
+            stage: self.settings.stage.clone(),
+            library: library.library.as_os_str().as_bytes().to_vec(),
+            instance: self.instance,
+            params: self.params.clone(),
+            work_dir: None,
+            geometry: [geometry.slots, geometry.records, geometry.heap, geometry.input],
+            sandbox,
+        }
+    }
+}
+
+struct Spawned {
+    child: Child,
+    end: HostEnd,
+    control: OwnedFd,
+    library: Arc<PrivateCopy>,
+    guard: Arc<Guard>,
+}
+
+fn has_ended(guard: &Guard) -> bool {
+    let mut ends = [PollFd::from_borrowed_fd(guard.pidfd(), PollFlags::IN)];
+    poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ended| ended > 0)
+}
+
+/// Between a process's end and its guard's word on it.
+pub(crate) const WORD: Duration = Duration::from_secs(5);
+
+/// How a start goes.
+enum Begun {
+    Ready(Ready),
+    Failed(Failed),
+    Ended(Option<wire::LastWord>),
+    Garbled(String),
+}
+
+/// What a plugin gave as its reason, of what it said.
+fn reason(said: &[Tell]) -> String {
+    let mut reasons = said.iter().rev().filter_map(|tell| match tell {
+        Tell::Fail(text) => Some(text.clone()),
+        _ => None,
+    });
+    reasons.next().unwrap_or_default()
+}
+
+impl Process {
+    async fn until_ready(&self, said: &mut Vec<Tell>) -> io::Result<Begun> {
+        /// A plugin that says more before it serves says it to nobody.
+        const MOST: usize = 256;
+        let mut last_word = None;
+        let mut bytes = vec![0; LONGEST];
+        loop {
+            let Some(len) = receive(&self.control, &mut bytes).await? else { return Ok(Begun::Ended(last_word)) };
+            match wire::heard(&bytes[..len]) {
+                Ok(Heard::Tell(Tell::Ready(ready))) => return Ok(Begun::Ready(ready)),
+                Ok(Heard::Tell(Tell::Failed(failed))) => return Ok(Begun::Failed(failed)),
+                Ok(Heard::Tell(tell)) if said.len() < MOST => said.push(tell),
+                Ok(Heard::Tell(_)) => {}
+                Ok(Heard::LastWord(word)) => last_word = Some(word),
+                Err(garbled) => return Ok(Begun::Garbled(garbled.0)),
+            }
+        }
+    }
+
+    /// Hands over a slot, behind what it has.
+    pub(crate) fn order(&mut self, slot: Option<&Slot>, kind: u8, budget: Duration) -> Result<(), SubmitError> {
+        let number = self.end.submit(slot, kind, Some(budget))?;
+        self.orders.push_back((number, kind));
+        Ok(())
+    }
+
+    /// A message, and the order to read it.
+    pub(crate) fn ask(&mut self, ask: &Ask, luggage: Option<BorrowedFd<'_>>, budget: Duration) -> io::Result<()> {
+        let bytes = wire::encode(ask).map_err(|garbled| io::Error::other(garbled.0))?;
+        send(self.control.get_ref().as_fd(), &bytes, luggage)?;
+        self.order(None, kind::CONTROL, budget).map_err(io::Error::other)
+    }
+
+    /// How many orders it has done since the last time.
+    pub(crate) fn done(&mut self) -> Result<u32, Violation> {
+        self.end.completed()
+    }
+
+    /// The kind of the oldest of them.
+    pub(crate) fn next_done(&mut self) -> Option<u8> {
+        self.orders.pop_front().map(|(_, kind)| kind)
+    }
+
+    /// Asks for an end of the order in work.
+    pub(crate) fn cancel(&self) {
+        if let Some(&(number, _)) = self.orders.front() {
+            self.end.cancel(number);
+        }
+    }
+
+    pub(crate) fn info(&self, name: &str) -> &str {
+        self.ready.info.iter().find(|(of, _)| of == name).map_or("", |(_, text)| text)
+    }
+}
+
+fn send(socket: BorrowedFd<'_>, bytes: &[u8], luggage: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let fds: Vec<_> = luggage.into_iter().collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut message = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() {
+        message.push(SendAncillaryMessage::ScmRights(&fds));
+    }
+    loop {
+        match sendmsg(socket, &[IoSlice::new(bytes)], &mut message, SendFlags::NOSIGNAL) {
+            Err(Errno::INTR) => {}
+            sent => return Ok(sent.map(drop)?),
+        }
+    }
+}
+
+/// The next packet. None: the process has closed its end, or has ended.
+pub(crate) async fn receive(socket: &AsyncFd<OwnedFd>, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        let mut guard = socket.readable().await?;
+        match guard.try_io(|socket| receive_now(socket.get_ref().as_fd(), bytes)) {
+            Ok(received) => return received,
+            Err(_would_block) => {}
+        }
+    }
+}
+
+/// The same, if it is there. What comes along is not taken, so that nobody can make the host run out of descriptors.
+pub(crate) fn receive_now(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        let mut parts = [IoSliceMut::new(bytes)];
+        let received =
+            recvmsg(socket, &mut parts, &mut Default::default(), RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT);
+        match received {
+            Err(Errno::INTR) => {}
+            Err(Errno::CONNRESET) => return Ok(None),
+            Err(error) => return Err(error.into()),
+            Ok(received) if received.bytes == 0 => return Ok(None),
+            Ok(received) => return Ok(Some(received.bytes)),
+        }
+    }
+}
+
+impl From<NoRunner> for StartError {
+    fn from(error: NoRunner) -> Self {
+        StartError::NoRunner(error)
+    }
+}

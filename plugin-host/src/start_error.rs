@@ -1,0 +1,158 @@
+//! Why a plugin does not serve.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use proscenium_plugin_runner::wire::{Failed, FailedKind, LastWord};
+use proscenium_process::{ExitStatus, SpawnError, WaitError};
+
+use crate::locate::NoRunner;
+use crate::private_copy::LibraryError;
+
+/// Why a process of a plugin did not come up. It has ended, and what it was to replace still serves.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The library cannot be taken.
+    Library(LibraryError),
+    /// There is no program to run it in.
+    NoRunner(NoRunner),
+    /// The guard that ends the plugin's processes with the host does not start.
+    Guard(proscenium_process::StartError),
+    /// The process cannot be started.
+    Spawn(SpawnError),
+    /// The host lacks something: descriptors, memory.
+    Host(io::Error),
+    /// The parameters have more than 48 KiB.
+    ParamsTooLong,
+    /// The process, or the plugin, says that it cannot.
+    Refused {
+        /// At what, and why.
+        failed: Failed,
+        /// What the plugin gave as its reason; empty if nothing.
+        said: String,
+    },
+    /// The process has ended before it was ready.
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// What it could still say.
+        last_word: Option<LastWord>,
+        /// What the plugin gave as its reason; empty if nothing.
+        said: String,
+    },
+    /// It was not ready in time, and was killed.
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+        /// What the plugin gave as its reason; empty if nothing.
+        said: String,
+    },
+    /// What it said is no message; it was killed.
+    Violation(String),
+    /// Nobody tells how it has ended.
+    NoStatus(WaitError),
+    /// The runtime is being shut down.
+    Interrupted,
+}
+
+impl StartError {
+    /// Whether another try would end the same way.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            StartError::Library(_) | StartError::NoRunner(_) | StartError::ParamsTooLong => true,
+            StartError::Refused { failed, .. } => !matches!(failed.kind, FailedKind::Setup | FailedKind::Init),
+            _ => false,
+        }
+    }
+
+    /// As the interface calls it.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            StartError::Refused { failed, .. } => match failed.kind {
+                FailedKind::Setup | FailedKind::Sandbox | FailedKind::Load | FailedKind::Symbol => "load_error",
+                FailedKind::Abi => "abi_mismatch",
+                FailedKind::Info => "bad_info",
+                FailedKind::Config => "config_error",
+                FailedKind::Init => "init_failed",
+            },
+            StartError::Ended { status, .. } if status.signal().is_some() => "crash",
+            StartError::Ended { .. } => "exit",
+            StartError::TimedOut { .. } => "timeout",
+            StartError::Violation(_) => "violation",
+            _ => "load_error",
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let because =
+            |f: &mut fmt::Formatter<'_>, said: &str| if said.is_empty() { Ok(()) } else { write!(f, ": {said}") };
+        match self {
+            StartError::Library(error) => error.fmt(f),
+            StartError::NoRunner(error) => error.fmt(f),
+            StartError::Guard(error) => write!(f, "the plugin's guard does not start: {error}"),
+            StartError::Spawn(error) => write!(f, "the plugin's process does not start: {error}"),
+            StartError::Host(error) => write!(f, "the host cannot start the plugin: {error}"),
+            StartError::ParamsTooLong => {
+                f.write_str("the parameters have more than 48 KiB; put them into a file, and grant it")
+            }
+            StartError::Refused { failed, said } => {
+                let what = match failed.kind {
+                    FailedKind::Setup => "the plugin's process cannot be set up",
+                    FailedKind::Sandbox => "the sandbox is not up",
+                    FailedKind::Load => "the library does not load",
+                    FailedKind::Symbol => "the library is no plugin",
+                    FailedKind::Abi => "the plugin is for another host",
+                    FailedKind::Info => "the plugin says nonsense of itself",
+                    FailedKind::Config => "the plugin refuses its parameters",
+                    FailedKind::Init => "init_plugin has failed",
+                };
+                f.write_str(what)?;
+                because(f, &failed.text)?;
+                because(f, said)?;
+                if failed.code == 0 { Ok(()) } else { write!(f, " (code {})", failed.code) }
+            }
+            StartError::Ended { status, last_word, said } => {
+                write!(f, "the plugin's process has ended before it was ready, with {status}")?;
+                if let Some(word) = last_word {
+                    write!(f, " while at {}", word.phase.map_or("?", |phase| phase.name()))?;
+                    if !word.symbol.is_empty() {
+                        write!(f, " in {}", word.symbol)?;
+                    }
+                }
+                because(f, said)
+            }
+            StartError::TimedOut { limit, said } => {
+                write!(
+                    f,
+                    "the plugin was not ready within {limit:?} and was killed; look at its init_plugin, or raise start_limit"
+                )?;
+                because(f, said)
+            }
+            StartError::Violation(why) => {
+                write!(f, "the plugin's process speaks no language of ours, and was killed: {why}")
+            }
+            StartError::NoStatus(error) => write!(f, "the plugin's process has ended before it was ready: {error}"),
+            StartError::Interrupted => f.write_str("the runtime is being shut down"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Library(error) => Some(error),
+            StartError::NoRunner(error) => Some(error),
+            StartError::Guard(error) => Some(error),
+            StartError::Spawn(error) => Some(error),
+            StartError::Host(error) => Some(error),
+            StartError::NoStatus(error) => Some(error),
+            _ => None,
+        }
+    }
+}

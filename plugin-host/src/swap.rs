@@ -1,0 +1,422 @@
+//! Hot-swap: another process beside the one that serves, and a cut between two batches.
+//!
+//! ```text
+//!   asked ──▶ launching ──▶ draining ──▶ (exporting ──▶ importing) ──▶ cut over: the report
+//!               │ the old one serves │      │ nothing is handed out │
+//!               └────────┬───────────┴──────┴──────────┬────────────┘
+//!                        └── fails: the old one goes on, and the error says why
+//! ```
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proscenium_plugin_runner::wire::{Ask, Tell};
+use proscenium_plugin_sdk::abi::ReturnCode;
+use proscenium_process::{ExitStatus, WaitError};
+use proscenium_runtime::{Context, Exit, Now, Reply};
+
+use crate::flight_core::Event;
+use crate::life::{Life, Msg};
+use crate::private_copy::Fingerprint;
+use crate::process::Process;
+use crate::start_error::StartError;
+use crate::state_memory::StateMemory;
+use crate::status::State;
+use crate::watch;
+
+/// What a plugin is to become.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[must_use = "it is for PluginRef::swap"]
+pub struct Swap {
+    pub(crate) library: Option<PathBuf>,
+    pub(crate) params: Option<Vec<(String, String)>>,
+    pub(crate) drops_state: bool,
+}
+
+impl Swap {
+    /// Another library, with the same parameters.
+    pub fn to(library: impl Into<PathBuf>) -> Self {
+        Swap { library: Some(library.into()), ..Swap::default() }
+    }
+
+    /// The same library, taken anew from where it is now.
+    pub fn reload() -> Self {
+        Swap::default()
+    }
+
+    /// Other parameters.
+    pub fn params<K: Into<String>, V: Into<String>>(mut self, params: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.params = Some(params.into_iter().map(|(key, value)| (key.into(), value.into())).collect());
+        self
+    }
+
+    /// The new process begins without the state of the old one.
+    pub fn without_state(mut self) -> Self {
+        self.drops_state = true;
+        self
+    }
+}
+
+/// One side of a swap.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Side {
+    /// Where the library was.
+    pub library: PathBuf,
+    /// What it is.
+    pub fingerprint: Fingerprint,
+    /// The version that it gives.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+}
+
+impl Side {
+    fn of(process: &Process) -> Self {
+        Side {
+            library: process.library.source.clone(),
+            fingerprint: process.library.fingerprint,
+            version: process.info("version").to_owned(),
+            pid: process.child.pid(),
+        }
+    }
+}
+
+/// A swap that was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SwapReport {
+    /// What has served.
+    pub old: Side,
+    /// What serves.
+    pub new: Side,
+    /// From when the old process was handed its last batch to when the new one could be handed its first: with the time
+    /// for what was under way, and for the state.
+    pub held: Duration,
+    /// From when the old process was through with its last batch to when the new one could be handed its first, without
+    /// the time for the state.
+    pub gap: Duration,
+    /// Batches that the old process had when it was held, and that it was let through with.
+    pub drained: usize,
+    /// Bytes of state that were carried over; none: there was no state.
+    pub state: Option<u64>,
+    /// What that took.
+    pub state_time: Duration,
+    /// All batches before this one were the old process's, this one and those behind it are the new one's.
+    pub first_batch: u64,
+}
+
+/// Why a plugin was not swapped. The old process serves as before, and no batch was lost.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SwapError {
+    /// Another swap is under way.
+    UnderWay,
+    /// The new process does not serve.
+    Start(StartError),
+    /// The state was refused, by the side that is named, with this code.
+    StateRefused {
+        /// `export_state` or `import_state`.
+        by: &'static str,
+        /// What it has returned.
+        code: i32,
+        /// What it said of it.
+        text: String,
+    },
+    /// The new process has ended before it served.
+    Ended(String),
+    /// The state took longer than it may. A process that did not answer was ended, and started anew if it was the old one.
+    TimedOut,
+    /// The host lacks something for it.
+    Host(std::io::Error),
+    /// The plugin has ended meanwhile, with this exit; its supervisor decides.
+    Exited(Exit),
+    /// No answer came in time. The swap goes on, and may still be made.
+    NoAnswer,
+}
+
+impl fmt::Display for SwapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SwapError::UnderWay => f.write_str("another swap is under way; wait for its report"),
+            SwapError::Start(error) => write!(f, "{error}; the old process serves as before"),
+            SwapError::StateRefused { by, code, text } => {
+                let colon = if text.is_empty() { "" } else { ": " };
+                write!(f, "{by} has refused the state with code {code}{colon}{text}; the old process serves as before")
+            }
+            SwapError::Ended(how) => {
+                write!(f, "the new process has ended before it served: {how}; the old one serves as before")
+            }
+            SwapError::TimedOut => {
+                f.write_str("the state was not carried over in time; raise `timeout`, or swap without state")
+            }
+            SwapError::Host(error) => write!(f, "the host cannot carry the state over: {error}"),
+            SwapError::Exited(exit) => write!(f, "the plugin has ended meanwhile: {exit}"),
+            SwapError::NoAnswer => f.write_str("no answer in time; the swap goes on, ask for the status"),
+        }
+    }
+}
+
+impl std::error::Error for SwapError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SwapError::Start(error) => Some(error),
+            SwapError::Host(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// A swap under way.
+pub(crate) struct Changing {
+    swap: Swap,
+    reply: Reply<Result<SwapReport, SwapError>>,
+    step: Step,
+}
+
+enum Step {
+    Launching,
+    Draining { new: Process, said: Vec<Tell>, held: Held },
+    Exporting { new: Process, said: Vec<Tell>, held: Held, drained: Now, memory: StateMemory },
+    Importing { new: Process, said: Vec<Tell>, held: Held, drained: Now, bytes: u64 },
+}
+
+/// When the old process was held, and what it had.
+#[derive(Clone, Copy)]
+struct Held {
+    at: Now,
+    handed: usize,
+}
+
+/// A process that can take over now.
+struct Ready {
+    reply: Reply<Result<SwapReport, SwapError>>,
+    new: Process,
+    said: Vec<Tell>,
+    held: Held,
+    drained: Now,
+    state: Option<u64>,
+}
+
+impl Changing {
+    pub(crate) fn state(&self) -> State {
+        if let Step::Launching = self.step { State::Swapping } else { State::Draining }
+    }
+
+    fn new_process(&self) -> Option<&Process> {
+        match &self.step {
+            Step::Launching => None,
+            Step::Draining { new, .. } | Step::Exporting { new, .. } | Step::Importing { new, .. } => Some(new),
+        }
+    }
+
+    fn fail(self, error: SwapError) {
+        self.reply.send(Err(error));
+    }
+}
+
+impl Life {
+    pub(crate) fn begin_swap(
+        &mut self,
+        swap: Swap,
+        reply: Reply<Result<SwapReport, SwapError>>,
+        cx: &mut Context<Self>,
+    ) {
+        if self.changing.is_some() {
+            return reply.send(Err(SwapError::UnderWay));
+        }
+        let Some(plan) = self.plan(Some(&swap)) else {
+            return reply.send(Err(SwapError::Start(StartError::Interrupted)));
+        };
+        // The old one serves meanwhile.
+        cx.pipe(plan.launch(), |launched| Msg::Launched(Box::new(launched)));
+        self.changing = Some(Changing { swap, reply, step: Step::Launching });
+    }
+
+    pub(crate) fn launched(
+        &mut self,
+        launched: Result<(Process, Vec<Tell>), StartError>,
+        cx: &mut Context<Self>,
+    ) -> Result<(), Exit> {
+        let Some(mut changing) = self.changing.take() else { return Ok(()) };
+        let (new, said) = match launched {
+            Ok(launched) => launched,
+            Err(error) => {
+                changing.fail(SwapError::Start(error));
+                return Ok(());
+            }
+        };
+        if let Err(error) = watch::attach(&new, cx) {
+            changing.fail(SwapError::Host(error));
+            return Ok(());
+        }
+        let handed = self.flights().map_or(0, |flights| flights.core.handed());
+        changing.step = Step::Draining { new, said, held: Held { at: cx.now(), handed } };
+        self.changing = Some(changing);
+        self.on(Event::Hold, cx)
+    }
+
+    /// After each message: the next step, if it can be taken. True: it was.
+    pub(crate) fn go_on_with_swap(&mut self, cx: &mut Context<Self>) -> Result<bool, Exit> {
+        let is_drained = self.flights().is_some_and(|flights| flights.core.handed() == 0);
+        match self.changing.take() {
+            Some(Changing { swap, reply, step: Step::Draining { new, said, held } }) if is_drained => {
+                let has_state =
+                    self.serving.as_ref().is_some_and(|old| old.process.ready.has_state) && new.ready.has_state;
+                if swap.drops_state || !has_state {
+                    let drained = cx.now();
+                    self.cut_over(Ready { reply, new, said, held, drained, state: None }, cx)?;
+                    return Ok(true);
+                }
+                let changing = |step| Changing { swap, reply, step };
+                match self.ask_for_state(cx) {
+                    Ok(memory) => {
+                        let drained = cx.now();
+                        self.changing = Some(changing(Step::Exporting { new, said, held, drained, memory }));
+                    }
+                    Err(error) => self.give_up_swap(changing(Step::Launching), SwapError::Host(error), cx)?,
+                }
+                Ok(true)
+            }
+            other => {
+                self.changing = other;
+                Ok(false)
+            }
+        }
+    }
+
+    fn ask_for_state(&mut self, cx: &mut Context<Self>) -> std::io::Result<StateMemory> {
+        let limit = self.desk.settings.state_limit;
+        let memory = StateMemory::of(limit)?;
+        let Some(serving) = &mut self.serving else { return Err(std::io::ErrorKind::NotConnected.into()) };
+        let timeout = self.desk.settings.timeout;
+        serving.process.ask(&Ask::Export { limit }, Some(memory.as_fd()), timeout)?;
+        let instance = serving.process.instance;
+        cx.send_after(timeout, Msg::SwapLimit(instance));
+        Ok(memory)
+    }
+
+    /// The old process has given its state, or the new one has taken it.
+    pub(crate) fn state_told(&mut self, tell: Tell, cx: &mut Context<Self>) -> Result<(), Exit> {
+        let Some(Changing { swap, reply, step }) = self.changing.take() else { return Ok(()) };
+        let changing = |step| Changing { swap, reply, step };
+        match (step, tell) {
+            (Step::Exporting { mut new, said, held, drained, memory }, Tell::Exported { version, len }) => {
+                let handed = memory.sealed_copy(len, self.desk.settings.state_limit).and_then(|copy| {
+                    new.ask(&Ask::Import { version, len }, Some(copy.as_fd()), self.desk.settings.timeout)
+                });
+                match handed {
+                    Ok(_) => {
+                        cx.send_after(self.desk.settings.timeout, Msg::SwapLimit(new.instance));
+                        self.changing = Some(changing(Step::Importing { new, said, held, drained, bytes: len }));
+                        Ok(())
+                    }
+                    Err(error) => self.give_up_swap(changing(Step::Launching), SwapError::Host(error), cx),
+                }
+            }
+            (Step::Importing { new, said, held, drained, bytes }, Tell::Imported) => {
+                let Changing { reply, .. } = changing(Step::Launching);
+                self.cut_over(Ready { reply, new, said, held, drained, state: Some(bytes) }, cx)
+            }
+            // A pair that says so is as none.
+            (Step::Exporting { new, said, held, drained, .. }, Tell::StateRefused { code, .. })
+                if ReturnCode::new(code) == Some(ReturnCode::Unsupported) =>
+            {
+                let Changing { reply, .. } = changing(Step::Launching);
+                self.cut_over(Ready { reply, new, said, held, drained, state: None }, cx)
+            }
+            (step, Tell::StateRefused { code, text }) => {
+                let by = if let Step::Exporting { .. } = step { "export_state" } else { "import_state" };
+                self.give_up_swap(changing(step), SwapError::StateRefused { by, code, text }, cx)
+            }
+            // Not what was asked for: the limit will end it.
+            (step, _) => {
+                self.changing = Some(changing(step));
+                Ok(())
+            }
+        }
+    }
+
+    /// The old process goes on.
+    fn give_up_swap(&mut self, changing: Changing, error: SwapError, cx: &mut Context<Self>) -> Result<(), Exit> {
+        changing.fail(error);
+        self.on(Event::Ready, cx)
+    }
+
+    fn cut_over(&mut self, ready: Ready, cx: &mut Context<Self>) -> Result<(), Exit> {
+        let Ready { reply, new, said, held, drained, state } = ready;
+        let (Some(old), to) = (self.serving.take(), Side::of(&new)) else { return Ok(()) };
+        let stop_limit = self.desk.settings.stop_limit;
+        let from = Side::of(&old.process);
+        self.serve_by(new, said);
+        let first_batch =
+            self.flights().map_or(0, |flights| flights.core.oldest().map_or(flights.next, |batch| batch.0));
+        let before = cx.now();
+        self.on(Event::Ready, cx)?;
+        let now = cx.now();
+        let state_time = if state.is_some() { before - drained } else { Duration::ZERO };
+        reply.send(Ok(SwapReport {
+            old: from,
+            new: to,
+            held: now - held.at,
+            gap: (now - drained).saturating_sub(state_time),
+            drained: held.handed,
+            state,
+            state_time,
+            first_batch,
+        }));
+        tokio::spawn(watch::leave(old.process, stop_limit));
+        Ok(())
+    }
+
+    /// What a process says that does not serve.
+    pub(crate) fn heard_of_another(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Result<(), Exit> {
+        use proscenium_plugin_runner::wire::{Heard, heard};
+        match heard(bytes) {
+            Ok(Heard::Tell(tell @ (Tell::Imported | Tell::StateRefused { .. }))) => self.state_told(tell, cx),
+            Ok(Heard::Tell(tell)) => {
+                watch::tell(&self.desk.settings.stage, &tell);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A process has ended that does not serve: one that was to take over, or that has left.
+    pub(crate) fn other_ended(
+        &mut self,
+        instance: u32,
+        status: Result<ExitStatus, WaitError>,
+        cx: &mut Context<Self>,
+    ) -> Result<(), Exit> {
+        let is_new = self.changing.as_ref().and_then(Changing::new_process).is_some_and(|new| new.instance == instance);
+        match self.changing.take() {
+            Some(changing) if is_new => {
+                let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                self.give_up_swap(changing, SwapError::Ended(how), cx)
+            }
+            other => {
+                self.changing = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// The process of this number was to give or to take a state, and should have by now.
+    pub(crate) fn swap_limit(&mut self, instance: u32, cx: &mut Context<Self>) -> Result<(), Exit> {
+        let is_asked = match self.changing.as_ref().map(|changing| &changing.step) {
+            Some(Step::Exporting { .. }) => self.serving.as_ref().is_some_and(|old| old.process.instance == instance),
+            Some(Step::Importing { new, .. }) => new.instance == instance,
+            _ => false,
+        };
+        if !is_asked {
+            return Ok(());
+        }
+        let Some(changing) = self.changing.take() else { return Ok(()) };
+        if let (Step::Exporting { .. }, Some(serving)) = (&changing.step, &self.serving) {
+            let _ = serving.process.child.kill(); // It hangs, and is started anew.
+        }
+        self.give_up_swap(changing, SwapError::TimedOut, cx)
+    }
+}

@@ -1,0 +1,77 @@
+//! What wakes the plugin's actor: its process's eventfd, socket, pipes and end.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+use proscenium_plugin_runner::wire::{Ask, LONGEST, Tell};
+use proscenium_process::Child;
+use proscenium_runtime::Context;
+use tokio::io::unix::AsyncFd;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::life::{Life, Msg};
+use crate::lines;
+use crate::process::{Process, WORD, receive, watched};
+
+/// From now on the actor hears of this process, until the process has ended.
+pub(crate) fn attach(process: &Process, cx: &mut Context<Life>) -> io::Result<()> {
+    let instance = process.instance;
+    let wakes = watched(process.end.wake_fd().try_clone_to_owned()?)?;
+    cx.attach(stream::unfold(wakes, woken), |()| Msg::Woken);
+    let control = process.control.clone();
+    cx.attach(stream::unfold((control, vec![0; LONGEST]), heard), move |bytes| Msg::Heard(instance, bytes));
+    let (child, ends) = (process.child.clone(), watched(process.child.pidfd().try_clone_to_owned()?)?);
+    cx.pipe(end(child, ends), move |status| Msg::Ended(instance, status));
+    Ok(())
+}
+
+/// Edges only: the child could have emptied the counter.
+async fn woken(wakes: AsyncFd<OwnedFd>) -> Option<((), AsyncFd<OwnedFd>)> {
+    wakes.readable().await.ok()?.clear_ready();
+    Some(((), wakes))
+}
+
+type Socket = (Arc<AsyncFd<OwnedFd>>, Vec<u8>);
+
+async fn heard((socket, mut bytes): Socket) -> Option<(Vec<u8>, Socket)> {
+    let len = receive(&socket, &mut bytes).await.ok()??;
+    Some((bytes[..len].to_vec(), (socket, bytes)))
+}
+
+async fn end(
+    child: Arc<Child>,
+    ends: AsyncFd<OwnedFd>,
+) -> Result<proscenium_process::ExitStatus, proscenium_process::WaitError> {
+    let _ = ends.readable().await; // An error means that the runtime ends.
+    let waited = spawn_blocking(move || child.wait(WORD)).await;
+    waited.unwrap_or(Err(proscenium_process::WaitError::TimedOut(WORD)))
+}
+
+/// Asks a process that does nothing else to put its things away, and ends it after the limit.
+pub(crate) async fn leave(mut process: Process, limit: Duration) {
+    let is_asked = process.ask(&Ask::Stop, None, limit).is_ok();
+    if is_asked && let Ok(ends) = process.child.pidfd().try_clone_to_owned().and_then(watched) {
+        let _ = timeout(limit, ends.readable()).await;
+    }
+    drop(process); // Which kills what is left.
+}
+
+/// What a plugin says, for the log.
+pub(crate) fn tell(plugin: &str, tell: &Tell) {
+    match tell {
+        Tell::Log { level, text } => lines::log(plugin, *level, text),
+        Tell::Count { name, add } => {
+            tracing::debug!(target: "proscenium::plugin::metric", plugin, counter = name, add);
+        }
+        Tell::Gauge { name, value } => {
+            tracing::debug!(target: "proscenium::plugin::metric", plugin, gauge = name, value);
+        }
+        _ => {
+            tracing::debug!(target: "proscenium::plugin", plugin, ?tell, "said when nobody has asked");
+        }
+    }
+}

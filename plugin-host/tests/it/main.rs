@@ -1,0 +1,6 @@
+//! Plugins in real processes, under real supervisors.
+
+mod built;
+mod spine;
+
+proscenium_plugin_host::run_if_child_before_main!();

@@ -1,0 +1,148 @@
+//! A plugin is started, fed, killed, replayed and swapped.
+
+use std::time::Duration;
+
+use proscenium_plugin_host::{Plugin, PluginRef, Processed, State, Swap, Verdicts, Why};
+use proscenium_runtime::Node;
+use proscenium_supervision::{Supervisor, SupervisorRef};
+
+use crate::built::Folder;
+
+async fn started(plugin: Plugin) -> (Node, SupervisorRef, PluginRef) {
+    let node = Node::start("test").await.unwrap();
+    let tree = Supervisor::one_for_one().child(Plugin::spec("upper", plugin)).start(&node).await.unwrap();
+    let plugin = tree.reference::<PluginRef>("upper").await.unwrap();
+    (node, tree, plugin)
+}
+
+async fn process(plugin: &PluginRef, payloads: &[&str]) -> Processed {
+    let mut batch = plugin.batch().await;
+    for (nth, payload) in payloads.iter().enumerate() {
+        batch.push(100 + nth as u64, payload.as_bytes()).unwrap();
+    }
+    plugin.process(batch).await.unwrap()
+}
+
+fn texts(done: &Processed) -> Vec<String> {
+    done.records().map(|record| String::from_utf8_lossy(record.payload()).into_owned()).collect()
+}
+
+#[tokio::test]
+async fn records_go_through_and_come_back_in_order() {
+    let folder = Folder::new("through");
+    let (node, _tree, plugin) = started(Plugin::new(folder.build("upper.c", "libupper.so", &[]))).await;
+    let done = process(&plugin, &["one", "drop", "wrong", "same", "five"]).await;
+    assert_eq!(texts(&done), ["ONE!", "drop", "wrong", "same", "FIVE!"]);
+    let verdicts: Vec<_> = done.records().map(|record| record.verdict()).collect();
+    assert_eq!(verdicts, [Verdicts::Ok, Verdicts::Dropped, Verdicts::Failed { code: 7 }, Verdicts::Ok, Verdicts::Ok]);
+    let ids: Vec<_> = done.records().map(|record| record.id()).collect();
+    assert_eq!(ids, [100, 101, 102, 103, 104]);
+    assert_eq!(done.records().nth(2).unwrap().reason(), "it says wrong");
+    drop(done);
+    let status = plugin.status().await.unwrap();
+    assert_eq!((status.state, status.info("version")), (State::Ready, Some("1.0.0")));
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_process_costs_nothing_but_a_restart() {
+    let folder = Folder::new("killed");
+    let (node, _tree, plugin) = started(Plugin::new(folder.build("upper.c", "libupper.so", &[]))).await;
+    let before = plugin.status().await.unwrap().pid.unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(before as i32).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    let done = process(&plugin, &["one", "two"]).await;
+    assert_eq!(texts(&done), ["ONE!", "TWO!"]);
+    let status = plugin.status().await.unwrap();
+    assert_ne!(status.pid, Some(before));
+    assert_eq!(status.processes, 2);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_poison_record_is_set_aside_and_the_rest_goes_through() {
+    for (poison, by) in [("segv", "crash by signal 11"), ("abort", "crash by signal 6"), ("exit", "exit with code 3")] {
+        let folder = Folder::new(poison);
+        let (node, _tree, plugin) = started(Plugin::new(folder.build("upper.c", "libupper.so", &[]))).await;
+        let done = process(&plugin, &["one", "two", poison, "four"]).await;
+        assert_eq!(texts(&done), ["ONE!", "TWO!", poison, "FOUR!"]);
+        let record = done.records().nth(2).unwrap();
+        assert_eq!(record.verdict(), Verdicts::SetAside(&Why::Poison));
+        let end = record.end().unwrap();
+        assert_eq!((end.class.to_string().as_str(), end.record), (by, Some(102)), "{end}");
+        assert_eq!(plugin.status().await.unwrap().processes, 3, "two ends, and no more");
+        node.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_hangs_is_ended_at_its_limit_and_set_aside() {
+    let folder = Folder::new("hang");
+    let plugin = Plugin::new(folder.build("upper.c", "libupper.so", &[]));
+    let plugin = plugin.timeout(Duration::from_millis(200)).grace(Duration::from_millis(50));
+    let (node, _tree, plugin) = started(plugin).await;
+    let done = process(&plugin, &["one", "hang", "three"]).await;
+    assert_eq!(texts(&done), ["ONE!", "hang", "THREE!"]);
+    assert_eq!(done.records().nth(1).unwrap().end().unwrap().class.to_string(), "timeout");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_swap_under_load_loses_nothing_and_carries_the_state() {
+    let folder = Folder::new("swap");
+    let (old, new) = (
+        folder.build("upper.c", "libupper.so", &[]),
+        folder.build("upper.c", "libupper2.so", &["VERSION=\"2.0.0\"", "MARK='?'"]),
+    );
+    let (node, _tree, plugin) = started(Plugin::new(old)).await;
+    let feeder = plugin.clone();
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let feeding = tokio::spawn(async move {
+        let (mut marks, mut batches) = (Vec::new(), 0_u64);
+        while stopped.try_recv().is_err() {
+            let done = process(&feeder, &["a", "b"]).await;
+            marks.push(texts(&done)[0].pop().unwrap());
+            batches += 1;
+        }
+        (marks, batches)
+    });
+    let report = plugin.swap(Swap::to(new)).await.unwrap();
+    let _ = stop.send(());
+    let (marks, batches) = feeding.await.unwrap();
+    assert_eq!((report.old.version.as_str(), report.new.version.as_str()), ("1.0.0", "2.0.0"));
+    assert_eq!(report.state, Some(8));
+    let firsts = marks.iter().filter(|&&mark| mark == '!').count();
+    assert!(marks[..firsts].iter().all(|&mark| mark == '!') && marks[firsts..].iter().all(|&mark| mark == '?'));
+    assert_eq!(report.first_batch, firsts as u64, "of {batches}");
+    let flushed = plugin.flush().await.unwrap();
+    let seen: Vec<_> = flushed.emitted().map(|record| String::from_utf8_lossy(record.payload()).into_owned()).collect();
+    assert_eq!(seen, [(batches * 2).to_string()]);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_swap_that_fails_leaves_the_old_process_serving() {
+    let folder = Folder::new("swap-fails");
+    let library = folder.build("upper.c", "libupper.so", &[]);
+    let plugin = Plugin::new(&library).start_limit(Duration::from_millis(700));
+    let (node, _tree, plugin) = started(plugin).await;
+    let before = plugin.status().await.unwrap().pid;
+    let rows = [
+        (Swap::to("/nowhere/libx.so"), "/nowhere/libx.so: No such file"),
+        (Swap::to("/etc/passwd"), "it is no ELF file"),
+        (Swap::to(folder.path()), "it is a folder"),
+        (Swap::reload().params([("init", "config")]), "init: must not be config"),
+        (Swap::reload().params([("init", "crash")]), "while at init"),
+        (Swap::reload().params([("init", "hang")]), "was not ready within 700ms"),
+    ];
+    for (swap, want) in rows {
+        let error = plugin.swap(swap).await.unwrap_err().to_string();
+        assert!(error.contains(want), "{want}: {error}");
+        assert_eq!(texts(&process(&plugin, &["one"]).await), ["ONE!"]);
+        assert_eq!(plugin.status().await.unwrap().pid, before);
+    }
+    node.stop().await.unwrap();
+}

@@ -5,9 +5,10 @@ use std::fmt;
 
 use proscenium_plugin_sdk::abi::{Content, Verdict};
 
+use crate::block::{Entry, Written};
 use crate::end::EndReport;
 use crate::failover_core::Why;
-use crate::tray::{Fate, Line, Tray};
+use crate::tray::{Aside, Tray};
 
 /// What a payload is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -104,7 +105,7 @@ impl Batch {
     /// How many records there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.lines().len()
+        self.0.len() as usize
     }
 
     /// Whether there are none.
@@ -115,7 +116,7 @@ impl Batch {
 
     /// The records as they were added: their ids and payloads.
     pub fn records(&self) -> impl ExactSizeIterator<Item = (u64, &[u8])> {
-        self.0.lines().iter().map(|line| (line.id, self.0.bytes(line.payload)))
+        self.0.all().iter().map(|given| (Written(*given).id(), self.0.payload(given)))
     }
 }
 
@@ -150,51 +151,60 @@ pub enum Verdicts<'a> {
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
     tray: &'a Tray,
-    line: &'a Line,
+    entry: &'a Entry,
+    /// Its number in the batch; none: the plugin has added it.
+    nth: Option<u32>,
 }
 
 impl<'a> Record<'a> {
     /// Its id; of one that the plugin has added, that of the record it comes from, or 0.
     #[must_use]
     pub fn id(&self) -> u64 {
-        self.line.id
+        Written(*self.entry).id()
+    }
+
+    fn aside(&self) -> Option<&'a Aside> {
+        self.tray.aside(self.nth?)
     }
 
     /// What became of it.
     #[must_use]
     pub fn verdict(&self) -> Verdicts<'a> {
-        match &self.line.fate {
-            Fate::Said(Verdict::Ok, _) => Verdicts::Ok,
-            Fate::Said(Verdict::Route, route) => Verdicts::Route(*route),
-            Fate::Said(Verdict::Drop, _) => Verdicts::Dropped,
-            Fate::Said(Verdict::Fail, code) => Verdicts::Failed { code: *code },
-            Fate::Said(Verdict::Retry, _) | Fate::Waiting => Verdicts::SetAside(&Why::RetriesUsedUp),
-            Fate::SetAside(why) => Verdicts::SetAside(why),
+        if let Some(aside) = self.aside() {
+            return Verdicts::SetAside(&aside.why);
+        }
+        let written = Written(*self.entry);
+        match Verdict::new(written.verdict()) {
+            Some(Verdict::Route) => Verdicts::Route(written.arg()),
+            Some(Verdict::Drop) => Verdicts::Dropped,
+            Some(Verdict::Fail) => Verdicts::Failed { code: written.arg() },
+            Some(Verdict::Ok | Verdict::Retry) | None => Verdicts::Ok,
         }
     }
 
     /// Its payload.
     #[must_use]
+    #[inline]
     pub fn payload(&self) -> &'a [u8] {
-        self.tray.bytes(self.line.payload)
+        self.tray.payload(self.entry)
     }
 
     /// What the payload is.
     #[must_use]
     pub fn content(&self) -> ContentType {
-        ContentType::of(self.line.content, self.tray.content)
+        ContentType::of(Written(*self.entry).content(), self.tray.content)
     }
 
     /// How the process ended that this record was alone with, if it was set aside for that.
     #[must_use]
     pub fn end(&self) -> Option<&'a EndReport> {
-        self.line.end.as_deref()
+        self.aside()?.end.as_deref()
     }
 
     /// Why, in the plugin's words, which may be any; empty if it gave none.
     #[must_use]
     pub fn reason(&self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.tray.reason(self.line))
+        String::from_utf8_lossy(self.tray.reason(self.entry))
     }
 }
 
@@ -211,13 +221,13 @@ impl fmt::Debug for Record<'_> {
 
 impl Processed {
     /// The batch's records, in their order.
-    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.0.lines().iter().map(|line| Record { tray: &self.0, line })
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.0.results().iter().zip(0..).map(|(entry, nth)| Record { tray: &self.0, entry, nth: Some(nth) })
     }
 
     /// What the plugin has added, in its order.
     pub fn emitted(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.0.emitted().map(|line| Record { tray: &self.0, line })
+        self.0.emitted().map(|entry| Record { tray: &self.0, entry, nth: None })
     }
 
     /// The records, those with this verdict only: how many went on, and so forth.
@@ -229,7 +239,7 @@ impl Processed {
 
 impl fmt::Debug for Processed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (records, emitted) = (self.0.lines().len(), self.0.emitted().len());
+        let (records, emitted) = (self.0.results().len(), self.0.emitted().len());
         write!(f, "Processed: {records} records, {emitted} added")
     }
 }

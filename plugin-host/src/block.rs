@@ -3,7 +3,7 @@
 //! A child can write into the block while the host reads it. So what the host wrote is never read back, and what the child
 //! wrote is copied as words and looked at in the copy alone: nothing here refers to shared memory.
 
-use proscenium_plugin_sdk::abi::{self, Content};
+use proscenium_plugin_sdk::abi::{self, Content, Verdict};
 
 /// One line of the table, 32 bytes.
 pub(crate) type Entry = [u64; 4];
@@ -118,7 +118,46 @@ impl Written {
     pub(crate) fn reason_len(self) -> u16 {
         (self.0[3] >> 32) as u16
     }
+
+    pub(crate) fn goes_on(self) -> bool {
+        matches!(Verdict::new(self.verdict()), Some(Verdict::Ok | Verdict::Route))
+    }
+
+    pub(crate) fn is_again(self) -> bool {
+        Verdict::new(self.verdict()) == Some(Verdict::Retry)
+    }
+
+    /// Whether the payload lies in what was copied out of the heap: the host's own mark, in a field that is always zero.
+    pub(crate) fn is_copied(self) -> bool {
+        self.0[3] & COPIED != 0
+    }
+
+    /// What lay in the heap from `heap` on lies in the host's copy from `start` on.
+    #[inline]
+    pub(crate) fn take_over(&mut self, start: u32, heap: u32, input_off: u32) {
+        // The mark must be the host's alone.
+        self.0[3] &= !(0xFFFF << 48);
+        if self.off() < input_off {
+            self.0[1] = pair(self.off().wrapping_sub(heap).wrapping_add(start), self.len());
+            self.0[3] |= COPIED;
+        }
+        if self.reason_len() > 0 {
+            let at = self.reason_off().wrapping_sub(heap).wrapping_add(start);
+            self.0[3] = self.0[3] & !0xFFFF_FFFF | u64::from(at);
+        } else {
+            self.0[3] &= COPIED;
+        }
+    }
+
+    /// The same, with the payload and the type that came in.
+    pub(crate) fn with_payload_of(self, given: Entry) -> Entry {
+        let content = given[2] & 0xFF00;
+        [self.0[0], given[1], self.0[2] & !0xFF00 | content, self.0[3] & !COPIED]
+    }
 }
+
+/// In the field `reserved` of a record.
+const COPIED: u64 = 1 << 48;
 
 /// The child's line of the header: bytes 64 to 127.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -84,9 +84,16 @@ pub(crate) fn table_len(given: &Given<'_>, line: ChildLine) -> Result<u32, Breac
     }
 }
 
+/// What a table uses of the heap, from end to end: nothing, if both are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Heap {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
 /// Looks at the whole table. `table` has as many lines as [`table_len`] says.
-pub(crate) fn judge(given: &Given<'_>, table: &[Entry]) -> Result<(), Breach> {
-    let mut bytes = Bytes::default();
+pub(crate) fn judge(given: &Given<'_>, table: &[Entry]) -> Result<Heap, Breach> {
+    let mut bytes = Bytes { heap: 0, input: 0, from: given.layout.heap_end, to: given.layout.heap_off };
     for (record, &entry) in table.iter().enumerate() {
         let written = Written(entry);
         let nth = record as u32;
@@ -116,28 +123,36 @@ pub(crate) fn judge(given: &Given<'_>, table: &[Entry]) -> Result<(), Breach> {
 }
 
 /// What goes on, counted: a byte may go on once.
-#[derive(Default)]
 struct Bytes {
     heap: u64,
     input: u64,
+    from: u32,
+    to: u32,
 }
 
 impl Bytes {
+    #[inline]
     fn payload(&mut self, given: &Given<'_>, record: u32, written: Written, goes_on: bool) -> Result<(), Breach> {
         let Given { layout, input_end, .. } = given;
         let (start, len) = (written.off(), u64::from(written.len()));
         let end = u64::from(start) + len;
-        let into = if start >= layout.heap_off && end <= u64::from(layout.heap_end) {
-            &mut self.heap
-        } else if start >= layout.input_off && end <= u64::from(*input_end) {
-            &mut self.input
+        if start >= layout.input_off && end <= u64::from(*input_end) {
+            self.input += if goes_on { len } else { 0 };
+        } else if start >= layout.heap_off && end <= u64::from(layout.heap_end) {
+            self.heap += if goes_on { len } else { 0 };
+            self.uses(start, end as u32);
         } else {
             return Err(Breach::Payload { record });
-        };
-        *into += if goes_on { len } else { 0 };
+        }
         Ok(())
     }
 
+    fn uses(&mut self, start: u32, end: u32) {
+        self.from = self.from.min(start);
+        self.to = self.to.max(end);
+    }
+
+    #[inline]
     fn reason(&mut self, given: &Given<'_>, record: u32, written: Written) -> Result<(), Breach> {
         let (start, len) = (written.reason_off(), u32::from(written.reason_len()));
         if (start, len) == (0, 0) {
@@ -149,14 +164,18 @@ impl Bytes {
             return Err(Breach::Reason { record });
         }
         self.heap += u64::from(len);
+        self.uses(start, end as u32);
         Ok(())
     }
 
-    fn check(&self, given: &Given<'_>) -> Result<(), Breach> {
+    fn check(&self, given: &Given<'_>) -> Result<Heap, Breach> {
         let Layout { heap_off, heap_end, input_off, .. } = given.layout;
         let heap = u64::from(heap_end - heap_off);
         let input = u64::from(given.input_end.saturating_sub(input_off));
-        if self.heap > heap || self.input > input { Err(Breach::Overlap) } else { Ok(()) }
+        if self.heap > heap || self.input > input {
+            return Err(Breach::Overlap);
+        }
+        Ok(Heap { from: self.from.min(self.to), to: self.to })
     }
 }
 
@@ -223,7 +242,7 @@ mod tests {
             ("a reason over a payload", vec![reason(payload(a, 256, 256), 256, 8), b], Err(Breach::Overlap)),
         ];
         for (what, table, want) in rows {
-            assert_eq!(judge(&given(&two()), &table), want, "{what}");
+            assert_eq!(judge(&given(&two()), &table).map(drop), want, "{what}");
         }
     }
 

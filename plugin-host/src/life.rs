@@ -151,7 +151,7 @@ impl Life {
             Action::SetAside { batch, portion, why } => {
                 let end = flights.last_end.clone().filter(|_| why == Why::Poison);
                 if let Some(tray) = flights.jobs.get_mut(&batch).and_then(Job::tray) {
-                    tray.set_aside(portion, &why, end.as_ref());
+                    tray.set_aside(portion, why, end);
                 }
             }
             Action::Release(batch) => flights.jobs.remove(&batch).into_iter().for_each(Job::done),
@@ -264,14 +264,21 @@ impl Life {
             tray.copy_table(&front, lines).map_err(|_| Breach::Emitted { emitted: lines, room: layout.records })?;
             judge(&Given { layout, records: tray.given(portion), input_end, routes }, tray.table())
         });
-        if let Err(breach) = judged {
-            tracing::warn!(target: "proscenium::plugin", plugin = self.desk.settings.stage, %breach, "what the process wrote cannot be");
-            return Seen::Breach;
+        let heap = match judged {
+            Ok(heap) => heap,
+            Err(breach) => {
+                let plugin = self.desk.settings.stage.as_str();
+                tracing::warn!(target: "proscenium::plugin", plugin, %breach, "what the process wrote cannot be");
+                return Seen::Breach;
+            }
+        };
+        if !tray.has_room(&heap) {
+            return Seen::Code(ReturnCode::NoSpace.number());
         }
         self.again.clear();
-        match tray.take_over(portion, &front, &mut self.again) {
-            None => Seen::Breach,
-            Some(()) => Seen::Verdicts(self.again.drain(..).map(|(record, ms)| (record, ms_of(ms))).collect()),
+        match tray.take_over(portion, &heap, &front, &mut self.again) {
+            Err(_) => Seen::Breach,
+            Ok(()) => Seen::Verdicts(self.again.drain(..).map(|(record, ms)| (record, ms_of(ms))).collect()),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Pool {
 #[derive(Debug)]
 struct Shared {
     geometry: Geometry,
+    /// Bytes of each input. Asked for with every look into a slot, so it is not reckoned from the page size each time.
+    input: usize,
     inputs: Mapping,
     file: OwnedFd,
     core: Mutex<PoolCore<Waker>>,
@@ -44,7 +46,8 @@ impl Pool {
         let geometry = geometry.check().map_err(|wrong| io::Error::new(io::ErrorKind::InvalidInput, wrong))?;
         let (file, inputs) = region::create("proscenium-inputs", geometry.inputs_len(), Writer::Maker)?;
         let core = Mutex::new(PoolCore::new(geometry.slots));
-        Ok(Self { shared: Arc::new(Shared { geometry, inputs, file, core }) })
+        let input = geometry.input_size() as usize;
+        Ok(Self { shared: Arc::new(Shared { geometry, input, inputs, file, core }) })
     }
 
     /// What the slots have room for.
@@ -162,19 +165,22 @@ impl Slot {
         &self.pool
     }
 
+    #[inline]
     fn start(&self) -> *mut u8 {
         let offset = self.index as usize * self.len();
         self.pool.shared.inputs.base().as_ptr().wrapping_add(offset)
     }
 
+    #[inline]
     fn len(&self) -> usize {
-        self.pool.shared.geometry.input_size() as usize
+        self.pool.shared.input
     }
 }
 
 impl Deref for Slot {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY:
         // - in bounds: `index < slots` (the core hands out no other), and `slots` inputs are mapped;
@@ -187,6 +193,7 @@ impl Deref for Slot {
 }
 
 impl DerefMut for Slot {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`, and `&mut self` is the owner's only access. That the child may be reading while we write is
         // the child's concern: a foreign read changes nothing here.

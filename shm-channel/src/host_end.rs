@@ -175,7 +175,12 @@ impl HostEnd {
 
     /// Whether [`completed`](Self::completed) has something to say: new completions, or nonsense.
     pub fn has_news(&self) -> bool {
-        self.side.has_news(pages::answers(&self.fronts))
+        self.has_come(1)
+    }
+
+    /// Whether so many orders are newly completed (of those under way: all of them are enough), or the count is nonsense.
+    pub fn has_come(&self, count: u32) -> bool {
+        self.side.has_come(pages::answers(&self.fronts), count)
     }
 
     /// Orders that are submitted and not yet seen completed.
@@ -214,12 +219,13 @@ impl HostEnd {
         }
     }
 
-    /// Says that the host goes to sleep until [`wake_fd`](Self::wake_fd) has an edge. False: there is news, do not sleep.
+    /// Says that the host goes to sleep until [`wake_fd`](Self::wake_fd) has an edge, which it has when `count` orders
+    /// [have come](Self::has_come). False: they have, do not sleep.
     ///
     /// Only for who waits by means of its own; [`wait`](Self::wait) does all of it. Afterwards call [`disarm`](Self::disarm).
     #[must_use = "who sleeps all the same is not woken for what is there already"]
-    pub fn arm(&self) -> bool {
-        self.side.arm(pages::orders(&self.orders), pages::answers(&self.fronts))
+    pub fn arm(&self, count: u32) -> bool {
+        self.side.arm(pages::orders(&self.orders), pages::answers(&self.fronts), count)
     }
 
     /// Says that the host is awake, so that the child saves the system call.
@@ -232,10 +238,22 @@ impl HostEnd {
     /// # Errors
     /// What the system says; the channel is as it was.
     pub fn wait(&self, limit: Duration) -> io::Result<bool> {
-        if !self.arm() {
+        self.wait_for(1, limit)
+    }
+
+    /// Blocks until `count` orders [have come](Self::has_come), for `limit` at most. True: they have.
+    ///
+    /// A wake-up costs the child a system call of some microseconds. With several orders under way it goes on
+    /// meanwhile, so who waits for half of them pays for a fraction of the wake-ups; what it pays with is that the first result waits
+    /// for the last one of that half.
+    ///
+    /// # Errors
+    /// What the system says; the channel is as it was.
+    pub fn wait_for(&self, count: u32, limit: Duration) -> io::Result<bool> {
+        if !self.arm(count) {
             return Ok(true);
         }
-        let came = self.edges.wait(self.wake.as_fd(), limit, || self.has_news());
+        let came = self.edges.wait(self.wake.as_fd(), limit, || self.has_come(count));
         self.disarm();
         came
     }

@@ -136,8 +136,8 @@ fn submit(shared: &Shared, side: &mut HostSide) {
 }
 
 /// As `HostEnd::wait` does.
-fn sleep(shared: &Shared, side: &HostSide) {
-    while side.arm(shared.orders(), shared.answers()) {
+fn sleep(shared: &Shared, side: &HostSide, count: u32) {
+    while side.arm(shared.orders(), shared.answers(), count) {
         shared.edge.wait();
     }
     side.disarm(shared.orders());
@@ -166,7 +166,7 @@ fn one_at_a_time_wakes_both_sides() {
         let mut side = HostSide::new();
         for _ in 0..2 {
             submit(&shared, &mut side);
-            sleep(&shared, &side);
+            sleep(&shared, &side, 1);
             assert_eq!(collect(&shared, &mut side), 1);
         }
         child.join().unwrap();
@@ -186,16 +186,33 @@ fn several_under_way_come_once_each_in_order_and_whole() {
         let mut done = 0;
         (0..ORDERS).for_each(|_| submit(&shared, &mut side));
         while done == 0 {
-            sleep(&shared, &side);
+            sleep(&shared, &side, 1);
             done += collect(&shared, &mut side);
         }
         submit(&shared, &mut side);
         while done < ORDERS + 1 {
-            sleep(&shared, &side);
+            sleep(&shared, &side, 1);
             done += collect(&shared, &mut side);
         }
         child.join().unwrap();
         assert_eq!(side.in_flight(), 0);
+    });
+}
+
+/// The host sleeps until both are done, and is not woken for nothing in between.
+#[test]
+fn who_waits_for_several_is_woken_for_the_last() {
+    model(|| {
+        let shared = Shared::new();
+        let child = thread::spawn({
+            let shared = shared.clone();
+            move || serve(&shared, u64::from(ORDERS))
+        });
+        let mut side = HostSide::new();
+        (0..ORDERS).for_each(|_| submit(&shared, &mut side));
+        sleep(&shared, &side, ORDERS);
+        assert_eq!(collect(&shared, &mut side), ORDERS);
+        child.join().unwrap();
     });
 }
 

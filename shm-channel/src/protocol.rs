@@ -103,15 +103,22 @@ impl HostSide {
         Ok(new)
     }
 
-    /// Whether the child's count differs from what was seen.
-    pub(crate) fn has_news(&self, answers: Answers<'_>) -> bool {
-        answers.completed.load(Ordering::Relaxed) != shared(self.seen)
+    /// Whether so many answers are new, or more than there can be.
+    pub(crate) fn has_come(&self, answers: Answers<'_>, count: u32) -> bool {
+        let claimed = answers.completed.load(Ordering::Relaxed);
+        claimed & CLOSED != 0 || claimed.wrapping_sub(shared(self.seen)) & !CLOSED >= self.within_reach(count)
     }
 
-    /// Says that the host goes to sleep. False: something came, and it must not.
+    /// Says that the host goes to sleep until so many answers are new. False: they are there, and it must not.
     #[must_use = "who sleeps all the same is not woken for what is there already"]
-    pub(crate) fn arm(&self, orders: Orders<'_>, answers: Answers<'_>) -> bool {
-        bell::arm(orders.host_asleep, self.seen, || self.has_news(answers))
+    pub(crate) fn arm(&self, orders: Orders<'_>, answers: Answers<'_>, count: u32) -> bool {
+        let target = self.seen + u64::from(self.within_reach(count));
+        bell::arm(orders.host_asleep, target, || self.has_come(answers, count))
+    }
+
+    /// One at least, and no more than can come.
+    fn within_reach(&self, count: u32) -> u32 {
+        count.min(self.in_flight()).max(1)
     }
 
     pub(crate) fn disarm(&self, orders: Orders<'_>) {
@@ -163,7 +170,9 @@ impl ChildSide {
     /// Says that the child goes to sleep. False: something came, and it must not.
     #[must_use = "who sleeps all the same is not woken for what is there already"]
     pub(crate) fn arm(&self, orders: Orders<'_>, answers: Answers<'_>) -> bool {
-        bell::arm(answers.child_asleep, self.completed, || orders.submitted.load(Ordering::Relaxed) != self.nothing())
+        bell::arm(answers.child_asleep, self.completed + 1, || {
+            orders.submitted.load(Ordering::Relaxed) != self.nothing()
+        })
     }
 
     pub(crate) fn disarm(&self, answers: Answers<'_>) {
@@ -210,10 +219,10 @@ mod tests {
             assert!(child.arm(orders, answers));
             assert!(host.submit(orders, answers, [number, 7]), "the child sleeps");
             assert!(!child.arm(orders, answers), "it came");
-            assert!(host.arm(orders, answers));
+            assert!(host.arm(orders, answers, 1));
             assert_eq!(child.look(orders), Look::Order([number, 7]));
             assert!(child.complete(orders, answers), "the host sleeps");
-            assert!(!host.arm(orders, answers), "it came");
+            assert!(!host.arm(orders, answers, 1), "it came");
             assert_eq!((host.completed(answers), host.in_flight()), (Ok(1), 0));
             completed.store(shared(number), Ordering::Relaxed);
             assert_eq!(host.completed(answers), Err(Nonsense { claimed: shared(number) }), "one step back");
@@ -235,7 +244,7 @@ mod tests {
         assert!(host.submit(orders, answers, [0; 2]));
         assert!(!host.submit(orders, answers, [0; 2]), "it was woken already");
         child.disarm(answers);
-        assert!(host.arm(orders, answers));
+        assert!(host.arm(orders, answers, 1));
         assert!(child.complete(orders, answers));
         assert!(!child.complete(orders, answers), "it was woken already");
     }

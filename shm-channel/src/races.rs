@@ -107,8 +107,8 @@ fn the_two_sides_do_not_race() {
             while u64::from(side.in_flight()) < DEPTH && side.submitted() < ORDERS {
                 submit(&shared, &mut side);
             }
-            if side.arm(orders, answers) {
-                assert!(edges.wait(shared.wake.as_fd(), LIMIT, || side.has_news(answers)).unwrap());
+            if side.arm(orders, answers, 2) {
+                assert!(edges.wait(shared.wake.as_fd(), LIMIT, || side.has_come(answers, 2)).unwrap());
                 side.disarm(orders);
             }
             let first = side.seen();

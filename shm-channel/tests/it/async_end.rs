@@ -45,8 +45,9 @@ async fn series(orders: u64) {
                 () = given_up => (),
             }
         } else {
-            timeout(LIMIT, host.ready()).await.expect("a wake-up was lost").unwrap();
-            assert!(host.has_news());
+            let count = 1 + chance.below(5) as u32;
+            timeout(LIMIT, host.ready_for(count)).await.expect("a wake-up was lost").unwrap();
+            assert!(host.has_come(count));
         }
         for _ in 0..host.completed().unwrap() {
             let slot = under_way.pop_front().unwrap();

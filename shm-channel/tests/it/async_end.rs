@@ -10,7 +10,7 @@ use proscenium_shm_channel::{AsyncHostEnd, ChildEnd, ChildFds, Pool};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::work::{ask, is_answered, serve};
+use crate::work::{is_answered, put, serve};
 use crate::{Chance, GEOMETRY, LIMIT};
 
 fn child(fds: ChildFds) -> JoinHandle<u64> {
@@ -27,7 +27,7 @@ async fn series(orders: u64) {
     while answered < orders {
         for _ in 0..=chance.below(4) {
             let Some(mut slot) = pool.try_take() else { break };
-            ask(&host, &mut slot, asked);
+            put(&host, &mut slot, asked);
             host.submit(Some(&slot), 1, None).unwrap();
             under_way.push_back(slot);
             asked += 1;
@@ -36,7 +36,7 @@ async fn series(orders: u64) {
             let yields = chance.below(3);
             let given_up = async {
                 for _ in 0..yields {
-                    yield_now().await
+                    yield_now().await;
                 }
             };
             tokio::select! {

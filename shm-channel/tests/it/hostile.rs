@@ -108,7 +108,7 @@ pub fn scribble(fds: &ChildFds) -> ! {
     println!("scribbling");
     loop {
         let value = match chance.below(3) {
-            0 => chance.next(),
+            0 => chance.number(),
             1 => chance.below(4),
             _ => u64::MAX - chance.below(4),
         };

@@ -9,7 +9,7 @@ use std::io::Read;
 use proscenium_shm_channel::{Geometry, HostEnd, Pool, Slot};
 
 use crate::processes::spawn;
-use crate::work::{ask, is_answered};
+use crate::work::{is_answered, put};
 use crate::{Chance, GEOMETRY, LIMIT};
 
 /// How often a child is killed.
@@ -22,7 +22,7 @@ pub const WIDE: Geometry = Geometry { slots: 64, ..GEOMETRY };
 fn fill(pool: &Pool, host: &mut HostEnd, under_way: &mut VecDeque<Slot>, answered: u64, orders: u64) {
     while answered + (under_way.len() as u64) < orders {
         let Some(mut slot) = pool.try_take() else { return };
-        ask(host, &mut slot, answered + under_way.len() as u64);
+        put(host, &mut slot, answered + under_way.len() as u64);
         host.submit(Some(&slot), 1, None).unwrap();
         under_way.push_back(slot);
     }
@@ -66,7 +66,7 @@ fn what_a_killed_child_had_not_completed_is_done_by_the_next() {
         let mut child = spawn("serve-wide", fds);
         // What the last one left, from where it lies.
         for (at, slot) in under_way.iter_mut().enumerate() {
-            ask(&host, slot, answered + at as u64);
+            put(&host, slot, answered + at as u64);
             host.submit(Some(slot), 1, None).unwrap();
         }
         let end = answered + 1 + chance.below(2_000);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proscenium_shm_channel::{AccessError, ChildEnd, ChildFds, Geometry, HostEnd, Pool, SubmitError, Taken};
 
-use crate::work::{ask, is_answered, serve};
+use crate::work::{is_answered, put, serve};
 use crate::{Chance, GEOMETRY, LIMIT};
 
 fn child(fds: ChildFds, geometry: Geometry) -> JoinHandle<u64> {
@@ -28,7 +28,7 @@ fn one_order_after_the_other_is_answered() {
     let child = child(fds, GEOMETRY);
     for number in 0..20_000 {
         let mut slot = pool.try_take().unwrap();
-        ask(&host, &mut slot, number);
+        put(&host, &mut slot, number);
         host.submit(Some(&slot), 1, None).unwrap();
         assert!(host.wait(LIMIT).unwrap());
         assert_eq!(host.completed(), Ok(1));
@@ -49,7 +49,7 @@ fn several_under_way_are_answered_in_order() {
         // Sometimes one, sometimes all that there is room for: both sides run dry now and then.
         for _ in 0..chance.below(5) {
             let Some(mut slot) = pool.try_take() else { break };
-            ask(&host, &mut slot, asked);
+            put(&host, &mut slot, asked);
             host.submit(Some(&slot), 1, None).unwrap();
             under_way.push_back(slot);
             asked += 1;

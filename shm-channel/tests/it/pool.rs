@@ -147,7 +147,7 @@ fn a_slot_never_has_two_owners() {
                         _ => Some(pool.blocking_take(LIMIT).unwrap()),
                     };
                     let Some(mut slot) = slot else { continue };
-                    let mark = chance.next() as u8;
+                    let mark = chance.number() as u8;
                     slot[..64].fill(mark);
                     if chance.below(8) == 0 {
                         thread::yield_now();

@@ -7,7 +7,7 @@ use proscenium_shm_channel::{ChildEnd, Front, Geometry, HostEnd, Order, Slot};
 const INPUT: usize = 100;
 
 /// Writes the input of the order with this number, and spoils what an earlier one has left in the front.
-pub fn ask(host: &HostEnd, slot: &mut Slot, number: u64) {
+pub fn put(host: &HostEnd, slot: &mut Slot, number: u64) {
     for (at, byte) in slot[..INPUT].iter_mut().enumerate() {
         *byte = expected_input(number, at);
     }

@@ -34,17 +34,20 @@ fn allocations() -> u64 {
 
 // SAFETY: all is done by the system's allocator; to count allocates nothing, for the counter is made in place.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: what the caller promises is what the system's allocator asks for.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
         // SAFETY: the caller's promises, handed on.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: what the caller promises is what the system's allocator asks for.
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         // SAFETY: the caller's promises, handed on.
         unsafe { System.dealloc(at, layout) }
     }
 
+    // SAFETY: what the caller promises is what the system's allocator asks for.
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
         // SAFETY: the caller's promises, handed on.

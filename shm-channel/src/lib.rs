@@ -24,9 +24,10 @@
 //! **Bounds**: 64 slots; 128 orders under way (at the bound [`SubmitError::Full`]); blocks of 2 GiB; waiting has the limit that
 //! you give it; the child spins for 20 µs at most, the host never.
 //!
-//! **Cost**: memory as the [`Geometry`] says, taken when first written, and two pages; four descriptors in the host for an
-//! incarnation, three in the child. An order and its completion: well below a microsecond if neither side sleeps, else one system
-//! call for the sleep and one for the wake-up.
+//! **Cost**: memory as the [`Geometry`] says, taken when first written, and two pages. Descriptors: one for the pool; one for
+//! an incarnation, and one more if its host blocks; one in the child. An order and its completion take well below a
+//! microsecond if neither side sleeps; else a system call for each sleep, and for each wake-up one of 5 to 10 µs, which the
+//! waker pays: who has several orders under way waits for several ([`HostEnd::wait_for`]).
 //!
 //! On Linux, 5.1 or later; elsewhere the crate is empty. The regions and their offsets: docs/memory-layout.md.
 //!

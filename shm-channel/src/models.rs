@@ -3,18 +3,18 @@
 //! `make loom` runs them. A lost wake-up shows as a deadlock, a result that is read too early as loom's report of a race, an
 //! order that is lost, doubled or torn as a failed assertion. Two orders may be under way here, so that places are used again.
 //!
-//! Seeded bugs that they were seen to catch, each put in by hand and taken out again (and one that was no seed: a sleeper that was named by a
-//! number of its nap, see `bell`):
+//! Seeded bugs that they were seen to catch, each put in by hand and taken out again (and one that was no seed: a sleeper
+//! that was named by a number of its nap, see `bell`):
 //!
 //! | place | bug | caught by |
 //! |---|---|---|
-//! | `bell::arm` | no fence; no second look | all but `a_child_that_answers_at_will_…` |
-//! | `Ringer::owes` | no fence; it rings for the first sleep alone; it is off by one | the same |
+//! | `bell::arm` | no fence; no second look | `one_at_a_time_…`, `several_…`, `who_waits_…` |
+//! | `Ringer::owes` | no fence; it rings for the first sleep alone; it is off by one, either way | the same |
 //! | `HostSide::submit` | the count before the entry; the count stored relaxed | the same |
 //! | `HostSide::completed` | the count loaded relaxed | the same |
-//! | `HostSide::completed` | one more than was submitted is accepted | `a_child_that_answers_at_will_…` |
 //! | `load_acquire` | no fence | the same |
 //! | `ChildSide::complete` | the count stored relaxed | the same |
+//! | `HostSide::completed` | one more than was submitted is accepted | `a_child_that_answers_at_will_…` |
 //! | `HostSide::close` | it does not ring, or as if nothing were new | `a_child_that_sleeps_learns_…` |
 
 use loom::cell::UnsafeCell;

@@ -233,7 +233,7 @@ impl Life {
                 }
             }
             let Some(serving) = &self.serving else { return Ok(()) };
-            if serving.process.end.arm() {
+            if serving.process.end.arm(1) {
                 return Ok(());
             }
         }

@@ -102,8 +102,6 @@ pub const ROOMS: &[Room] = &[
     // rustix has a safe function for each system call that it makes, and the guard is a program of its own, in C.
     room("process", PROCESS, &[]).others(&["libc", "rustix"]),
     room("supervision", SUPERVISION, &[RUNTIME, PROCESS]),
-    // tokio for one thin adapter, behind a feature.
-    room("shm-channel", SHM_CHANNEL, &[]).others(&["libc", "rustix", "tokio"]).unsafe_code(Unsafe::Everywhere),
     // The mirror of the header only names the types of unsafe functions.
     room("plugin-sdk", PLUGIN_SDK, &[]).others(&[]).unsafe_code(Unsafe::In(&[
         "plugin-sdk/src/abi.rs",
@@ -116,8 +114,6 @@ pub const ROOMS: &[Room] = &[
     room("plugin-host", PLUGIN_HOST, &[RUNTIME, SUPERVISION, PROCESS, SHM_CHANNEL, PLUGIN_SDK, PLUGIN_RUNNER]),
     // tokio for one thin adapter, behind a feature; loom where its protocol is model-checked.
     room("shm-channel", SHM_CHANNEL, &[]).others(&["libc", "loom", "rustix", "tokio"]).unsafe_code(Unsafe::Everywhere),
-    room("plugin-sdk", PLUGIN_SDK, &[]).others(&[]).unsafe_code(Unsafe::In(&["plugin-sdk/src/export.rs"])),
-    room("plugin-host", PLUGIN_HOST, &[RUNTIME, SUPERVISION, PROCESS, SHM_CHANNEL, PLUGIN_SDK]),
     room("plugin-host/runner", PLUGIN_RUNNER, &[PROCESS, SHM_CHANNEL, PLUGIN_SDK]).unsafe_code(Unsafe::Everywhere),
     room("cluster", CLUSTER, &[RUNTIME, SUPERVISION]),
     room("cluster/bridge", CLUSTER_BRIDGE, &[RUNTIME, SUPERVISION, CLUSTER]),

@@ -227,6 +227,11 @@ impl FlightCore {
         }
     }
 
+    /// Whether what the process does from now on counts for nothing: it lies, or has said that it is beyond use.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self.ending(), Some(Class::Violation | Class::Fatal))
+    }
+
     /// The first of the batches whose results have not left.
     pub(crate) fn oldest(&self) -> Option<BatchId> {
         self.flights.front().map(|flight| flight.batch)

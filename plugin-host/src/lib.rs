@@ -15,6 +15,7 @@ mod judge;
 mod life;
 mod lines;
 mod locate;
+mod pace_core;
 mod place;
 mod plugin_ref;
 mod portion;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proscenium_plugin_runner::wire::{self, Heard, LONGEST, LastWord, Phase, Tell, kind};
+use proscenium_plugin_runner::wire::{self, Garbled, Heard, LONGEST, LastWord, Phase, Tell, kind};
 use proscenium_plugin_sdk::abi::{self, ReturnCode};
 use proscenium_process::{ExitStatus, WaitError};
 use proscenium_runtime::{Actor, Context, Exit, Now, Ref, Reply};
@@ -14,6 +14,7 @@ use crate::end::{Class, EndReport};
 use crate::failover_core::Why;
 use crate::flight_core::{Action, BatchId, Event, Seen};
 use crate::judge::{Breach, Given, judge, table_len};
+use crate::pace_core::{LOOK, PaceCore};
 use crate::portion::Portion;
 use crate::process::{Plan, Process, Source, receive_now};
 use crate::start_error::StartError;
@@ -28,11 +29,13 @@ pub enum Msg {
     /// A process has done something.
     Woken,
     /// It has said something.
-    Heard(u32, Vec<u8>),
+    Heard(u32, Box<Result<Heard, Garbled>>),
     /// It has ended.
     Ended(u32, Result<ExitStatus, WaitError>),
     /// A time that the core has asked for.
     Tick,
+    /// It is time to look, without being woken.
+    Look,
     /// Another library, or other parameters.
     Swap(Box<Swap>, Reply<Result<SwapReport, SwapError>>),
     /// The process that is to take over, or why there is none.
@@ -53,6 +56,8 @@ pub struct Life {
     pub(crate) changing: Option<Changing>,
     /// When the timer is set for that runs.
     timer: Option<Now>,
+    /// A timer runs for a look.
+    looks: bool,
     state: State,
     /// What the plugin has returned that it was stopped for.
     stopped_by: i32,
@@ -63,6 +68,7 @@ pub struct Life {
 /// The process that serves.
 pub(crate) struct Serving {
     pub(crate) process: Process,
+    pace: PaceCore,
     last_word: Option<LastWord>,
     /// Why the call in work fails, in the plugin's words.
     said: String,
@@ -86,6 +92,7 @@ impl Life {
             serving: None,
             changing: None,
             timer: None,
+            looks: false,
             state: State::Starting,
             stopped_by: 0,
             again: Vec::new(),
@@ -112,7 +119,7 @@ impl Life {
     async fn start(&mut self, cx: &mut Context<Self>) -> Result<(), StartError> {
         let plan = self.plan(None).ok_or(StartError::Interrupted)?;
         let (process, said) = plan.launch().await?;
-        watch::attach(&process, cx).map_err(StartError::Host)?;
+        watch::attach(&process, &self.desk.settings.stage, cx).map_err(StartError::Host)?;
         self.serve_by(process, said);
         Ok(())
     }
@@ -125,7 +132,7 @@ impl Life {
             flights.params = process.params.clone();
             flights.guard = Some(process.guard.clone());
         }
-        let mut serving = Serving { process, last_word: None, said: String::new() };
+        let mut serving = Serving { process, pace: PaceCore::default(), last_word: None, said: String::new() };
         said.into_iter().for_each(|tell| serving.hear(tell, &self.desk.settings.stage));
         self.serving = Some(serving);
         if self.state == State::Starting {
@@ -217,6 +224,9 @@ impl Life {
     /// Takes what the process has done, and says that it is to wake this actor for more.
     fn harvest(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
         loop {
+            if self.flights.as_ref().is_none_or(|flights| flights.core.is_broken()) {
+                return Ok(());
+            }
             let Some(serving) = &mut self.serving else { return Ok(()) };
             let done = match serving.process.done() {
                 Ok(done) => done,
@@ -225,15 +235,29 @@ impl Life {
                     return self.on(Event::Done(Seen::Breach), cx);
                 }
             };
+            serving.pace.completed(done, serving.process.end.in_flight(), cx.now());
             for _ in 0..done {
                 let kind = self.serving.as_mut().and_then(|serving| serving.process.next_done());
                 if kind.is_some_and(|kind| kind != kind::CONTROL) {
                     let seen = self.look();
                     self.on(Event::Done(seen), cx)?;
+                    // What it did after that is not looked at: it will be replayed.
+                    if self.flights.as_ref().is_none_or(|flights| flights.core.is_broken()) {
+                        return Ok(());
+                    }
                 }
             }
-            let Some(serving) = &self.serving else { return Ok(()) };
-            if serving.process.end.arm(1) {
+            let Some(serving) = &mut self.serving else { return Ok(()) };
+            let under_way = serving.process.end.in_flight();
+            if under_way > 0 {
+                serving.pace.handed(cx.now());
+            }
+            let wanted = serving.pace.wanted(under_way);
+            if serving.process.end.arm(wanted) {
+                // So that one that is slow all of a sudden holds nothing back for long.
+                if wanted > 1 && !std::mem::replace(&mut self.looks, true) {
+                    cx.send_after(LOOK, Msg::Look);
+                }
                 return Ok(());
             }
         }
@@ -293,9 +317,9 @@ impl Life {
         }
     }
 
-    fn heard(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Result<(), Exit> {
+    fn heard(&mut self, heard: Result<Heard, Garbled>, cx: &mut Context<Self>) -> Result<(), Exit> {
         let Some(serving) = &mut self.serving else { return Ok(()) };
-        match wire::heard(bytes) {
+        match heard {
             Ok(Heard::LastWord(word)) => serving.last_word = Some(word),
             Ok(Heard::Tell(tell @ (Tell::Exported { .. } | Tell::Imported | Tell::StateRefused { .. }))) => {
                 return self.state_told(tell, cx);
@@ -340,7 +364,7 @@ impl Life {
             let Some(serving) = &self.serving else { return Ok(()) };
             let control = serving.process.control.clone();
             match receive_now(control.get_ref().as_fd(), &mut bytes) {
-                Ok(Some(len)) => self.heard(&bytes[..len], cx)?,
+                Ok(Some(len)) => self.heard(wire::heard(&bytes[..len]), cx)?,
                 Ok(None) | Err(_) => return Ok(()),
             }
         }
@@ -401,7 +425,7 @@ impl Life {
             pid: serving.map(|process| process.child.pid()),
             library: self.flights.as_ref().map(|flights| flights.source.clone()).unwrap_or_default(),
             fingerprint: serving.map(|process| process.library.fingerprint),
-            info: serving.map(|process| process.ready.info.clone()).unwrap_or_default(),
+            info: serving.map(|process| process.info.clone()).unwrap_or_default(),
             sandbox: serving.map(|process| process.ready.sandbox.clone()).unwrap_or_default(),
             processes: self.flights.as_ref().map_or(0, |flights| flights.processes),
             last_end: self.flights.as_ref().and_then(|flights| flights.last_end.clone()),
@@ -442,11 +466,12 @@ impl Actor for Life {
     async fn handle(&mut self, cx: &mut Context<Self>, msg: Msg) -> Result<(), Exit> {
         match msg {
             Msg::Given(job) => self.given(*job, cx)?,
-            Msg::Heard(instance, bytes) if self.is_serving(instance) => self.heard(&bytes, cx)?,
-            Msg::Heard(_, bytes) => self.heard_of_another(&bytes, cx)?,
+            Msg::Heard(instance, heard) if self.is_serving(instance) => self.heard(*heard, cx)?,
+            Msg::Heard(_, heard) => self.heard_of_another(*heard, cx)?,
             Msg::Ended(instance, status) if self.is_serving(instance) => self.ended(status, cx)?,
             Msg::Ended(instance, status) => self.other_ended(instance, status, cx)?,
             Msg::Woken => {}
+            Msg::Look => self.looks = false,
             Msg::Tick => {
                 self.timer = None;
                 self.on(Event::Tick, cx)?;

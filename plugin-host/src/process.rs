@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use proscenium_plugin_runner::sandbox::Sandbox;
 use proscenium_plugin_runner::wire::{self, Ask, Failed, Heard, LONGEST, Ready, Start, Tell, kind};
+use proscenium_plugin_sdk::abi::INFO_TYPES;
 use proscenium_process::{Child, Command, Descriptor, Guard, Stdio};
 use proscenium_shm_channel::{HostEnd, OrderNumber, Pool, Slot, SubmitError, Violation};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -56,6 +57,8 @@ pub(crate) struct Process {
     pub(crate) child: Arc<Child>,
     pub(crate) end: HostEnd,
     pub(crate) control: Arc<AsyncFd<OwnedFd>>,
+    /// What the plugin says of itself.
+    pub(crate) info: Vec<(String, String)>,
     pub(crate) ready: Ready,
     pub(crate) library: Arc<PrivateCopy>,
     pub(crate) params: Vec<(String, String)>,
@@ -96,7 +99,8 @@ impl Plan {
             child: Arc::new(child),
             end,
             control,
-            ready: Ready { abi: 0, info: Vec::new(), flushes: false, has_state: false, sandbox: Default::default() },
+            info: Vec::new(),
+            ready: Ready { abi: 0, flushes: false, has_state: false, sandbox: Default::default() },
             library,
             params,
             instance,
@@ -213,7 +217,7 @@ fn reason(said: &[Tell]) -> String {
 }
 
 impl Process {
-    async fn until_ready(&self, said: &mut Vec<Tell>) -> io::Result<Begun> {
+    async fn until_ready(&mut self, said: &mut Vec<Tell>) -> io::Result<Begun> {
         /// A plugin that says more before it serves says it to nobody.
         const MOST: usize = 256;
         let mut last_word = None;
@@ -223,6 +227,9 @@ impl Process {
             match wire::heard(&bytes[..len]) {
                 Ok(Heard::Tell(Tell::Ready(ready))) => return Ok(Begun::Ready(ready)),
                 Ok(Heard::Tell(Tell::Failed(failed))) => return Ok(Begun::Failed(failed)),
+                Ok(Heard::Tell(Tell::Info { name, text })) if self.info.len() < INFO_TYPES.len() => {
+                    self.info.push((name, text))
+                }
                 Ok(Heard::Tell(tell)) if said.len() < MOST => said.push(tell),
                 Ok(Heard::Tell(_)) => {}
                 Ok(Heard::LastWord(word)) => last_word = Some(word),
@@ -263,7 +270,7 @@ impl Process {
     }
 
     pub(crate) fn info(&self, name: &str) -> &str {
-        self.ready.info.iter().find(|(of, _)| of == name).map_or("", |(_, text)| text)
+        self.info.iter().find(|(of, _)| of == name).map_or("", |(_, text)| text)
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use proscenium_plugin_runner::wire::{Ask, Tell};
+use proscenium_plugin_runner::wire::{Ask, Garbled, Heard, Tell};
 use proscenium_plugin_sdk::abi::ReturnCode;
 use proscenium_process::{ExitStatus, WaitError};
 use proscenium_runtime::{Context, Exit, Now, Reply};
@@ -247,7 +247,7 @@ impl Life {
                 return Ok(());
             }
         };
-        if let Err(error) = watch::attach(&new, cx) {
+        if let Err(error) = watch::attach(&new, &self.desk.settings.stage, cx) {
             changing.fail(SwapError::Host(error));
             return Ok(());
         }
@@ -371,9 +371,12 @@ impl Life {
     }
 
     /// What a process says that does not serve.
-    pub(crate) fn heard_of_another(&mut self, bytes: &[u8], cx: &mut Context<Self>) -> Result<(), Exit> {
-        use proscenium_plugin_runner::wire::{Heard, heard};
-        match heard(bytes) {
+    pub(crate) fn heard_of_another(
+        &mut self,
+        heard: Result<Heard, Garbled>,
+        cx: &mut Context<Self>,
+    ) -> Result<(), Exit> {
+        match heard {
             Ok(Heard::Tell(tell @ (Tell::Imported | Tell::StateRefused { .. }))) => self.state_told(tell, cx),
             Ok(Heard::Tell(tell)) => {
                 watch::tell(&self.desk.settings.stage, &tell);

@@ -43,6 +43,8 @@ struct Buffers {
     copied: Vec<u8>,
     /// Records that go on as they came, with the reason: few, so they are searched.
     asides: Vec<Aside>,
+    /// There are results of this batch; before, what lies there is of another, and its length is of use.
+    has_results: bool,
     answer: Arc<Answer>,
 }
 
@@ -84,10 +86,10 @@ impl Tray {
     pub(crate) fn new(slot: Slot, layout: Layout, shelf: Arc<Shelf>) -> Self {
         let mut buffers = shelf.take();
         buffers.given.clear();
-        buffers.results.clear();
         buffers.emitted.clear();
         buffers.copied.clear();
         buffers.asides.clear();
+        buffers.has_results = false;
         Tray { slot, layout, content: Content::MsgPack, routes: 0, used: 0, buffers, shelf }
     }
 
@@ -141,7 +143,7 @@ impl Tray {
 
     /// The records as they came back: all of them, once the batch is [settled](Tray::settle).
     pub(crate) fn results(&self) -> &[Entry] {
-        &self.buffers.results
+        if self.buffers.has_results { &self.buffers.results } else { &[] }
     }
 
     pub(crate) fn emitted(&self) -> impl ExactSizeIterator<Item = &Entry> {
@@ -198,6 +200,7 @@ impl Tray {
         front: &Front<'_>,
         again: &mut Vec<(u32, u32)>,
     ) -> Result<(), AccessError> {
+        let has_results = self.buffers.has_results;
         let Buffers { given, results, emitted, table, copied, .. } = &mut self.buffers;
         let start = copied.len() as u32;
         front.copy_out(heap.from, heap.to - heap.from, copied)?;
@@ -212,9 +215,12 @@ impl Tray {
         let own = (portion.count as usize).min(table.len());
         let first = portion.first as usize;
         emitted.extend(table.drain(own..).map(|entry| (portion.first, entry)));
-        if results.is_empty() && own == given.len() {
+        if !has_results && own == given.len() {
             std::mem::swap(results, table);
         } else {
+            if !has_results {
+                results.clear();
+            }
             results.resize(given.len(), Entry::default());
             results[first..first + own].copy_from_slice(&table[..own]);
         }
@@ -224,12 +230,16 @@ impl Tray {
                 *entry = Written(*entry).with_payload_of(*given);
             }
         }
+        self.buffers.has_results = true;
         Ok(())
     }
 
     /// These records go on as they came.
     pub(crate) fn set_aside(&mut self, portion: Portion, why: Why, end: Option<Arc<EndReport>>) {
-        let Buffers { given, results, asides, .. } = &mut self.buffers;
+        let Buffers { given, results, asides, has_results, .. } = &mut self.buffers;
+        if !std::mem::replace(has_results, true) {
+            results.clear();
+        }
         results.resize(given.len(), Entry::default());
         let range = portion.first as usize..(portion.first + portion.count) as usize;
         if let (Some(results), Some(given)) = (results.get_mut(range.clone()), given.get(range)) {

@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream;
-use proscenium_plugin_runner::wire::{Ask, LONGEST, Tell};
+use proscenium_plugin_runner::wire::{self, Ask, Garbled, Heard, LONGEST, Tell};
 use proscenium_process::Child;
 use proscenium_runtime::Context;
 use tokio::io::unix::AsyncFd;
@@ -14,16 +14,17 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::life::{Life, Msg};
-use crate::lines;
+use crate::lines::{self, Meter};
 use crate::process::{Process, WORD, receive, watched};
 
 /// From now on the actor hears of this process, until the process has ended.
-pub(crate) fn attach(process: &Process, cx: &mut Context<Life>) -> io::Result<()> {
+pub(crate) fn attach(process: &Process, plugin: &str, cx: &mut Context<Life>) -> io::Result<()> {
     let instance = process.instance;
     let wakes = watched(process.end.wake_fd().try_clone_to_owned()?)?;
     cx.attach(stream::unfold(wakes, woken), |()| Msg::Woken);
-    let control = process.control.clone();
-    cx.attach(stream::unfold((control, vec![0; LONGEST]), heard), move |bytes| Msg::Heard(instance, bytes));
+    let (socket, plugin) = (process.control.clone(), Arc::from(plugin));
+    let socket = Socket { socket, bytes: vec![0; LONGEST], plugin, meter: Meter::default() };
+    cx.attach(stream::unfold(socket, heard), move |heard| Msg::Heard(instance, Box::new(heard)));
     let (child, ends) = (process.child.clone(), watched(process.child.pidfd().try_clone_to_owned()?)?);
     cx.pipe(end(child, ends), move |status| Msg::Ended(instance, status));
     Ok(())
@@ -35,11 +36,27 @@ async fn woken(wakes: AsyncFd<OwnedFd>) -> Option<((), AsyncFd<OwnedFd>)> {
     Some(((), wakes))
 }
 
-type Socket = (Arc<AsyncFd<OwnedFd>>, Vec<u8>);
+/// What is read of the process's socket. Words for the log stay here, so that a flood of them never reaches the actor.
+struct Socket {
+    socket: Arc<AsyncFd<OwnedFd>>,
+    bytes: Vec<u8>,
+    plugin: Arc<str>,
+    meter: Meter,
+}
 
-async fn heard((socket, mut bytes): Socket) -> Option<(Vec<u8>, Socket)> {
-    let len = receive(&socket, &mut bytes).await.ok()??;
-    Some((bytes[..len].to_vec(), (socket, bytes)))
+async fn heard(mut this: Socket) -> Option<(Result<Heard, Garbled>, Socket)> {
+    loop {
+        let len = receive(&this.socket, &mut this.bytes).await.ok()??;
+        match wire::heard(&this.bytes[..len]) {
+            Ok(Heard::Tell(tell @ (Tell::Log { .. } | Tell::Count { .. } | Tell::Gauge { .. }))) => {
+                let Socket { meter, plugin, .. } = &mut this;
+                if meter.allows(Instant::now(), |dropped| lines::too_many(plugin, dropped)) {
+                    self::tell(plugin, &tell);
+                }
+            }
+            heard => return Some((heard, this)),
+        }
+    }
 }
 
 async fn end(

@@ -68,7 +68,10 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
     crash::enter(Phase::Load);
     let library = Library::load(&start.library)?;
     crash::enter(Phase::Info);
-    let (abi, info) = (library.abi()?, library.info()?);
+    let abi = library.abi()?;
+    for (name, text) in library.info()? {
+        control.answer(&Tell::Info { name, text }).map_err(setup)?;
+    }
     crash::enter(Phase::Init);
     context.begin_call(None, channel.cancel_word());
     // SAFETY: the context is the interface's, and leaked.
@@ -81,7 +84,7 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
         return Err(Failed { phase: Phase::Init, kind, code, text: String::new() });
     }
     crash::enter(Phase::Idle);
-    let ready = Ready { abi, info, flushes: library.flushes(), has_state: library.has_state(), sandbox };
+    let ready = Ready { abi, flushes: library.flushes(), has_state: library.has_state(), sandbox };
     control.answer(&Tell::Ready(ready)).map_err(setup)?;
     Ok(Some(Plugin { channel, context, library, bytes }))
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::{Report, Sandbox};
 
-/// Bytes of a message at most.
-pub const LONGEST: usize = 64 << 10;
+/// Bytes of a message at most: a text of the longest kind, and some more.
+pub const LONGEST: usize = 72 << 10;
 
 /// Where a process finds its descriptors.
 pub mod fd {
@@ -78,6 +78,13 @@ pub enum Ask {
 /// What the process says.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Tell {
+    /// What `get_plugin_info` says of this type.
+    Info {
+        /// The type.
+        name: String,
+        /// The text.
+        text: String,
+    },
     /// It serves.
     Ready(Ready),
     /// It cannot serve, and ends.
@@ -130,8 +137,6 @@ pub enum Tell {
 pub struct Ready {
     /// `plugin_abi_version`, or 1.0.
     pub abi: u32,
-    /// What `get_plugin_info` says, by type.
-    pub info: Vec<(String, String)>,
     /// Whether there is a `flush_plugin`.
     pub flushes: bool,
     /// Whether there are `export_state` and `import_state`.

@@ -79,6 +79,35 @@ async fn a_poison_record_is_set_aside_and_the_rest_goes_through() {
 }
 
 #[tokio::test]
+async fn what_a_process_does_after_it_said_that_it_is_beyond_use_counts_for_nothing() {
+    let folder = Folder::new("fatal");
+    let (node, _tree, plugin) = started(Plugin::new(folder.build("upper.c", "libupper.so", &[]))).await;
+    // The process goes on with the batches behind the fatal one, before anybody can end it.
+    let batches = (0..8).map(|nth| {
+        let plugin = plugin.clone();
+        tokio::spawn(async move {
+            let second = if nth == 2 { "fatal".to_owned() } else { format!("b{nth}") };
+            let done = process(&plugin, &[&format!("a{nth}"), &second]).await;
+            (
+                nth,
+                texts(&done),
+                done.records().nth(1).unwrap().end().map(|end| (end.class.to_string(), end.text.clone())),
+            )
+        })
+    });
+    for batch in batches.collect::<Vec<_>>() {
+        let (nth, texts, end) = batch.await.unwrap();
+        if nth == 2 {
+            assert_eq!(texts, ["A2!", "fatal"]);
+            assert_eq!(end, Some(("fatal".to_owned(), "beyond use".to_owned())));
+        } else {
+            assert_eq!((texts, end), (vec![format!("A{nth}!"), format!("B{nth}!")], None));
+        }
+    }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_record_that_hangs_is_ended_at_its_limit_and_set_aside() {
     let folder = Folder::new("hang");
     let plugin = Plugin::new(folder.build("upper.c", "libupper.so", &[]));

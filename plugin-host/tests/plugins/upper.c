@@ -44,6 +44,7 @@ int process_batch(RecordBatch *b, PluginContext *ctx) {
         if (is(b, r, "hang"))
             for (;;) pause();
         if (is(b, r, "fail")) return PSC_ERR_FAIL;
+        if (is(b, r, "fatal")) return psc_error(ctx, PSC_ERR_FATAL, "beyond use");
         if (is(b, r, "drop")) {
             psc_drop(b, r, "asked to");
             continue;

@@ -228,7 +228,7 @@ impl Process {
                 Ok(Heard::Tell(Tell::Ready(ready))) => return Ok(Begun::Ready(ready)),
                 Ok(Heard::Tell(Tell::Failed(failed))) => return Ok(Begun::Failed(failed)),
                 Ok(Heard::Tell(Tell::Info { name, text })) if self.info.len() < INFO_TYPES.len() => {
-                    self.info.push((name, text))
+                    self.info.push((name, text));
                 }
                 Ok(Heard::Tell(tell)) if said.len() < MOST => said.push(tell),
                 Ok(Heard::Tell(_)) => {}

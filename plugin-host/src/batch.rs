@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use proscenium_plugin_runner::clean;
 use proscenium_plugin_sdk::abi::{Content, Verdict};
 
 use crate::block::{Entry, Written};
@@ -201,10 +202,13 @@ impl<'a> Record<'a> {
         self.aside()?.end.as_deref()
     }
 
-    /// Why, in the plugin's words, which may be any; empty if it gave none.
+    /// Why, in the plugin's words, with their control characters escaped; empty if it gave none.
     #[must_use]
     pub fn reason(&self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.tray.reason(self.entry))
+        match String::from_utf8_lossy(self.tray.reason(self.entry)) {
+            text if text.contains(char::is_control) => clean(&text).into(),
+            text => text,
+        }
     }
 }
 

@@ -9,12 +9,8 @@ use proscenium_plugin_sdk::abi::{self, CLOCK_REALTIME, PluginContext, PscParam};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::control::mention;
+use crate::foreign::{LONGEST_LINE, LONGEST_NAME};
 use crate::wire::{Start, Tell, fd};
-
-/// A line of a log is cut here.
-const LONGEST_LINE: usize = 8 << 10;
-/// A name of a counter or gauge is cut here.
-const LONGEST_NAME: usize = 128;
 
 /// The plugin's context, which stays where it is until the process ends.
 pub(crate) struct Context {

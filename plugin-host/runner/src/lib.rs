@@ -22,6 +22,7 @@ mod child;
 mod context;
 mod control;
 mod crash;
+mod foreign;
 mod library;
 mod serve;
 
@@ -30,4 +31,5 @@ pub mod sandbox;
 pub mod wire;
 
 pub use child::{CHILD, is_child, is_hooked, run_if_child};
+pub use foreign::clean;
 pub use serve::serve;

@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::foreign::shown;
 use crate::sandbox::{Report, Sandbox};
 
 /// Bytes of a message at most: a text of the longest kind, and some more.
@@ -300,16 +301,16 @@ pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Garbled> {
     rmp_serde::from_slice(bytes).map_err(|error| Garbled(error.to_string()))
 }
 
-/// A message of a process.
+/// A message of a process: its texts are cut, and their control characters escaped.
 ///
 /// # Errors
 /// It is none.
 pub fn heard(bytes: &[u8]) -> Result<Heard, Garbled> {
     match bytes.first() {
         Some(&LAST_WORD) => {
-            last_word(bytes).map(Heard::LastWord).ok_or_else(|| Garbled("a last word cut short".into()))
+            last_word(bytes).map(|word| shown(Heard::LastWord(word))).ok_or_else(|| Garbled("a last word cut short".into()))
         }
-        _ => decode(bytes).map(Heard::Tell),
+        _ => decode(bytes).map(|tell| shown(Heard::Tell(tell))),
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Head {
 }
 
 /// The result of a call that was not made: a process that says that it is done without calling the plugin is found out.
-const NOT_RETURNED: i32 = i32::MIN;
+pub(crate) const NOT_RETURNED: i32 = i32::MIN;
 
 fn pair(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32

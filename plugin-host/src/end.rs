@@ -6,13 +6,19 @@ use std::sync::Arc;
 use proscenium_plugin_runner::wire::{LastWord, Phase};
 use proscenium_runtime::Exit;
 
+/// SIGKILL.
+pub(crate) const KILL: i32 = 9;
+/// SIGSTOP: a process that it has stopped does not end of it, but is ended for what it does not do any more.
+pub(crate) const STOP: i32 = 19;
+
 /// What kind of end it was.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Class {
     /// By a signal that is a fault of the code: SIGSEGV, SIGABRT, SIGILL and their like.
     Crash(i32),
-    /// By SIGKILL, SIGTERM or another signal that somebody has sent, and not this host.
+    /// By SIGKILL, SIGTERM or another signal that somebody has sent, and not this host. By SIGSTOP (19): it was stopped,
+    /// and ended by this host when its time was up.
     Killed(i32),
     /// The machine, or its cgroup, was out of memory.
     OutOfMemory,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proscenium_plugin_sdk::abi::ReturnCode;
 use proscenium_runtime::Now;
 
-use crate::end::Class;
+use crate::end::{Class, KILL, STOP};
 use crate::failover_core::{Failover, FailoverCore, Retries, Ruling, Why};
 use crate::portion::Portion;
 
@@ -46,6 +46,8 @@ pub(crate) enum Event {
     Hold,
     /// The process is through with what it was handed first, and this is what it said.
     Done(Seen),
+    /// The process must end for this.
+    End(Class),
     /// The process has ended. `progress`: the record in work, counted within its portion.
     Ended { class: Class, progress: Option<u32> },
     /// Some time has passed.
@@ -177,6 +179,7 @@ impl FlightCore {
             Event::Ready => self.serves = true,
             Event::Hold => self.serves = false,
             Event::Done(seen) => self.done(seen, now, &mut actions),
+            Event::End(class) => self.end(class, &mut actions),
             Event::Ended { class, progress } => self.ended(class, progress, &mut actions),
             Event::Tick => self.look_at_the_clock(now, &mut actions),
         }
@@ -230,6 +233,19 @@ impl FlightCore {
     /// Whether what the process does from now on counts for nothing: it lies, or has said that it is beyond use.
     pub(crate) fn is_broken(&self) -> bool {
         matches!(self.ending(), Some(Class::Violation | Class::Fatal))
+    }
+
+    /// What a process has ended of that is seen to have ended so: what it was being ended for, unless there is a better
+    /// reason.
+    pub(crate) fn class_of(&self, seen: Class) -> Class {
+        match (self.ending(), seen) {
+            // It was at its end already when its socket closed.
+            (Some(Class::Channel), seen) if seen != Class::Killed(KILL) => seen,
+            // Somebody had stopped it: no call can keep its time like that.
+            (Some(Class::Timeout), Class::Killed(STOP)) => seen,
+            (Some(ending), _) => ending,
+            (None, seen) => seen,
+        }
     }
 
     /// The first of the batches whose results have not left.
@@ -366,10 +382,11 @@ impl FlightCore {
         }
     }
 
-    fn ended(&mut self, class: Class, progress: Option<u32>, actions: &mut Vec<Action>) {
-        let (class, over) = match self.work {
-            Work::Ending { class, over } => (class, over),
-            _ => (class, self.handed.front().copied()),
+    fn ended(&mut self, seen: Class, progress: Option<u32>, actions: &mut Vec<Action>) {
+        let class = self.class_of(seen);
+        let over = match self.work {
+            Work::Ending { over, .. } => over,
+            _ => self.handed.front().copied(),
         };
         self.serves = false;
         self.work = Work::Idle;

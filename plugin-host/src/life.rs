@@ -8,9 +8,9 @@ use proscenium_process::{ExitStatus, WaitError};
 use proscenium_runtime::{Actor, Context, Exit, Now, Ref, Reply};
 
 use crate::answer::{Job, Undone};
-use crate::block::{ChildLine, Head};
+use crate::block::{ChildLine, Head, NOT_RETURNED};
 use crate::desk::{Desk, Flights};
-use crate::end::{Class, EndReport};
+use crate::end::{Class, EndReport, KILL, STOP};
 use crate::failover_core::Why;
 use crate::flight_core::{Action, BatchId, Event, Seen};
 use crate::judge::{Breach, Given, judge, table_len};
@@ -30,6 +30,8 @@ pub enum Msg {
     Woken,
     /// It has said something.
     Heard(u32, Box<Result<Heard, Garbled>>),
+    /// It has closed its end of the control socket, and lives.
+    HungUp(u32),
     /// It has ended.
     Ended(u32, Result<ExitStatus, WaitError>),
     /// A time that the core has asked for.
@@ -72,6 +74,8 @@ pub(crate) struct Serving {
     last_word: Option<LastWord>,
     /// Why the call in work fails, in the plugin's words.
     said: String,
+    /// It was stopped when its time was up.
+    was_stopped: bool,
 }
 
 impl Drop for Life {
@@ -132,7 +136,8 @@ impl Life {
             flights.params = process.params.clone();
             flights.guard = Some(process.guard.clone());
         }
-        let mut serving = Serving { process, pace: PaceCore::default(), last_word: None, said: String::new() };
+        let mut serving =
+            Serving { process, pace: PaceCore::default(), last_word: None, said: String::new(), was_stopped: false };
         said.into_iter().for_each(|tell| serving.hear(tell, &self.desk.settings.stage));
         self.serving = Some(serving);
         if self.state == State::Starting {
@@ -169,8 +174,9 @@ impl Life {
             }
             // Each order has a word of its own.
             Action::Cancel(false) => {}
-            Action::End(_) => {
-                if let Some(serving) = &self.serving {
+            Action::End(class) => {
+                if let Some(serving) = &mut self.serving {
+                    serving.was_stopped = class == Class::Timeout && is_stopped(serving.process.child.pid());
                     let _ = serving.process.child.kill(); // It may have ended.
                 }
             }
@@ -266,6 +272,10 @@ impl Life {
     /// What the process has made of the portion that it was handed first.
     fn look(&mut self) -> Seen {
         let (Some(flights), Some(serving)) = (&mut self.flights, &self.serving) else { return Seen::Breach };
+        // What was a breach once is not looked at again: a thread of the child may have mended it.
+        if flights.core.ending() == Some(Class::Violation) {
+            return Seen::Breach;
+        }
         let Some((batch, portion)) = flights.core.in_work() else { return Seen::Breach };
         let Some(tray) = flights.jobs.get_mut(&batch).and_then(Job::tray) else { return Seen::Breach };
         let Ok(front) = serving.process.end.front(&tray.slot) else { return Seen::Breach };
@@ -274,6 +284,10 @@ impl Life {
             return Seen::Breach;
         }
         let line = ChildLine(line);
+        if line.result() == NOT_RETURNED {
+            tracing::warn!(target: "proscenium::plugin", plugin = self.desk.settings.stage, "a call is said to be done, and was not made");
+            return Seen::Breach;
+        }
         match ReturnCode::new(line.result()) {
             Some(ReturnCode::Ok) => {}
             Some(ReturnCode::More) if portion.count == 0 => {}
@@ -337,12 +351,14 @@ impl Life {
     fn ended(&mut self, status: Result<ExitStatus, WaitError>, cx: &mut Context<Self>) -> Result<(), Exit> {
         self.harvest(cx)?;
         self.last_words(cx)?;
+        let was_stopped = self.serving.as_ref().is_some_and(|serving| serving.was_stopped);
         let class = match status {
+            _ if was_stopped => Class::Killed(STOP),
             Ok(status) => match status.signal() {
                 Some(signal) => Class::of_signal(signal.number()),
                 None => Class::Exit(status.code().unwrap_or(0)),
             },
-            Err(_) => Class::Killed(9), // Its guard is gone, which takes it along.
+            Err(_) => Class::Killed(KILL), // Its guard is gone, which takes it along.
         };
         let (report, progress) = self.report(class);
         let report = Arc::new(report);
@@ -375,7 +391,7 @@ impl Life {
         let stage = self.desk.settings.stage.as_str();
         let mut report = EndReport {
             plugin: stage.into(),
-            class: self.flights.as_ref().and_then(|flights| flights.core.ending()).unwrap_or(class),
+            class: self.flights.as_ref().map_or(class, |flights| flights.core.class_of(class)),
             phase: None,
             pid: 0,
             batch: None,
@@ -437,6 +453,13 @@ impl Life {
     }
 }
 
+/// By a signal: it neither works nor ends until somebody continues it.
+fn is_stopped(pid: u32) -> bool {
+    // The name, in parentheses, may hold anything; behind it comes the state.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
 impl Serving {
     fn hear(&mut self, tell: Tell, plugin: &str) {
         match tell {
@@ -468,6 +491,8 @@ impl Actor for Life {
             Msg::Given(job) => self.given(*job, cx)?,
             Msg::Heard(instance, heard) if self.is_serving(instance) => self.heard(*heard, cx)?,
             Msg::Heard(_, heard) => self.heard_of_another(*heard, cx)?,
+            Msg::HungUp(instance) if self.is_serving(instance) => self.on(Event::End(Class::Channel), cx)?,
+            Msg::HungUp(_) => {} // What it was to say does not come, and that has a limit.
             Msg::Ended(instance, status) if self.is_serving(instance) => self.ended(status, cx)?,
             Msg::Ended(instance, status) => self.other_ended(instance, status, cx)?,
             Msg::Woken => {}

@@ -22,10 +22,13 @@ pub(crate) fn attach(process: &Process, plugin: &str, cx: &mut Context<Life>) ->
     let instance = process.instance;
     let wakes = watched(process.end.wake_fd().try_clone_to_owned()?)?;
     cx.attach(stream::unfold(wakes, woken), |()| Msg::Woken);
-    let (socket, plugin) = (process.control.clone(), Arc::from(plugin));
-    let socket = Socket { socket, bytes: vec![0; LONGEST], plugin, meter: Meter::default() };
-    cx.attach(stream::unfold(socket, heard), move |heard| Msg::Heard(instance, Box::new(heard)));
-    let (child, ends) = (process.child.clone(), watched(process.child.pidfd().try_clone_to_owned()?)?);
+    let (child, ends) = (process.child.clone(), Arc::new(watched(process.child.pidfd().try_clone_to_owned()?)?));
+    let (socket, plugin, bytes) = (process.control.clone(), Arc::from(plugin), vec![0; LONGEST]);
+    let ear = Ear { socket, bytes, ends: ends.clone(), plugin, meter: Meter::default() };
+    cx.attach(stream::unfold(Some(ear), heard), move |heard| match heard {
+        Some(heard) => Msg::Heard(instance, Box::new(heard)),
+        None => Msg::HungUp(instance),
+    });
     cx.pipe(end(child, ends), move |status| Msg::Ended(instance, status));
     Ok(())
 }
@@ -36,32 +39,48 @@ async fn woken(wakes: AsyncFd<OwnedFd>) -> Option<((), AsyncFd<OwnedFd>)> {
     Some(((), wakes))
 }
 
+/// Between the end of a process's sockets and its own, with room for a machine that has much to do.
+const DYING: Duration = Duration::from_millis(200);
+
 /// What is read of the process's socket. Words for the log stay here, so that a flood of them never reaches the actor.
-struct Socket {
+struct Ear {
     socket: Arc<AsyncFd<OwnedFd>>,
     bytes: Vec<u8>,
+    ends: Arc<AsyncFd<OwnedFd>>,
     plugin: Arc<str>,
     meter: Meter,
 }
 
-async fn heard(mut this: Socket) -> Option<(Result<Heard, Garbled>, Socket)> {
+type Words = Result<Heard, Garbled>;
+
+/// What a process says; at last None, if it has closed its end and lives on.
+async fn heard(ear: Option<Ear>) -> Option<(Option<Words>, Option<Ear>)> {
+    let mut ear = ear?;
     loop {
-        let len = receive(&this.socket, &mut this.bytes).await.ok()??;
-        match wire::heard(&this.bytes[..len]) {
+        let len = match receive(&ear.socket, &mut ear.bytes).await {
+            Ok(Some(len)) => len,
+            Ok(None) | Err(_) => {
+                return match timeout(DYING, ear.ends.readable()).await {
+                    Ok(_) => None,
+                    Err(_) => Some((None, None)),
+                };
+            }
+        };
+        match wire::heard(&ear.bytes[..len]) {
             Ok(Heard::Tell(tell @ (Tell::Log { .. } | Tell::Count { .. } | Tell::Gauge { .. }))) => {
-                let Socket { meter, plugin, .. } = &mut this;
+                let Ear { meter, plugin, .. } = &mut ear;
                 if meter.allows(Instant::now(), |dropped| lines::too_many(plugin, dropped)) {
                     self::tell(plugin, &tell);
                 }
             }
-            heard => return Some((heard, this)),
+            heard => return Some((Some(heard), Some(ear))),
         }
     }
 }
 
 async fn end(
     child: Arc<Child>,
-    ends: AsyncFd<OwnedFd>,
+    ends: Arc<AsyncFd<OwnedFd>>,
 ) -> Result<proscenium_process::ExitStatus, proscenium_process::WaitError> {
     let _ = ends.readable().await; // An error means that the runtime ends.
     let waited = spawn_blocking(move || child.wait(WORD)).await;

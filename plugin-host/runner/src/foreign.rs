@@ -50,8 +50,8 @@ pub(crate) fn shown(heard: Heard) -> Heard {
         Tell::Fail(text) => Tell::Fail(line(&text)),
         Tell::StateRefused { code, text } => Tell::StateRefused { code, text: line(&text) },
         Tell::Failed(failed) => Tell::Failed(Failed { text: line(&failed.text), ..failed }),
-        Tell::Ready(ready) => Tell::Ready(ready),
-        Tell::Exported { .. } | Tell::Imported | Tell::Stopped => tell,
+        Tell::Info { name: info, text } => Tell::Info { name: name(&info), text },
+        Tell::Ready(_) | Tell::Exported { .. } | Tell::Imported | Tell::Stopped => tell,
     })
 }
 

@@ -141,8 +141,9 @@ impl Plugin {
             unsafe { self.library.process(block, self.context.as_ptr()) }
         };
         crash::enter(Phase::Idle);
+        // The smallest number is the host's, for a call that was not made.
         // SAFETY: the block is mapped writable, and is ours until the order is completed.
-        unsafe { (*block).result = code };
+        unsafe { (*block).result = code.max(-i32::MAX) };
         true
     }
 

@@ -307,9 +307,9 @@ pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Garbled> {
 /// It is none.
 pub fn heard(bytes: &[u8]) -> Result<Heard, Garbled> {
     match bytes.first() {
-        Some(&LAST_WORD) => {
-            last_word(bytes).map(|word| shown(Heard::LastWord(word))).ok_or_else(|| Garbled("a last word cut short".into()))
-        }
+        Some(&LAST_WORD) => last_word(bytes)
+            .map(|word| shown(Heard::LastWord(word)))
+            .ok_or_else(|| Garbled("a last word cut short".into())),
         _ => decode(bytes).map(|tell| shown(Heard::Tell(tell))),
     }
 }

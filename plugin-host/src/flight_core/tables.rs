@@ -361,6 +361,44 @@ fn a_breach_and_a_plugin_beyond_use_end_the_process_and_count_like_crashes() {
 }
 
 #[test]
+fn a_process_that_closes_its_channel_is_ended_unless_it_was_at_its_end() {
+    let rows = [
+        (Class::Killed(9), Class::Channel, true),
+        (CRASH, CRASH, true),
+        (Class::Exit(3), Class::Exit(3), true),
+        (Class::Killed(15), Class::Killed(15), false),
+    ];
+    for (seen, class, is_excused) in rows {
+        check(
+            core(Failover::default()),
+            [
+                (0, Event::Ready, vec![]),
+                (0, given(1, 2), vec![hand(1, 0, 2, 0)]),
+                (1, Event::End(Class::Channel), vec![Action::End(Class::Channel)]),
+                (1, Event::End(Class::Channel), vec![]),
+                (2, ended(seen, Some(1)), vec![gone(class, is_excused)]),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_process_that_somebody_has_stopped_is_ended_for_its_time_and_blames_no_record() {
+    let (timeout, stopped) = (Class::Timeout, Class::Killed(crate::end::STOP));
+    check(
+        core(Failover::default()),
+        [
+            (0, Event::Ready, vec![]),
+            (0, given(1, 2), vec![hand(1, 0, 2, 0)]),
+            (1_000, Event::Tick, vec![Action::Cancel(true)]),
+            (1_100, Event::Tick, vec![Action::End(timeout)]),
+            (1_101, ended(stopped, Some(1)), vec![gone(stopped, false)]),
+            (1_102, Event::Ready, vec![hand(1, 0, 2, 1)]),
+        ],
+    );
+}
+
+#[test]
 fn a_flush_is_replayed_and_never_excuses_an_end() {
     check(
         core(Failover::default()),

@@ -128,7 +128,13 @@ impl fmt::Debug for Batch {
 }
 
 /// What a plugin has made of a batch. It holds the batch's slot until it is dropped.
-pub struct Processed(pub(crate) Tray);
+pub struct Processed {
+    pub(crate) tray: Tray,
+    /// Records that another plugin was given, by their numbers, in order.
+    pub(crate) forwarded: Vec<u32>,
+    /// What it has made of them.
+    pub(crate) stand_in: Vec<Processed>,
+}
 
 /// What became of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -224,14 +230,32 @@ impl fmt::Debug for Record<'_> {
 }
 
 impl Processed {
-    /// The batch's records, in their order.
-    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        self.0.results().iter().zip(0..).map(|(entry, nth)| Record { tray: &self.0, entry, nth: Some(nth) })
+    pub(crate) fn of(tray: Tray) -> Self {
+        Processed { tray, forwarded: Vec::new(), stand_in: Vec::new() }
     }
 
-    /// What the plugin has added, in its order.
-    pub fn emitted(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.0.emitted().map(|entry| Record { tray: &self.0, entry, nth: None })
+    /// The batch's records, in their order; those that another plugin was given as that one has made them.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let mut others = (!self.stand_in.is_empty()).then(|| self.others());
+        self.tray.results().iter().zip(0..).map(move |(entry, nth)| {
+            let other = others.as_mut().filter(|_| self.forwarded.binary_search(&nth).is_ok()).and_then(Iterator::next);
+            other.unwrap_or(Record { tray: &self.tray, entry, nth: Some(nth) })
+        })
+    }
+
+    /// Boxed, as a stand-in may have one of its own.
+    fn others(&self) -> Box<dyn Iterator<Item = Record<'_>> + Send + '_> {
+        Box::new(self.stand_in.iter().flat_map(Processed::records))
+    }
+
+    /// What the plugin has added, in its order, and behind it what a stand-in has.
+    pub fn emitted(&self) -> impl Iterator<Item = Record<'_>> {
+        let own = self.tray.emitted().map(|entry| Record { tray: &self.tray, entry, nth: None });
+        own.chain(self.emitted_by_others())
+    }
+
+    fn emitted_by_others(&self) -> Box<dyn Iterator<Item = Record<'_>> + Send + '_> {
+        Box::new(self.stand_in.iter().flat_map(Processed::emitted))
     }
 
     /// The records, those with this verdict only: how many went on, and so forth.
@@ -243,7 +267,7 @@ impl Processed {
 
 impl fmt::Debug for Processed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (records, emitted) = (self.0.results().len(), self.0.emitted().len());
+        let (records, emitted) = (self.tray.results().len(), self.emitted().count());
         write!(f, "Processed: {records} records, {emitted} added")
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proscenium_process::Guard;
+use proscenium_runtime::Node;
 use proscenium_shm_channel::Pool;
 
 use crate::answer::Job;
@@ -20,6 +21,7 @@ use crate::tray::Shelf;
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) settings: Arc<Settings>,
+    pub(crate) node: Node,
     pub(crate) pool: Pool,
     pub(crate) layout: Layout,
     pub(crate) shelf: Arc<Shelf>,
@@ -49,7 +51,7 @@ pub(crate) struct Flights {
 }
 
 impl Desk {
-    pub(crate) fn new(settings: Arc<Settings>) -> std::io::Result<Self> {
+    pub(crate) fn new(settings: Arc<Settings>, node: Node) -> std::io::Result<Self> {
         let pool = Pool::new(settings.geometry())?;
         let geometry = pool.geometry();
         let layout = Layout {
@@ -71,6 +73,7 @@ impl Desk {
         };
         Ok(Desk {
             settings,
+            node,
             pool,
             layout,
             shelf: Arc::default(),

@@ -22,6 +22,7 @@ mod portion;
 mod private_copy;
 mod process;
 mod spec;
+mod stand_in;
 mod start_error;
 mod state_memory;
 mod status;

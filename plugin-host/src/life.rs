@@ -48,6 +48,8 @@ pub enum Msg {
     Resume,
     /// How it is.
     Status(Reply<Status>),
+    /// What its refs share.
+    Desk(Reply<Arc<Desk>>),
 }
 
 /// One incarnation: a process, and swaps to others.
@@ -513,6 +515,7 @@ impl Actor for Life {
                 }
             }
             Msg::Status(reply) => reply.send(self.status()),
+            Msg::Desk(reply) => reply.send(self.desk.clone()),
         }
         self.harvest(cx)?;
         while self.go_on_with_swap(cx)? {

@@ -25,7 +25,7 @@ pub(crate) struct PluginPlace {
 
 impl PluginPlace {
     pub(crate) fn new(settings: Arc<Settings>, placing: &Placing) -> Result<Self, Exit> {
-        let desk = Desk::new(settings).map_err(|error| Exit::Error(Arc::new(error)))?;
+        let desk = Desk::new(settings, placing.node().clone()).map_err(|error| Exit::Error(Arc::new(error)))?;
         let desk = Arc::new(desk);
         let notice: Arc<Mutex<Option<Notice>>> = Arc::default();
         let (ends, of) = (notice.clone(), desk.clone());
@@ -39,7 +39,12 @@ impl PluginPlace {
             }
         });
         let of = desk.clone();
-        let actor = ActorChild::new(move || Life::new(of.clone())).place(inner.clone().light(true))?;
+        let actor = ActorChild::new(move || Life::new(of.clone()));
+        let actor = match &desk.settings.name {
+            Some(name) => actor.named(name.clone()),
+            None => actor,
+        };
+        let actor = actor.place(inner.clone().light(true))?;
         Ok(PluginPlace { desk, inner, actor, starts: 0, notice })
     }
 }

@@ -9,7 +9,9 @@ use proscenium_runtime::{CallError, Ref, UntypedRef};
 use crate::answer::{Awaited, Job, Undone};
 use crate::batch::{Batch, Processed};
 use crate::desk::Desk;
+use crate::failover_core::Failover;
 use crate::life::{Life, Msg};
+use crate::stand_in;
 use crate::status::Status;
 use crate::swap::{Swap, SwapError, SwapReport};
 use crate::tray::Tray;
@@ -96,6 +98,11 @@ impl PluginRef {
     /// # Errors
     /// [`ProcessError`], with the batch.
     pub async fn process(&self, batch: Batch) -> Result<Processed, ProcessError> {
+        stand_in::process(self, batch, 0).await
+    }
+
+    /// The same, by this plugin alone.
+    pub(crate) async fn process_here(&self, batch: Batch) -> Result<Processed, ProcessError> {
         if !Arc::ptr_eq(&self.desk.shelf, batch.0.shelf()) {
             return Err(ProcessError::Gone(batch)); // Another plugin's: its process cannot see this memory.
         }
@@ -106,9 +113,27 @@ impl PluginRef {
         // What is not taken is dropped, and a job that is dropped gives its batch back: by the same way.
         drop(self.actor.tell(Msg::Given(job)).await);
         match awaited.settled().await {
-            Ok(tray) => Ok(Processed(tray)),
+            Ok(tray) => Ok(Processed::of(tray)),
             Err((tray, Undone::Gone)) => Err(ProcessError::Gone(Batch(tray))),
             Err((tray, Undone::Stopped { code })) => Err(ProcessError::Stopped { batch: Batch(tray), code }),
+        }
+    }
+
+    /// The plugin that its policy gives records to, if that is its policy and it is there.
+    pub(crate) async fn stand_in(&self) -> Option<PluginRef> {
+        let Failover::FailoverTo(name) = &self.desk.settings.failover else { return None };
+        let plugin = self.desk.settings.stage.as_str();
+        let found = async {
+            let actor = self.desk.node.whereis::<Life>(name.as_str()).map_err(|error| error.to_string())?;
+            let desk = actor.call(Msg::Desk).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>(PluginRef { actor, desk })
+        };
+        match found.await {
+            Ok(found) => Some(found),
+            Err(why) => {
+                tracing::warn!(target: "proscenium::plugin", plugin, stand_in = name, why, "its records are set aside: no stand-in");
+                None
+            }
         }
     }
 

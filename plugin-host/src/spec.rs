@@ -39,6 +39,7 @@ impl Default for BatchSize {
 pub(crate) struct Settings {
     /// The child's path in the tree.
     pub(crate) stage: String,
+    pub(crate) name: Option<String>,
     pub(crate) library: PathBuf,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) runner: Option<PathBuf>,
@@ -74,6 +75,7 @@ impl Plugin {
     pub fn new(library: impl Into<PathBuf>) -> Self {
         Plugin(Settings {
             stage: String::new(),
+            name: None,
             library: library.into(),
             params: Vec::new(),
             runner: None,
@@ -101,6 +103,13 @@ impl Plugin {
     /// A parameter, in the order in which the plugin sees them.
     pub fn param(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.0.params.push((key.into(), value.into()));
+        self
+    }
+
+    /// A name on the node, kept over restarts, by which another plugin gives its records to this one
+    /// ([`Failover::FailoverTo`]). Default: none.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.0.name = Some(name.into());
         self
     }
 

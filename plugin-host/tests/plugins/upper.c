@@ -12,6 +12,10 @@
 #define MARK '!'
 #endif
 
+#ifndef FAIL
+#define FAIL "fail"
+#endif
+
 PSC_PLUGIN("upper", VERSION, "Makes payloads upper case", "Proscenium", "Apache-2.0", "{\"type\":\"object\"}");
 
 typedef struct Seen {
@@ -43,7 +47,7 @@ int process_batch(RecordBatch *b, PluginContext *ctx) {
         if (is(b, r, "exit")) _exit(3);
         if (is(b, r, "hang"))
             for (;;) pause();
-        if (is(b, r, "fail")) return PSC_ERR_FAIL;
+        if (is(b, r, FAIL)) return PSC_ERR_FAIL;
         if (is(b, r, "fatal")) return psc_error(ctx, PSC_ERR_FATAL, "beyond use");
         if (is(b, r, "drop")) {
             psc_drop(b, r, "asked to");

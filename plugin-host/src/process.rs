@@ -100,7 +100,7 @@ impl Plan {
             end,
             control,
             info: Vec::new(),
-            ready: Ready { abi: 0, flushes: false, has_state: false, sandbox: Default::default() },
+            ready: Ready::default(),
             library,
             params,
             instance,
@@ -116,6 +116,9 @@ impl Plan {
                 Ok((process, said))
             }
             Ok(Ok(Begun::Failed(failed))) => Err(StartError::Refused { failed, said: reason(&said) }),
+            Ok(Ok(Begun::Ended(_))) if !process.ends_within(DYING).await.map_err(StartError::Host)? => {
+                Err(StartError::Channel { said: reason(&said) })
+            }
             Ok(Ok(Begun::Ended(last_word))) => {
                 let child = process.child.clone();
                 let status = spawn_blocking(move || child.wait(WORD)).await;
@@ -196,6 +199,9 @@ fn has_ended(guard: &Guard) -> bool {
     poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ended| ended > 0)
 }
 
+/// Between the end of a process's sockets and its own, with room for a machine that has much to do.
+pub(crate) const DYING: Duration = Duration::from_millis(200);
+
 /// Between a process's end and its guard's word on it.
 pub(crate) const WORD: Duration = Duration::from_secs(5);
 
@@ -220,12 +226,18 @@ impl Process {
     async fn until_ready(&mut self, said: &mut Vec<Tell>) -> io::Result<Begun> {
         /// A plugin that says more before it serves says it to nobody.
         const MOST: usize = 256;
-        let mut last_word = None;
+        let (mut last_word, mut walls) = (None, None);
         let mut bytes = vec![0; LONGEST];
         loop {
             let Some(len) = receive(&self.control, &mut bytes).await? else { return Ok(Begun::Ended(last_word)) };
             match wire::heard(&bytes[..len]) {
-                Ok(Heard::Tell(Tell::Ready(ready))) => return Ok(Begun::Ready(ready)),
+                Ok(Heard::Tell(Tell::Ready(ready))) => {
+                    return Ok(Begun::Ready(Ready { sandbox: walls.unwrap_or_default(), ..ready }));
+                }
+                // The first one is the runner's, from before the library was loaded; another would be the plugin's.
+                Ok(Heard::Tell(Tell::Walls(report))) => {
+                    walls.get_or_insert(report);
+                }
                 Ok(Heard::Tell(Tell::Failed(failed))) => return Ok(Begun::Failed(failed)),
                 Ok(Heard::Tell(Tell::Info { name, text })) if self.info.len() < INFO_TYPES.len() => {
                     self.info.push((name, text));
@@ -236,6 +248,12 @@ impl Process {
                 Err(garbled) => return Ok(Begun::Garbled(garbled.0)),
             }
         }
+    }
+
+    /// Whether it has ended, or does so soon.
+    async fn ends_within(&self, limit: Duration) -> io::Result<bool> {
+        let ends = watched(self.child.pidfd().try_clone_to_owned()?)?;
+        Ok(timeout(limit, ends.readable()).await.is_ok())
     }
 
     /// Hands over a slot, behind what it has.

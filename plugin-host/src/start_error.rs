@@ -49,6 +49,11 @@ pub enum StartError {
         /// What the plugin gave as its reason; empty if nothing.
         said: String,
     },
+    /// It has closed its channel to the host, and was killed.
+    Channel {
+        /// What the plugin gave as its reason; empty if nothing.
+        said: String,
+    },
     /// What it said is no message; it was killed.
     Violation(String),
     /// Nobody tells how it has ended.
@@ -82,6 +87,7 @@ impl StartError {
             StartError::Ended { status, .. } if status.signal().is_some() => "crash",
             StartError::Ended { .. } => "exit",
             StartError::TimedOut { .. } => "timeout",
+            StartError::Channel { .. } => "channel",
             StartError::Violation(_) => "violation",
             _ => "load_error",
         }
@@ -131,6 +137,13 @@ impl fmt::Display for StartError {
                 write!(
                     f,
                     "the plugin was not ready within {limit:?} and was killed; look at its init_plugin, or raise start_limit"
+                )?;
+                because(f, said)
+            }
+            StartError::Channel { said } => {
+                f.write_str(
+                    "the plugin has closed its channel to the host before it was ready, and was killed: descriptors \
+                     3 to 7 are not its own",
                 )?;
                 because(f, said)
             }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::life::{Life, Msg};
 use crate::lines::{self, Meter};
-use crate::process::{Process, WORD, receive, watched};
+use crate::process::{DYING, Process, WORD, receive, watched};
 
 /// From now on the actor hears of this process, until the process has ended.
 pub(crate) fn attach(process: &Process, plugin: &str, cx: &mut Context<Life>) -> io::Result<()> {
@@ -38,9 +38,6 @@ async fn woken(wakes: AsyncFd<OwnedFd>) -> Option<((), AsyncFd<OwnedFd>)> {
     wakes.readable().await.ok()?.clear_ready();
     Some(((), wakes))
 }
-
-/// Between the end of a process's sockets and its own, with room for a machine that has much to do.
-const DYING: Duration = Duration::from_millis(200);
 
 /// What is read of the process's socket. Words for the log stay here, so that a flood of them never reaches the actor.
 struct Ear {

@@ -50,8 +50,8 @@ pub(crate) fn shown(heard: Heard) -> Heard {
         Tell::Fail(text) => Tell::Fail(line(&text)),
         Tell::StateRefused { code, text } => Tell::StateRefused { code, text: line(&text) },
         Tell::Failed(failed) => Tell::Failed(Failed { text: line(&failed.text), ..failed }),
-        Tell::Info { name: info, text } => Tell::Info { name: name(&info), text },
-        Tell::Ready(_) | Tell::Exported { .. } | Tell::Imported | Tell::Stopped => tell,
+        Tell::Info { name: of, text } => Tell::Info { name: name(&of), text },
+        Tell::Walls(_) | Tell::Ready(_) | Tell::Exported { .. } | Tell::Imported | Tell::Stopped => tell,
     })
 }
 

@@ -94,7 +94,10 @@ impl Library {
                 let text = format!("get_plugin_info(\"{name}\") has more than {} bytes", abi::INFO_MAX);
                 return Err(failed(Phase::Info, FailedKind::Info, text));
             }
-            all.push((name.to_owned(), text.to_string_lossy().into_owned()));
+            let mut text = text.to_string_lossy().into_owned();
+            // What is no text becomes longer when it is made one.
+            text.truncate(text.floor_char_boundary(abi::INFO_MAX as usize));
+            all.push((name.to_owned(), text));
         }
         Ok(all)
     }

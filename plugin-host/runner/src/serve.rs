@@ -65,6 +65,7 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
         let text = format!("{}: {why}", layer.name());
         return Err(Failed { phase: Phase::Sandbox, kind: FailedKind::Sandbox, code: 0, text });
     }
+    control.answer(&Tell::Walls(sandbox)).map_err(setup)?;
     crash::enter(Phase::Load);
     let library = Library::load(&start.library)?;
     crash::enter(Phase::Info);
@@ -84,7 +85,7 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
         return Err(Failed { phase: Phase::Init, kind, code, text: String::new() });
     }
     crash::enter(Phase::Idle);
-    let ready = Ready { abi, flushes: library.flushes(), has_state: library.has_state(), sandbox };
+    let ready = Ready { abi, flushes: library.flushes(), has_state: library.has_state(), ..Ready::default() };
     control.answer(&Tell::Ready(ready)).map_err(setup)?;
     Ok(Some(Plugin { channel, context, library, bytes }))
 }

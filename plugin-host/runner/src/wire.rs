@@ -79,6 +79,8 @@ pub enum Ask {
 /// What the process says.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Tell {
+    /// What became of the walls: said before the library is loaded, so that no plugin can say it first.
+    Walls(Report),
     /// What `get_plugin_info` says of this type.
     Info {
         /// The type.
@@ -134,7 +136,7 @@ pub enum Tell {
 }
 
 /// A process that serves.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ready {
     /// `plugin_abi_version`, or 1.0.
     pub abi: u32,
@@ -142,7 +144,8 @@ pub struct Ready {
     pub flushes: bool,
     /// Whether there are `export_state` and `import_state`.
     pub has_state: bool,
-    /// What became of the walls.
+    /// What became of the walls: told before.
+    #[serde(skip)]
     pub sandbox: Report,
 }
 

@@ -1,7 +1,11 @@
 //! Plugins in real processes, under real supervisors.
 
 mod built;
+mod census;
+mod hostile;
+mod hostile_starts;
 mod policies;
 mod spine;
+mod street;
 
 proscenium_plugin_host::run_if_child_before_main!();

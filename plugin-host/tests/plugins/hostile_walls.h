@@ -1,0 +1,181 @@
+/* At the walls: other processes, files, the network, resources. Each says what it got. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+static char said[256];
+
+static const char *got(const char *what, long result) {
+    snprintf(said, sizeof said, "%s: %s", what, result < 0 ? strerrorname_np(errno) : "done");
+    return said;
+}
+
+/* Signal 0 asks whether one could be sent, and does nothing: walls with a hole in them must not cost the machine. The guard
+ * is the parent, and the host is among all that there are. */
+static const char *signal_all(const Scene *s) {
+    (void)s;
+    if (kill(-1, 0) == 0) return "kill -1: done";
+    if (kill(0, 0) == 0) return "kill 0: done";
+    for (pid_t pid = 1; pid < 40000; pid++)
+        if (pid != getpid() && (kill(pid, 0) == 0 || errno != EPERM)) return got("kill one", 0);
+    if (syscall(SYS_tkill, getppid(), 0) == 0 || syscall(SYS_tgkill, getppid(), getppid(), 0) == 0) return "tgkill: done";
+    errno = EPERM;
+    return got("kill", -1);
+}
+
+static const char *trace(const Scene *s) {
+    (void)s;
+    return got("ptrace", ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
+}
+
+static const char *write_into(const Scene *s) {
+    (void)s;
+    char byte = 0;
+    struct iovec own = {&byte, 1}, there = {&said, 1};
+    return got("process_vm_writev", process_vm_writev(getppid(), &own, 1, &there, 1, 0));
+}
+
+static const char *limit_parent(const Scene *s) {
+    (void)s;
+    struct rlimit none = {0, 0};
+    return got("prlimit", syscall(SYS_prlimit64, getppid(), RLIMIT_NOFILE, &none, NULL));
+}
+
+static const char *adopt(const Scene *s) {
+    (void)s;
+    return got("pidfd_open", syscall(SYS_pidfd_open, getppid(), 0));
+}
+
+static const char *fork_storm(const Scene *s) {
+    (void)s;
+    for (int i = 0; i < 1000; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            for (;;) pause();
+        if (child > 0) return "fork: done";
+    }
+    return got("fork", -1);
+}
+
+static const char *grandchild(const Scene *s) {
+    (void)s;
+    pid_t child = fork();
+    if (child < 0) return got("fork", -1);
+    if (child == 0) {
+        setsid();
+        if (fork() == 0)
+            for (;;) pause();
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    return "fork: done";
+}
+
+static void *idle(void *nothing) {
+    for (;;) pause();
+    return nothing;
+}
+
+static const char *thread_storm(const Scene *s) {
+    (void)s;
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 64 << 10);
+    pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+    for (int i = 0; i < 500; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, &small, idle, NULL) != 0) return "fewer threads";
+    }
+    return "500 threads";
+}
+
+static const char *new_user(const Scene *s) {
+    (void)s;
+    return got("unshare", syscall(SYS_unshare, 0x10000000));
+}
+
+static const char *run_shell(const Scene *s) {
+    (void)s;
+    char *arguments[] = {"sh", NULL};
+    return got("execve", execve("/bin/sh", arguments, NULL));
+}
+
+static const char *passwd(const Scene *s) {
+    (void)s;
+    return got("open", open("/etc/passwd", O_RDONLY));
+}
+
+static const char *host_files(const Scene *s) {
+    (void)s;
+    const char *files[] = {"/proc/1/environ", "/proc/1/maps", "/tmp", "/root", "/dev/shm/x", "..", "."};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (open(files[i], O_RDONLY) >= 0) return files[i];
+    if (open("/tmp/proscenium-hostile", O_WRONLY | O_CREAT, 0600) >= 0) return "created";
+    return got("open", -1);
+}
+
+static const char *network(const Scene *s) {
+    (void)s;
+    int families[] = {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (socket(families[i], SOCK_STREAM, 0) >= 0 || socket(families[i], SOCK_DGRAM, 0) >= 0) return "a socket";
+    return got("socket", -1);
+}
+
+static const char *leak(const Scene *s) {
+    (void)s;
+    for (size_t mib = 0;; mib++) {
+        char *memory = malloc(1 << 20);
+        if (memory == NULL) {
+            snprintf(said, sizeof said, "NULL after %s", mib < 1100 ? "its limit" : "more than its limit");
+            return said;
+        }
+        memset(memory, 1, 1 << 20);
+    }
+}
+
+static const char *leak_on(const Scene *s) {
+    leak(s);
+    *(volatile char *volatile)malloc(64 << 20) = 1; /* as one who does not ask */
+    return NULL;
+}
+
+static const char *open_many(const Scene *s) {
+    (void)s;
+    int count = 0, ends[2];
+    while (pipe(ends) == 0) count += 2;
+    int why = errno;
+    snprintf(said, sizeof said, "%s below %d", strerrorname_np(why), count < 256 ? 256 : count + 1);
+    return said;
+}
+
+static const char *close_all(const Scene *s) {
+    (void)s;
+    for (int fd = 0; fd < 256; fd++) close(fd);
+    return hang(s);
+}
+
+static const char *dup_over(const Scene *s) {
+    (void)s;
+    for (int fd = 3; fd <= 7; fd++)
+        if (dup2(0, fd) < 0) return got("dup2", -1);
+    return hang(s);
+}
+
+static const char *dup_channel(const Scene *s) {
+    (void)s;
+    return got("dup", dup(3));
+}
+
+static const char *own_signals(const Scene *s) {
+    (void)s;
+    if (fcntl(3, F_SETOWN, getppid()) == 0 || fcntl(3, F_SETFL, O_NONBLOCK) == 0) return "fcntl: done";
+    return got("fcntl", -1);
+}

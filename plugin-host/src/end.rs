@@ -37,11 +37,18 @@ pub enum Class {
 }
 
 impl Class {
-    /// By a signal that this host has not sent.
-    pub(crate) fn of_signal(signal: i32) -> Self {
+    /// By a signal that this host has not sent. The last word tells a fault from a signal that another process has sent: if
+    /// that is a lie, it is as if the plugin had killed itself, which it can.
+    pub(crate) fn of_signal(signal: i32, word: Option<&LastWord>, pid: u32) -> Self {
+        /// The `si_code` of `kill`; what is an address else is the sender's number then.
+        const SENT: i32 = 0;
         /// What a fault of the code raises: SIGQUIT is a person's, the others are job control, timers, or sent.
         const FAULTS: [i32; 8] = [4, 5, 6, 7, 8, 11, 24, 31]; // ILL TRAP ABRT BUS FPE SEGV XCPU SYS
-        if FAULTS.contains(&signal) { Class::Crash(signal) } else { Class::Killed(signal) }
+        let is_sent = |word: &LastWord| word.signal == signal && word.code == SENT && word.address as u32 != pid;
+        match FAULTS.contains(&signal) && !word.is_some_and(is_sent) {
+            true => Class::Crash(signal),
+            false => Class::Killed(signal),
+        }
     }
 
     /// Whether the record in work may be to blame.
@@ -143,6 +150,29 @@ impl EndReport {
             Class::Crash(signal) | Class::Killed(signal) => Exit::Signal(signal),
             Class::Exit(code) if code != 0 => Exit::Code(code),
             _ => Exit::Error(self.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_from_the_same_signal_sent_by_another() {
+        let word = |signal, code, address| LastWord { signal, code, address, at: 0, phase: None, symbol: String::new() };
+        let rows = [
+            (11, None, Class::Crash(11)),
+            (11, Some(word(11, 1, 0xdead)), Class::Crash(11)),
+            (6, Some(word(6, -6, 77)), Class::Crash(6)),
+            (11, Some(word(11, 0, 77)), Class::Crash(11)),
+            (11, Some(word(11, 0, 0x3e8_0000_0058)), Class::Killed(11)),
+            (6, Some(word(11, 0, 88)), Class::Crash(6)),
+            (9, None, Class::Killed(9)),
+            (15, None, Class::Killed(15)),
+        ];
+        for (signal, word, class) in rows {
+            assert_eq!(Class::of_signal(signal, word.as_ref(), 77), class, "{signal}, {word:?}");
         }
     }
 }

@@ -353,15 +353,7 @@ impl Life {
     fn ended(&mut self, status: Result<ExitStatus, WaitError>, cx: &mut Context<Self>) -> Result<(), Exit> {
         self.harvest(cx)?;
         self.last_words(cx)?;
-        let was_stopped = self.serving.as_ref().is_some_and(|serving| serving.was_stopped);
-        let class = match status {
-            _ if was_stopped => Class::Killed(STOP),
-            Ok(status) => match status.signal() {
-                Some(signal) => Class::of_signal(signal.number()),
-                None => Class::Exit(status.code().unwrap_or(0)),
-            },
-            Err(_) => Class::Killed(KILL), // Its guard is gone, which takes it along.
-        };
+        let class = self.serving.as_ref().map_or(Class::Killed(KILL), |serving| serving.class(status));
         let (report, progress) = self.report(class);
         let report = Arc::new(report);
         if let Some(flights) = &mut self.flights {
@@ -463,6 +455,18 @@ fn is_stopped(pid: u32) -> bool {
 }
 
 impl Serving {
+    /// Of its end.
+    fn class(&self, status: Result<ExitStatus, WaitError>) -> Class {
+        match status {
+            _ if self.was_stopped => Class::Killed(STOP),
+            Ok(status) => match status.signal() {
+                Some(signal) => Class::of_signal(signal.number(), self.last_word.as_ref(), self.process.child.pid()),
+                None => Class::Exit(status.code().unwrap_or(0)),
+            },
+            Err(_) => Class::Killed(KILL), // Its guard is gone, which takes it along.
+        }
+    }
+
     fn hear(&mut self, tell: Tell, plugin: &str) {
         match tell {
             Tell::Fail(text) => self.said = text,

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_fault_is_told_from_the_same_signal_sent_by_another() {
-        let word = |signal, code, address| LastWord { signal, code, address, at: 0, phase: None, symbol: String::new() };
+        let word =
+            |signal, code, address| LastWord { signal, code, address, at: 0, phase: None, symbol: String::new() };
         let rows = [
             (11, None, Class::Crash(11)),
             (11, Some(word(11, 1, 0xdead)), Class::Crash(11)),

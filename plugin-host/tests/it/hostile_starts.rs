@@ -193,7 +193,7 @@ async fn what_a_plugin_says_of_itself_may_be_long_and_binary() {
 }
 
 /// A name, what the old and the new plugin do, and what the swap comes to: bytes of state, or a part of the error.
-type Row = (&'static str, &'static [&'static str], &'static [&'static str], Result<u64, &'static str>);
+type Swapping = (&'static str, &'static [&'static str], &'static [&'static str], Result<u64, &'static str>);
 
 async fn swaps(street: &Street, name: &str, old: &[&str], new: &[&str]) -> (PluginRef, Result<u64, String>) {
     let old = street.build(&format!("{name}-old"), old);
@@ -209,7 +209,7 @@ async fn hostile_with_its_state_or_at_its_end() {
         return;
     }
     let street = Street::new("state").await;
-    let rows: [Row; 12] = [
+    let rows: [Swapping; 12] = [
         ("fine", &[], &[], Ok(5)),
         ("export-segv", &["IN_EXPORT=segv"], &[], Err("has ended")),
         ("export-hang", &["IN_EXPORT=hang"], &[], Err("not carried over in time")),

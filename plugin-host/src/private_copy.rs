@@ -166,12 +166,24 @@ fn remove_abandoned(all: &Path) {
         let Ok(lock) =
             OpenOptions::new().write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(entry.path().join(LOCK))
         else {
-            continue; // Another user's, or one that is just being made.
+            // Another user's, or one that is just being made, if not its host was killed at that.
+            if is_unfinished(&entry.path()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+            continue;
         };
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::remove_dir_all(entry.path()); // Another host may be at it, too.
         }
     }
+}
+
+/// Made by a process that is gone before it had locked it.
+fn is_unfinished(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let host = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+    let is_locked = fs::symlink_metadata(folder.join(LOCK)).is_ok();
+    host.is_some_and(|host| !is_locked && !Path::new(&format!("/proc/{host}")).exists())
 }
 
 /// A library as it was when it was copied, with its siblings.

@@ -2,6 +2,8 @@
 
 mod built;
 mod census;
+mod chaos;
+mod host_killed;
 mod hostile;
 mod hostile_starts;
 mod policies;

@@ -78,6 +78,23 @@ static const char *grandchild(const Scene *s) {
     return "fork: done";
 }
 
+/* Each generation is a process of its own, in a session of its own, gone before one can look at it. For 20 s at most. */
+static void generations(void) {
+    struct timespec moment = {.tv_sec = 0, .tv_nsec = 1000 * 1000};
+    for (int left = 20000; left > 0; left--) {
+        setsid();
+        nanosleep(&moment, NULL);
+        if (fork() > 0) _exit(0);
+    }
+    _exit(0);
+}
+
+static const char *fork_on(const Scene *s) {
+    for (int line = 0; line < 3; line++)
+        if (fork() == 0) generations();
+    return hang(s);
+}
+
 static void *idle(void *nothing) {
     for (;;) pause();
     return nothing;

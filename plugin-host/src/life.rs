@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proscenium_plugin_runner::wire::{self, Garbled, Heard, LONGEST, LastWord, Phase, Tell, kind};
+use proscenium_plugin_runner::wire::{self, Garbled, Heard, LONGEST, LastWord, Phase, Purpose, Tell, kind};
 use proscenium_plugin_sdk::abi::{self, ReturnCode};
 use proscenium_process::{ExitStatus, WaitError};
 use proscenium_runtime::{Actor, Context, Exit, Now, Ref, Reply};
@@ -119,7 +119,7 @@ impl Life {
         let (instance, guard) = (flights.processes, flights.guard.clone());
         flights.processes += 1;
         let (settings, pool) = (self.desk.settings.clone(), self.desk.pool.clone());
-        Some(Plan { settings, library, params, instance, guard, pool })
+        Some(Plan { settings, library, params, instance, guard, pool, purpose: Purpose::Serve })
     }
 
     async fn start(&mut self, cx: &mut Context<Self>) -> Result<(), StartError> {
@@ -339,6 +339,11 @@ impl Life {
             Ok(Heard::LastWord(word)) => serving.last_word = Some(word),
             Ok(Heard::Tell(tell @ (Tell::Exported { .. } | Tell::Imported | Tell::StateRefused { .. }))) => {
                 return self.state_told(tell, cx);
+            }
+            Ok(Heard::Tell(Tell::Learned(text))) => {
+                if let Some(refusals) = &self.desk.settings.refusals {
+                    refusals.note(serving.process.child.pid(), text);
+                }
             }
             Ok(Heard::Tell(tell)) => serving.hear(tell, &self.desk.settings.stage),
             Err(garbled) => {

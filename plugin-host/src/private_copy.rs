@@ -34,6 +34,28 @@ const LOCK: &str = ".host";
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
+impl Fingerprint {
+    /// Of a plain file, of [`MOST_BYTES`] at most. It reads the file: not on a runtime's worker.
+    pub(crate) fn of(path: &Path) -> Result<Fingerprint, LibraryError> {
+        let (file, len) = open(path)?;
+        if len > MOST_BYTES {
+            return Err(LibraryError::TooMuch { folder: path.parent().unwrap_or(Path::new(".")).to_owned() });
+        }
+        let (mut file, mut hash, mut chunk) = (file.take(len), Sha256::new(), vec![0; CHUNK]);
+        loop {
+            match file.read(&mut chunk).map_err(|source| LibraryError::Read { path: path.to_owned(), source })? {
+                0 => return Ok(Fingerprint(hash.finalize().into())),
+                read => hash.update(&chunk[..read]),
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_bytes(bytes: [u8; 32]) -> Self {
+        Fingerprint(bytes)
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

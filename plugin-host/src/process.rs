@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proscenium_plugin_runner::sandbox::Sandbox;
-use proscenium_plugin_runner::wire::{self, Ask, Failed, Heard, LONGEST, Ready, Start, Tell, kind};
+use proscenium_plugin_runner::sandbox::{Mode, Sandbox};
+use proscenium_plugin_runner::wire::{self, Ask, Failed, Heard, LONGEST, Purpose, Ready, Start, Tell, kind};
 use proscenium_plugin_sdk::abi::INFO_TYPES;
 use proscenium_process::{Child, Command, Descriptor, Guard, Stdio};
 use proscenium_shm_channel::{HostEnd, OrderNumber, Pool, Slot, SubmitError, Violation};
@@ -28,6 +28,7 @@ use tokio::time::timeout;
 use crate::lines::{self, Output};
 use crate::locate::{self, NoRunner};
 use crate::private_copy::PrivateCopy;
+use crate::refusals::Refusals;
 use crate::spec::Settings;
 use crate::start_error::StartError;
 
@@ -41,6 +42,7 @@ pub(crate) struct Plan {
     /// The one that there is, if it lives.
     pub(crate) guard: Option<Arc<Guard>>,
     pub(crate) pool: Pool,
+    pub(crate) purpose: Purpose,
 }
 
 /// Where its library comes from.
@@ -85,10 +87,12 @@ impl Plan {
     pub(crate) async fn launch(self) -> Result<(Process, Vec<Tell>), StartError> {
         let limit = self.settings.start_limit;
         let (stage, params, instance) = (self.settings.stage.clone(), self.params.clone(), self.instance);
+        let refusals = self.settings.refusals.clone();
         let spawned = spawn_blocking(move || self.spawn()).await.map_err(|_| StartError::Interrupted)?;
         let Spawned { mut child, end, control, library, guard } = spawned?;
         let control = Arc::new(watched(control).map_err(StartError::Host)?);
         let stage = Arc::<str>::from(stage);
+        let refusals = refusals.unwrap_or_default();
         let outputs = [(child.stdout.take(), Output::Stdout), (child.stderr.take(), Output::Stderr)];
         for (pipe, output) in outputs {
             if let Some(pipe) = pipe {
@@ -108,7 +112,7 @@ impl Plan {
             orders: VecDeque::new(),
         };
         let mut said = Vec::new();
-        match timeout(limit, process.until_ready(&mut said)).await {
+        match timeout(limit, process.until_ready(&mut said, &refusals)).await {
             Err(_) => Err(StartError::TimedOut { limit, said: reason(&said) }),
             Ok(Err(error)) => Err(StartError::Host(error)),
             Ok(Ok(Begun::Ready(ready))) => {
@@ -172,6 +176,7 @@ impl Plan {
         let sandbox = Sandbox {
             grants: self.settings.grants.clone(),
             limits: self.settings.limits.clone(),
+            mode: if self.settings.refusals.is_some() { Mode::Learn } else { Mode::Enforce },
             ..Sandbox::new(library.library_folder(), library.working_folder.clone())
         };
         Start {
@@ -182,6 +187,7 @@ impl Plan {
             work_dir: None,
             geometry: [geometry.slots, geometry.records, geometry.heap, geometry.input],
             sandbox,
+            purpose: self.purpose,
         }
     }
 }
@@ -223,7 +229,7 @@ fn reason(said: &[Tell]) -> String {
 }
 
 impl Process {
-    async fn until_ready(&mut self, said: &mut Vec<Tell>) -> io::Result<Begun> {
+    async fn until_ready(&mut self, said: &mut Vec<Tell>, refusals: &Refusals) -> io::Result<Begun> {
         /// A plugin that says more before it serves says it to nobody.
         const MOST: usize = 256;
         let (mut last_word, mut walls) = (None, None);
@@ -242,6 +248,7 @@ impl Process {
                 Ok(Heard::Tell(Tell::Info { name, text })) if self.info.len() < INFO_TYPES.len() => {
                     self.info.push((name, text));
                 }
+                Ok(Heard::Tell(Tell::Learned(text))) => refusals.note(self.child.pid(), text),
                 Ok(Heard::Tell(tell)) if said.len() < MOST => said.push(tell),
                 Ok(Heard::Tell(_)) => {}
                 Ok(Heard::LastWord(word)) => last_word = Some(word),

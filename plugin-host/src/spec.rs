@@ -14,6 +14,7 @@ use crate::failover_core::{Failover, Retries};
 use crate::flight_core::Order;
 use crate::place::PluginPlace;
 use crate::plugin_ref::PluginRef;
+use crate::refusals::Refusals;
 
 /// Crashes that records are to blame for, and that a supervisor does not hold against a plugin: so many within so long.
 const EXCUSES: (usize, Duration) = (64, Duration::from_secs(60));
@@ -55,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) retries: Retries,
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
+    /// Notes are taken.
+    pub(crate) refusals: Option<Refusals>,
 }
 
 impl Settings {
@@ -68,7 +71,7 @@ impl Settings {
 /// Put it under a supervisor by [`Plugin::spec`]; what others hold of it is a [`PluginRef`].
 #[derive(Clone, Debug)]
 #[must_use = "a plugin runs when its supervisor starts it"]
-pub struct Plugin(Settings);
+pub struct Plugin(pub(crate) Settings);
 
 impl Plugin {
     /// The library at this path, with no parameters.
@@ -91,6 +94,7 @@ impl Plugin {
             retries: Retries::default(),
             grants: Grants::default(),
             limits: Limits::default(),
+            refusals: None,
         })
     }
 
@@ -189,6 +193,13 @@ impl Plugin {
     /// The limits of its process.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.0.limits = limits;
+        self
+    }
+
+    /// Takes notes of what it is refused: for trying it out, since each refused call and each opened file costs two
+    /// switches to a thread that takes them. Default: none are taken.
+    pub fn learn(mut self, refusals: &Refusals) -> Self {
+        self.0.refusals = Some(refusals.clone());
         self
     }
 }

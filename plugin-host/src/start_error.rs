@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proscenium_plugin_runner::wire::{Failed, FailedKind, LastWord};
 use proscenium_process::{ExitStatus, SpawnError, WaitError};
+use proscenium_runtime::Exit;
 
 use crate::locate::NoRunner;
 use crate::private_copy::LibraryError;
@@ -63,6 +64,29 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The one that an exit carries, if it does.
+    #[must_use]
+    pub fn of(exit: &Exit) -> Option<&Self> {
+        match exit {
+            Exit::Error(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the library is to blame, and not its parameters or this host.
+    pub(crate) fn is_the_librarys(&self) -> bool {
+        match self {
+            StartError::Refused { failed, .. } => {
+                !matches!(failed.kind, FailedKind::Setup | FailedKind::Sandbox | FailedKind::Config)
+            }
+            StartError::Library(_)
+            | StartError::Ended { .. }
+            | StartError::TimedOut { .. }
+            | StartError::Violation(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether another try would end the same way.
     #[must_use]
     pub fn is_final(&self) -> bool {

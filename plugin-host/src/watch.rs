@@ -88,7 +88,22 @@ async fn end(
 pub(crate) async fn leave(mut process: Process, limit: Duration) {
     let is_asked = process.ask(&Ask::Stop, None, limit).is_ok();
     if is_asked && let Ok(ends) = process.child.pidfd().try_clone_to_owned().and_then(watched) {
-        let _ = timeout(limit, ends.readable()).await;
+        let fault = match timeout(limit, ends.readable()).await {
+            Err(_) => Some(format!("not within {limit:?}")),
+            Ok(_) => {
+                let child = process.child.clone();
+                let status = spawn_blocking(move || child.wait(WORD)).await;
+                // Without a word on it nobody knows, and nobody is blamed.
+                status
+                    .ok()
+                    .and_then(Result::ok)
+                    .filter(|status| status.code() != Some(0))
+                    .map(|status| status.to_string())
+            }
+        };
+        if let Some(how) = fault {
+            tracing::warn!(target: "proscenium::plugin::cleanup", plugin = process.info("name"), "the process did not come to an end in order after it was asked to: {how}; look at cleanup_plugin");
+        }
     }
     drop(process); // Which kills what is left.
 }

@@ -51,7 +51,14 @@ pub(crate) fn shown(heard: Heard) -> Heard {
         Tell::StateRefused { code, text } => Tell::StateRefused { code, text: line(&text) },
         Tell::Failed(failed) => Tell::Failed(Failed { text: line(&failed.text), ..failed }),
         Tell::Info { name: of, text } => Tell::Info { name: name(&of), text },
-        Tell::Walls(_) | Tell::Ready(_) | Tell::Exported { .. } | Tell::Imported | Tell::Stopped => tell,
+        // A list, line by line.
+        Tell::Learned(list) => Tell::Learned(list.lines().map(line).collect::<Vec<_>>().join("\n")),
+        Tell::Walls(_)
+        | Tell::Ready(_)
+        | Tell::Exported { .. }
+        | Tell::Imported
+        | Tell::Measured(_)
+        | Tell::Stopped => tell,
     })
 }
 

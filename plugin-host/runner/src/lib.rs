@@ -24,12 +24,15 @@ mod control;
 mod crash;
 mod foreign;
 mod library;
+mod measure;
 mod serve;
 
 pub mod cgroup;
+pub mod parameters;
 pub mod sandbox;
 pub mod wire;
 
 pub use child::{CHILD, is_child, is_hooked, run_if_child};
 pub use foreign::clean;
+pub use measure::read;
 pub use serve::serve;

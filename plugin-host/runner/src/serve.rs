@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use proscenium_plugin_sdk::abi::{PscState, RecordBatch, ReturnCode};
@@ -13,7 +13,10 @@ use crate::context::Context;
 use crate::control::{self, Control};
 use crate::crash;
 use crate::library::Library;
-use crate::wire::{self, Ask, Failed, FailedKind, LONGEST, Phase, Ready, Start, Tell, fd, kind};
+use crate::measure;
+use crate::parameters::Schema;
+use crate::sandbox::{Mode, learned};
+use crate::wire::{self, Ask, Failed, FailedKind, LONGEST, Phase, Purpose, Ready, Start, Tell, fd, kind};
 
 /// The exit code of a process that could not serve, or not to an end in order.
 const FAILED: i32 = 1;
@@ -31,6 +34,7 @@ pub unsafe fn serve() -> i32 {
         Ok(Some(mut plugin)) => plugin.serve(&control),
         Ok(None) => FAILED,
         Err(failed) => {
+            Notes::default().tell(&control);
             // If nobody hears it, the host is gone.
             let _ = control.answer(&Tell::Failed(failed));
             FAILED
@@ -49,7 +53,12 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
     if control.receive(&mut bytes).map_err(setup)?.is_none() {
         return Ok(None);
     }
-    let start: Start = wire::decode(&bytes).map_err(|garbled| setup(garbled.0))?;
+    let start: Start = wire::decode(&bytes).map_err(|garbled| {
+        setup(format_args!(
+            "the host is of another version than its runner; build or install both anew ({})",
+            garbled.0
+        ))
+    })?;
     let [slots, records, heap, input] = start.geometry;
     // SAFETY: the host has put them there for this, and nobody else has them.
     let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
@@ -70,9 +79,18 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
     let library = Library::load(&start.library)?;
     crash::enter(Phase::Info);
     let abi = library.abi()?;
-    for (name, text) in library.info()? {
+    let info = library.info()?;
+    let parameters = info.iter().find(|(name, _)| name == "parameters").map(|(_, text)| text.clone());
+    for (name, text) in info {
         control.answer(&Tell::Info { name, text }).map_err(setup)?;
     }
+    let ready = Ready { abi, flushes: library.flushes(), has_state: library.has_state(), ..Ready::default() };
+    if start.purpose == Purpose::Look {
+        Notes::default().tell(control);
+        control.answer(&Tell::Ready(ready)).map_err(setup)?;
+        return Ok(None);
+    }
+    parameters_fit(parameters.as_deref(), &start.params)?;
     crash::enter(Phase::Init);
     context.begin_call(None, channel.cancel_word());
     // SAFETY: the context is the interface's, and leaked.
@@ -85,9 +103,37 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
         return Err(Failed { phase: Phase::Init, kind, code, text: String::new() });
     }
     crash::enter(Phase::Idle);
-    let ready = Ready { abi, flushes: library.flushes(), has_state: library.has_state(), ..Ready::default() };
+    let notes = (start.sandbox.mode == Mode::Learn).then(Notes::default);
     control.answer(&Tell::Ready(ready)).map_err(setup)?;
-    Ok(Some(Plugin { channel, context, library, bytes }))
+    let geometry = Geometry { slots, records, heap, input };
+    Ok(Some(Plugin { channel, context, library, geometry, notes, bytes }))
+}
+
+/// The plugin's own schema is checked here, since here it is known before `init_plugin`.
+fn parameters_fit(schema: Option<&str>, params: &[(String, String)]) -> Result<(), Failed> {
+    let refused = |kind, text| Failed { phase: Phase::Info, kind, code: 0, text };
+    let Some(schema) = schema else { return Ok(()) };
+    let schema = Schema::parse(schema).map_err(|error| refused(FailedKind::Info, error.to_string()))?;
+    schema.check(params).map_err(|misfits| refused(FailedKind::Config, misfits.to_string()))
+}
+
+/// What the host was told last of what was refused.
+#[derive(Default)]
+struct Notes(String);
+
+impl Notes {
+    /// Tells it, if there is more than the last time.
+    fn tell(&mut self, control: &Control) {
+        let learned = learned();
+        if learned.is_empty() {
+            return;
+        }
+        let text = learned.to_string();
+        if text != self.0 {
+            control::mention(control.as_fd(), &Tell::Learned(text.clone()));
+            self.0 = text;
+        }
+    }
 }
 
 /// What comes after a message of the host.
@@ -101,6 +147,9 @@ struct Plugin {
     channel: ChildEnd,
     context: Context,
     library: Library,
+    geometry: Geometry,
+    /// Kept when the plugin is tried out.
+    notes: Option<Notes>,
     /// The last message of the host.
     bytes: Vec<u8>,
 }
@@ -121,6 +170,9 @@ impl Plugin {
             };
             if !is_done {
                 return FAILED; // An order of another version's host.
+            }
+            if let Some(notes) = &mut self.notes {
+                notes.tell(control);
             }
             self.channel.complete();
             tell_unsent(control);
@@ -155,10 +207,17 @@ impl Plugin {
         let told = match (ask, luggage) {
             (Ask::Export { limit }, Some(memory)) => self.export(limit, &memory)?,
             (Ask::Import { version, len }, Some(memory)) => self.import(version, len, &memory)?,
+            (Ask::Measure(load), _) => {
+                crash::enter(Phase::Process);
+                Tell::Measured(measure::run(&self.library, &self.context, self.geometry, &load)?)
+            }
             (Ask::Stop, _) => {
                 crash::enter(Phase::Cleanup);
                 // SAFETY: init has succeeded, and no other function is called after it.
                 unsafe { self.library.cleanup(self.context.as_ptr()) };
+                if let Some(notes) = &mut self.notes {
+                    notes.tell(control);
+                }
                 control.answer(&Tell::Stopped)?;
                 return Ok(Next::End);
             }
@@ -244,6 +303,6 @@ fn tell_unsent(control: &Control) {
     if unsent > 0 {
         let text =
             format!("{unsent} lines and figures of the plugin were dropped: they came faster than they were read");
-        control::mention(std::os::fd::AsFd::as_fd(control), &Tell::Log { level: 3, text });
+        control::mention(control.as_fd(), &Tell::Log { level: 3, text });
     }
 }

@@ -55,6 +55,18 @@ pub struct Start {
     pub geometry: [u32; 4],
     /// The walls.
     pub sandbox: Sandbox,
+    /// What the process is for.
+    pub purpose: Purpose,
+}
+
+/// What a process is started for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Purpose {
+    /// To serve: the plugin is initialised, and gets batches.
+    #[default]
+    Serve,
+    /// To say what the library says of itself, and to end: the plugin is not initialised.
+    Look,
 }
 
 /// What the host says later.
@@ -72,8 +84,36 @@ pub enum Ask {
         /// In bytes.
         len: u64,
     },
+    /// To measure the plugin here, without a host in between.
+    Measure(Load),
     /// To come to an end in order.
     Stop,
+}
+
+/// What a plugin is measured with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Load {
+    /// Every record's payload: 32 KiB at most.
+    pub payload: Vec<u8>,
+    /// Records of a batch: as many as the slots have room for, or fewer.
+    pub records: u32,
+    /// How many batches.
+    pub batches: u32,
+}
+
+/// What was measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Measured {
+    /// Records that the plugin was given.
+    pub records: u64,
+    /// From the first byte written to the last byte read.
+    pub nanoseconds: u64,
+    /// Processor time of the one thread.
+    pub cpu_nanoseconds: u64,
+    /// Of all that was read: nobody can leave the reading out.
+    pub sum: u64,
+    /// What the plugin has returned that ended it early; 0 if nothing.
+    pub code: i32,
 }
 
 /// What the process says.
@@ -131,6 +171,10 @@ pub enum Tell {
         /// What it said of it.
         text: String,
     },
+    /// What was asked to be measured.
+    Measured(Measured),
+    /// What was refused up to now, as grants that it would take; only where notes are taken.
+    Learned(String),
     /// All is put away, and the process ends.
     Stopped,
 }

@@ -1,7 +1,8 @@
 //! Proscenium: Erlang's actors for Rust, with bounded mailboxes, links, monitors and restarts that keep the queue.
 //!
 //! ```text
-//!   your program ──▶ proscenium (this crate: names, and nothing else)
+//!   your program ──▶ proscenium (this crate: names, and `enter`)
+//!                        ├─ plugin: native code in child processes, swapped while it runs (feature `plugins`)
 //!                        ├─ supervision: supervisors, in OTP's terms
 //!                        ├─ process: operating-system processes that end with their host (feature `process`)
 //!                        └─ runtime: actors, mailboxes, calls, links, monitors, timers, names, groups, introspection
@@ -36,6 +37,14 @@
 #[cfg(doctest)]
 mod book;
 
+#[cfg(feature = "plugins")]
+mod enter;
+
+// The name stands before the one of the same name that comes with all of the runtime's.
+#[cfg(feature = "plugins")]
+pub use enter::enter;
+#[cfg(feature = "plugins")]
+pub use proscenium_plugin_host as plugin;
 #[cfg(feature = "process")]
 pub use proscenium_process as process;
 pub use proscenium_runtime::*;

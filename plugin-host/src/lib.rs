@@ -6,6 +6,7 @@
 mod answer;
 mod batch;
 mod block;
+mod catalog;
 mod desk;
 mod elf;
 mod end;
@@ -34,6 +35,7 @@ mod tray;
 mod watch;
 
 pub use batch::{Batch, ContentType, Full, Processed, Record, Verdicts};
+pub use catalog::{Catalog, CatalogError, CatalogMsg, CatalogRef, Failure, FolderError, Listing, libraries};
 pub use elf::NoLibrary;
 pub use end::{Class, EndReport};
 pub use failover_core::{Failover, Retries, Why};

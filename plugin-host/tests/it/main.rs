@@ -1,6 +1,7 @@
 //! Plugins in real processes, under real supervisors.
 
 mod built;
+mod catalog;
 mod census;
 mod chaos;
 mod host_killed;

@@ -11,12 +11,15 @@
 #ifndef MARK
 #define MARK '!'
 #endif
+#ifndef SCHEMA
+#define SCHEMA "{\"type\":\"object\"}"
+#endif
 
 #ifndef FAIL
 #define FAIL "fail"
 #endif
 
-PSC_PLUGIN("upper", VERSION, "Makes payloads upper case", "Proscenium", "Apache-2.0", "{\"type\":\"object\"}");
+PSC_PLUGIN("upper", VERSION, "Makes payloads upper case", "Proscenium", "Apache-2.0", SCHEMA);
 
 typedef struct Seen {
     uint64_t records;

@@ -14,7 +14,7 @@
 /* clang-format off */
 PSC_PLUGIN("enrichment", "1.0.0", "Adds a key to every record, looked up by another", "Proscenium", "MIT OR Apache-2.0",
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"map\"],\"properties\":{"
-    "\"map\":{\"type\":\"string\",\"minLength\":3,\"description\":\"value:result,value:result\"},"
+    "\"map\":{\"type\":\"string\",\"minLength\":3,\"examples\":[\"de:emea,us:amer\"],\"description\":\"value:result,value:result\"},"
     "\"field\":{\"type\":\"string\",\"minLength\":1,\"default\":\"country\",\"description\":\"the key to look up\"},"
     "\"into\":{\"type\":\"string\",\"minLength\":1,\"default\":\"region\",\"description\":\"the key to set\"},"
     "\"default\":{\"type\":\"string\",\"description\":\"the result for values that the map does not have\"}}}");

@@ -23,7 +23,7 @@
 /* clang-format off */
 PSC_PLUGIN("validation", "1.0.0", "Judges every record by rules", "Proscenium", "MIT OR Apache-2.0",
     "{\"type\":\"object\",\"additionalProperties\":false,\"minProperties\":1,\"properties\":{"
-    "\"rules\":{\"type\":\"string\",\"description\":\"field:type[:min..max], with commas between\"},"
+    "\"rules\":{\"type\":\"string\",\"examples\":[\"amount:number:0..1000\"],\"description\":\"field:type[:min..max], with commas between\"},"
     "\"required\":{\"type\":\"string\",\"description\":\"fields that must be there, with commas between\"},"
     "\"allowed\":{\"type\":\"string\",\"description\":\"field:text/text, with commas between\"},"
     "\"on_fail\":{\"type\":\"string\",\"enum\":[\"fail\",\"drop\"],\"default\":\"fail\"}}}");

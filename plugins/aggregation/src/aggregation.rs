@@ -8,7 +8,7 @@ use crate::groups::{Groups, Sums};
 const PARAMETERS: &std::ffi::CStr = cr#"{
   "type": "object", "additionalProperties": false, "required": ["field"],
   "properties": {
-    "field": {"type": "string", "minLength": 1, "description": "the key of the number"},
+    "field": {"type": "string", "minLength": 1, "examples": ["amount"], "description": "the key of the number"},
     "by": {"type": "string", "minLength": 1, "description": "the key whose values make the groups"},
     "input": {"type": "string", "enum": ["drop", "pass"], "default": "drop"},
     "max_groups": {"type": "integer", "minimum": 1, "maximum": 10000000, "default": 100000}

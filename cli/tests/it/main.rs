@@ -1,0 +1,5 @@
+//! The program as it is used: real plugins, what it prints, and its exit code.
+
+mod bad_input;
+mod built;
+mod reports;

@@ -24,6 +24,7 @@ mod plugin_ref;
 mod portion;
 mod private_copy;
 mod process;
+mod question_mark;
 mod refusals;
 mod spec;
 mod stand_in;

@@ -155,7 +155,7 @@ impl Trial<'_> {
         }
         self.findings.heading("flush");
         let flushed = self.settled("flush_plugin", &plugin, plugin.flush()).await?;
-        self.findings.ok(match (look.flushes, flushed.emitted().len()) {
+        self.findings.ok(match (look.flushes, flushed.emitted().count()) {
             (false, _) => "there is nothing to flush".to_owned(),
             (true, records) => format!("flush_plugin, {records} records"),
         });
@@ -319,8 +319,8 @@ impl<'a> Tally<'a> {
             *counts.entry(word).or_default() += 1;
         }
         let mut text: Vec<_> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-        if done.emitted().len() > 0 {
-            text.push(format!("{} added", done.emitted().len()));
+        if done.emitted().next().is_some() {
+            text.push(format!("{} added", done.emitted().count()));
         }
         Tally { text: text.join(", "), poison, code }
     }

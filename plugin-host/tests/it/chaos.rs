@@ -147,7 +147,8 @@ impl UnderWay {
             }
         }
         self.0.drain(..until);
-        let back: VecDeque<_> = back.into_iter().filter_map(|done| if let Poll::Ready(done) = done { Some(done) } else { None }).collect();
+        let back: VecDeque<_> =
+            back.into_iter().filter_map(|done| if let Poll::Ready(done) = done { Some(done) } else { None }).collect();
         if back.is_empty() { Poll::Pending } else { Poll::Ready(back) }
     }
 }

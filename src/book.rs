@@ -31,6 +31,10 @@ mod supervision_options {}
 #[doc = include_str!("../docs/processes.md")]
 mod processes {}
 
+#[cfg(feature = "plugins")]
+#[doc = include_str!("../docs/plugins.md")]
+mod plugins {}
+
 #[doc = include_str!("../docs/dynamic-supervisors.md")]
 mod dynamic_supervisors {}
 

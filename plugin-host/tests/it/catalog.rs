@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use proscenium_plugin_host::{Catalog, CatalogError, CatalogRef, Listing, PluginRef, Verdicts};
+use proscenium_plugin_host::{Catalog, CatalogError, CatalogRef, Listing, Plugin, PluginRef, StartError, Verdicts};
 use proscenium_runtime::Node;
-use proscenium_supervision::{Supervisor, SupervisorRef};
+use proscenium_supervision::{Supervisor, SupervisorError, SupervisorRef};
 
 use crate::built::Folder;
 
@@ -141,5 +141,21 @@ async fn a_folder_that_cannot_be_read_is_named() {
     let catalog = node.spawn(Catalog::new(tree, [Path::new("/nowhere")])).await.unwrap();
     let error = catalog.scan().await.unwrap().unwrap_err();
     assert!(error.to_string().starts_with("/nowhere: No such file"), "{error}");
+    node.stop().await.unwrap();
+}
+
+/// `init_plugin` would crash for this value. Catches a check that comes after it, or not at all.
+#[tokio::test]
+async fn a_process_whose_parameters_do_not_fit_is_not_initialised() {
+    let folder = Folder::new("misfit");
+    let schema = "SCHEMA=\"{\\\"properties\\\":{\\\"init\\\":{\\\"enum\\\":[\\\"quick\\\"]}}}\"";
+    let library = folder.build("upper.c", "libupper.so", &[schema]);
+    let (node, tree, _) = started(&folder).await;
+    let spec = Plugin::spec("upper", Plugin::new(&library).param("init", "crash"));
+    let Err(SupervisorError::Start(exit)) = tree.start_child(spec).await else { panic!("it does not fit") };
+    let error = StartError::of(&exit).unwrap();
+    assert_eq!(error.class(), "config_error");
+    assert_eq!(error.to_string(), "the plugin refuses its parameters: init = `crash`: give quick");
+    assert!(error.is_final(), "another try would end the same way");
     node.stop().await.unwrap();
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proscenium_plugin_sdk::abi::ReturnCode;
 use proscenium_runtime::Now;
 
-use crate::end::{Class, KILL, STOP};
+use crate::end::{Class, KILL};
 use crate::failover_core::{Failover, FailoverCore, Retries, Ruling, Why};
 use crate::portion::Portion;
 
@@ -239,10 +239,9 @@ impl FlightCore {
     /// reason.
     pub(crate) fn class_of(&self, seen: Class) -> Class {
         match (self.ending(), seen) {
-            // It was at its end already when its socket closed.
-            (Some(Class::Channel), seen) if seen != Class::Killed(KILL) => seen,
-            // Somebody had stopped it: no call can keep its time like that.
-            (Some(Class::Timeout), Class::Killed(STOP)) => seen,
+            // It was at its end already when its socket closed or its time was up; or it was stopped, and no call can keep
+            // its time like that.
+            (Some(Class::Channel | Class::Timeout), seen) if seen != Class::Killed(KILL) => seen,
             (Some(ending), _) => ending,
             (None, seen) => seen,
         }

@@ -259,3 +259,6 @@ impl Drop for Tray {
         self.shelf.put_back(std::mem::take(&mut self.buffers));
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -422,4 +422,58 @@ mod tests {
         let tell = Tell::Count { name: "failed".into(), add: 7 };
         assert_eq!(heard(&encode(&tell).unwrap()), Ok(Heard::Tell(tell)));
     }
+
+    /// Packets of all kinds with some of their bytes changed, cut, and random ones: a message or a refusal, never a panic, and
+    /// nothing that is longer than what came.
+    #[test]
+    fn whatever_comes_is_a_message_or_is_refused() {
+        let text = "text".to_owned();
+        let mut last_word = last_word_head(6, 11, 1, 2, 3).to_vec();
+        last_word.extend(b"process_batch");
+        let mut packets: Vec<Vec<u8>> = [
+            Tell::Walls(Report::default()),
+            Tell::Info { name: text.clone(), text: text.clone() },
+            Tell::Ready(Ready::default()),
+            Tell::Failed(Failed { phase: Phase::Init, kind: FailedKind::Init, code: 1, text: text.clone() }),
+            Tell::Log { level: 2, text: text.clone() },
+            Tell::Count { name: text.clone(), add: 1 },
+            Tell::Gauge { name: text.clone(), value: 1.0 },
+            Tell::Fail(text),
+            Tell::Exported { version: 1, len: 2 },
+            Tell::Stopped,
+        ]
+        .iter()
+        .map(|tell| encode(tell).unwrap())
+        .collect();
+        packets.push(last_word);
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut below = |n: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as usize % n
+        };
+        let (mut messages, mut refused) = (0, 0);
+        for _ in 0..100_000 {
+            let mut packet = packets[below(packets.len())].clone();
+            for _ in 0..below(4) {
+                let at = below(packet.len());
+                packet[at] = below(256) as u8;
+            }
+            if below(8) == 0 {
+                packet.truncate(below(packet.len()));
+            }
+            if below(16) == 0 {
+                packet = (0..below(200)).map(|_| below(256) as u8).collect();
+            }
+            match heard(&packet) {
+                Ok(heard) => {
+                    messages += 1;
+                    assert!(format!("{heard:?}").len() < 6 * (packet.len() + 256), "{packet:?}");
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(messages > 20_000 && refused > 20_000, "{messages} messages, {refused} refused");
+    }
 }

@@ -182,6 +182,8 @@ struct Chaos {
     feed: Arc<Feed>,
     libraries: [std::path::PathBuf; 2],
     hits: BTreeMap<Fault, (u64, u64)>,
+    /// The last faults, and what was said of them.
+    story: VecDeque<String>,
 }
 
 impl Chaos {
@@ -202,7 +204,7 @@ impl Chaos {
         let back = self.feed.back.load(Ordering::Acquire) + self.random.below(6);
         let end = Instant::now() + LIMIT;
         while self.feed.back.load(Ordering::Acquire) < back {
-            assert!(Instant::now() < end, "no batch comes back");
+            assert!(Instant::now() < end, "no batch comes back, after {:#?}", self.story);
             tokio::task::yield_now().await;
         }
         let spin = Instant::now() + Duration::from_micros(self.random.below(300));
@@ -248,6 +250,15 @@ impl Chaos {
                 is_hit || self.ended(&before).await
             }
         };
+        let now = self.status(0).await;
+        self.story.push_back(format!(
+            "{fault:?}, process {}: {:?}",
+            now.processes,
+            now.last_end.map(|end| end.to_string())
+        ));
+        if self.story.len() > 12 {
+            self.story.pop_front();
+        }
         let (all, hit) = self.hits.entry(fault).or_default();
         (*all, *hit) = (*all + 1, *hit + u64::from(is_hit));
     }
@@ -279,7 +290,7 @@ async fn nothing_is_lost_doubled_or_out_of_order() {
     let folder = Folder::new("chaos");
     let libraries = ["libone.so", "libtwo.so"].map(|name| folder.build("chaos.c", name, &[]));
     let node = Node::start(&name).await.unwrap();
-    let plugin = Plugin::new(&libraries[0]).timeout(Duration::from_millis(400)).grace(Duration::from_millis(30));
+    let plugin = Plugin::new(&libraries[0]).timeout(Duration::from_secs(1)).grace(Duration::from_millis(30));
     let tree = Supervisor::one_for_one().named(&*name).intensity(1_000_000, Duration::from_secs(1));
     let tree = tree.child(Plugin::spec("plugin", plugin)).start(&node).await.unwrap();
     let plugin = tree.reference::<PluginRef>("plugin").await.unwrap();
@@ -287,9 +298,10 @@ async fn nothing_is_lost_doubled_or_out_of_order() {
     let feeding = tokio::spawn(feed(plugin.clone(), fed.clone()));
     let begin = Instant::now();
     let random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut chaos = Chaos { plugin, random, feed: fed.clone(), libraries, hits: BTreeMap::new() };
+    let mut chaos =
+        Chaos { plugin, random, feed: fed.clone(), libraries, hits: BTreeMap::new(), story: VecDeque::new() };
     for nth in 0..faults {
-        assert!(!feeding.is_finished(), "SEED={seed}: the feeder has ended at fault {nth}");
+        assert!(!feeding.is_finished(), "SEED={seed}: the feeder has ended at fault {nth}, after {:#?}", chaos.story);
         let fault = ALL[chaos.random.below(ALL.len() as u64) as usize];
         chaos.strike(nth, fault).await;
     }

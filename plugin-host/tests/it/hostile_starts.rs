@@ -5,13 +5,14 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use proscenium_plugin_host::sandbox::Layer;
 use proscenium_plugin_host::{Plugin, PluginRef, Swap, SwapError};
 use proscenium_supervision::SupervisorError;
 
 use crate::census::is_alone;
 use crate::street::{Street, patched, process, texts};
 
-const START: Duration = Duration::from_millis(900);
+const START: Duration = Duration::from_millis(700);
 
 fn patient(library: &Path) -> Plugin {
     Plugin::new(library).start_limit(START).timeout(START).stop_limit(Duration::from_millis(300))
@@ -52,9 +53,16 @@ async fn all_fail(street: &Street, rows: &[Row]) {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// What is built with this definition, its class, and what the error must say.
+async fn fail_by(street: &Street, acts: &[(&str, &'static str, &'static str)]) {
+    let build = |nth: usize, define: &str| street.build(&format!("start{nth}"), &[define]);
+    let rows = acts.iter().enumerate().map(|(nth, (define, class, text))| (build(nth, define), *class, *text));
+    all_fail(street, &rows.collect::<Vec<Row>>()).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hostile_before_it_serves() {
-    if !is_alone("hostile_starts::hostile_before_it_serves") {
+async fn hostile_in_a_constructor_or_its_info() {
+    if !is_alone("hostile_starts::hostile_in_a_constructor_or_its_info") {
         return;
     }
     let street = Street::new("starts").await;
@@ -72,6 +80,18 @@ async fn hostile_before_it_serves() {
         ("IN_INFO=longer_info", "bad_info", "has more than 65536 bytes"),
         ("IN_INFO=endless_info", "crash", "while at info"),
         ("IN_INFO=nowhere_info", "crash", "while at info"),
+    ];
+    fail_by(&street, &acts).await;
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_in_init_or_for_another_host() {
+    if !is_alone("hostile_starts::hostile_in_init_or_for_another_host") {
+        return;
+    }
+    let street = Street::new("inits").await;
+    let acts = [
         ("IN_INIT=segv", "crash", "while at init in init_plugin"),
         ("IN_INIT=stack", "crash", "while at init"),
         ("IN_INIT=hang", "timeout", "was not ready within"),
@@ -83,12 +103,7 @@ async fn hostile_before_it_serves() {
         ("NO_INFO", "load_error", "it has no function get_plugin_info"),
         ("NO_IMPORT", "load_error", "both or not at all"),
     ];
-    let rows: Vec<Row> = acts
-        .iter()
-        .enumerate()
-        .map(|(nth, (define, class, text))| (street.build(&format!("start{nth}"), &[define]), *class, *text))
-        .collect();
-    all_fail(&street, &rows).await;
+    fail_by(&street, &acts).await;
     street.close().await;
 }
 
@@ -189,6 +204,23 @@ async fn what_a_plugin_says_of_itself_may_be_long_and_binary() {
         assert_eq!(texts(&process(act, &plugin, &["one"]).await.unwrap()), ["one!"]);
         street.move_out(act).await;
     }
+    street.close().await;
+}
+
+/// A plugin cannot say another thing of its walls than they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_the_walls_is_no_word_of_the_plugins() {
+    if !is_alone("hostile_starts::what_became_of_the_walls_is_no_word_of_the_plugins") {
+        return;
+    }
+    let street = Street::new("walls").await;
+    let honest = street.move_in("honest", patient(&street.build("honest", &[]))).await.unwrap();
+    let walls = honest.status().await.unwrap().sandbox;
+    assert!(walls.is_active(Layer::Seccomp) && walls.is_active(Layer::ResourceLimits), "{walls}");
+    let library = street.build("liar", &["IN_CONSTRUCTOR=forged_walls", "IN_INIT=forged_walls"]);
+    let liar = street.move_in("liar", patient(&library)).await.unwrap();
+    assert_eq!(liar.status().await.unwrap().sandbox, walls);
+    drop((honest, liar));
     street.close().await;
 }
 

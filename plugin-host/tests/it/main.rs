@@ -6,6 +6,7 @@ mod census;
 mod chaos;
 mod host_killed;
 mod hostile;
+mod hostile_memory;
 mod hostile_starts;
 mod policies;
 mod spine;

@@ -229,6 +229,5 @@ static const char *fill_heap(const Scene *s) {
     char *all = psc_alloc(s->b, left);
     if (all == NULL) return "no heap";
     psc_set_payload(s->b, s->r, all, left);
-    *s->code = -99;
-    return NULL;
+    return KEEP;
 }

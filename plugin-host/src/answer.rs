@@ -28,7 +28,7 @@ enum State {
     #[default]
     Idle,
     Waits(Option<Waker>),
-    Here(Box<Settled>),
+    Here(Settled),
 }
 
 impl Answer {
@@ -45,7 +45,7 @@ impl Answer {
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Idle) {
             State::Waits(waker) => {
-                *state = State::Here(Box::new(settled));
+                *state = State::Here(settled);
                 drop(state);
                 if let Some(waker) = waker {
                     waker.wake();
@@ -68,7 +68,7 @@ impl Awaited {
         poll_fn(|cx| {
             let mut state = self.0.state();
             match std::mem::replace(&mut *state, State::Idle) {
-                State::Here(settled) => Poll::Ready(*settled),
+                State::Here(settled) => Poll::Ready(settled),
                 _ => {
                     *state = State::Waits(Some(cx.waker().clone()));
                     Poll::Pending

@@ -1,6 +1,5 @@
 //! What a plugin has that is no process's: its memory, and the batches that it has taken on. It lives over restarts.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +36,7 @@ pub(crate) struct Desk {
 #[derive(Debug)]
 pub(crate) struct Flights {
     pub(crate) core: FlightCore,
-    pub(crate) jobs: BTreeMap<BatchId, Job>,
+    pub(crate) jobs: Jobs,
     pub(crate) next: u64,
     /// Where the user has the library that serves.
     pub(crate) source: PathBuf,
@@ -48,6 +47,29 @@ pub(crate) struct Flights {
     /// How many processes there were.
     pub(crate) processes: u32,
     pub(crate) last_end: Option<Arc<EndReport>>,
+}
+
+/// The batches that are under way: as many at most as there are slots, so they are searched. The vector stays.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs(Vec<(BatchId, Job)>);
+
+impl Jobs {
+    pub(crate) fn insert(&mut self, batch: BatchId, job: Job) {
+        self.0.push((batch, job));
+    }
+
+    pub(crate) fn get_mut(&mut self, batch: &BatchId) -> Option<&mut Job> {
+        self.0.iter_mut().find(|(of, _)| of == batch).map(|(_, job)| job)
+    }
+
+    pub(crate) fn remove(&mut self, batch: &BatchId) -> Option<Job> {
+        let at = self.0.iter().position(|(of, _)| of == batch)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Job> + '_ {
+        self.0.drain(..).map(|(_, job)| job)
+    }
 }
 
 impl Desk {
@@ -62,7 +84,7 @@ impl Desk {
         };
         let flights = Flights {
             core: core(&settings),
-            jobs: BTreeMap::new(),
+            jobs: Jobs::default(),
             next: 0,
             source: settings.library.clone(),
             params: settings.params.clone(),

@@ -92,7 +92,7 @@ pub(crate) enum Action {
 struct Flight {
     batch: BatchId,
     /// In order. The process has the one before, if it has any of this batch.
-    todo: VecDeque<Todo>,
+    todo: TodoList,
     handed: Option<Portion>,
     attempt: u32,
     /// How often a process ended over this batch since a record was proven to be the reason.
@@ -112,6 +112,40 @@ struct Todo {
 impl From<Portion> for Todo {
     fn from(portion: Portion) -> Self {
         Todo { portion, not_before: None }
+    }
+}
+
+/// What is still to be done, in order. Nearly always it is one thing, which takes no memory of its own.
+#[derive(Debug, Default)]
+struct TodoList {
+    next: Option<Todo>,
+    rest: VecDeque<Todo>,
+}
+
+impl TodoList {
+    fn is_empty(&self) -> bool {
+        self.next.is_none()
+    }
+
+    fn front(&self) -> Option<&Todo> {
+        self.next.as_ref()
+    }
+
+    fn pop_front(&mut self) -> Option<Todo> {
+        std::mem::replace(&mut self.next, self.rest.pop_front())
+    }
+
+    fn push_front(&mut self, todo: Todo) {
+        if let Some(second) = self.next.replace(todo) {
+            self.rest.push_front(second);
+        }
+    }
+
+    fn extend(&mut self, todos: impl IntoIterator<Item = Todo>) {
+        self.rest.extend(todos);
+        if self.next.is_none() {
+            self.next = self.rest.pop_front();
+        }
     }
 }
 
@@ -171,21 +205,20 @@ impl FlightCore {
         }
     }
 
-    #[must_use = "an action that is not carried out leaves the core and the world apart"]
-    pub(crate) fn on(&mut self, event: Event, now: Now) -> Vec<Action> {
-        let mut actions = Vec::new();
+    /// What is to be done about an event, behind what is in `actions`: a batch takes some events, and each would take a
+    /// vector.
+    pub(crate) fn on(&mut self, event: Event, now: Now, actions: &mut Vec<Action>) {
         match event {
-            Event::Given { batch, records } => self.given(batch, records, now, &mut actions),
+            Event::Given { batch, records } => self.given(batch, records, now, actions),
             Event::Ready => self.serves = true,
             Event::Hold => self.serves = false,
-            Event::Done(seen) => self.done(seen, now, &mut actions),
-            Event::End(class) => self.end(class, &mut actions),
-            Event::Ended { class, progress } => self.ended(class, progress, &mut actions),
-            Event::Tick => self.look_at_the_clock(now, &mut actions),
+            Event::Done(seen) => self.done(seen, now, actions),
+            Event::End(class) => self.end(class, actions),
+            Event::Ended { class, progress } => self.ended(class, progress, actions),
+            Event::Tick => self.look_at_the_clock(now, actions),
         }
-        self.release(&mut actions);
-        self.hand_out(now, &mut actions);
-        actions
+        self.release(actions);
+        self.hand_out(now, actions);
     }
 
     /// What the process works on, or has done first.
@@ -260,7 +293,7 @@ impl FlightCore {
     fn given(&mut self, batch: BatchId, records: u32, now: Now, actions: &mut Vec<Action>) {
         let whole = Portion::whole(records);
         let is_asked = self.failover.lets_pass(now);
-        let todo = if is_asked { VecDeque::from([whole.into()]) } else { VecDeque::new() };
+        let todo = TodoList { next: is_asked.then_some(whole.into()), rest: VecDeque::new() };
         if !is_asked {
             actions.push(Action::SetAside { batch, portion: whole, why: Why::CircuitOpen });
         }

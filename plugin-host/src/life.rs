@@ -25,7 +25,7 @@ use crate::watch;
 /// What the plugin's actor is told.
 pub enum Msg {
     /// A batch.
-    Given(Box<Job>),
+    Given(Job),
     /// A process has done something.
     Woken,
     /// It has said something.
@@ -65,8 +65,9 @@ pub struct Life {
     state: State,
     /// What the plugin has returned that it was stopped for.
     stopped_by: i32,
-    /// Handed out again and again.
+    /// Used again and again.
     again: Vec<(u32, u32)>,
+    actions: Vec<Action>,
 }
 
 /// The process that serves.
@@ -102,6 +103,7 @@ impl Life {
             state: State::Starting,
             stopped_by: 0,
             again: Vec::new(),
+            actions: Vec::new(),
         }
     }
 
@@ -151,9 +153,11 @@ impl Life {
     pub(crate) fn on(&mut self, event: Event, cx: &mut Context<Self>) -> Result<(), Exit> {
         let now = cx.now();
         let Some(flights) = &mut self.flights else { return Ok(()) };
-        for action in flights.core.on(event, now) {
-            self.carry_out(action)?;
-        }
+        let mut actions = std::mem::take(&mut self.actions);
+        flights.core.on(event, now, &mut actions);
+        let done = actions.drain(..).try_for_each(|action| self.carry_out(action));
+        self.actions = actions;
+        done?;
         self.set_timer(cx);
         Ok(())
     }
@@ -184,7 +188,7 @@ impl Life {
             }
             Action::Fail { code } => {
                 // Nothing of this incarnation's is waited for any more.
-                std::mem::take(&mut flights.jobs).into_values().for_each(|job| job.undone(Undone::Stopped { code }));
+                flights.jobs.take_all().for_each(|job| job.undone(Undone::Stopped { code }));
                 flights.core = self.desk.core();
                 return Err(Exit::custom(format!(
                     "the plugin has failed with code {code}, and its policy is to fail fast"
@@ -499,7 +503,7 @@ impl Actor for Life {
     /// Whatever it is told, it ends with a look at what the process has done, and says that it is to be woken for more.
     async fn handle(&mut self, cx: &mut Context<Self>, msg: Msg) -> Result<(), Exit> {
         match msg {
-            Msg::Given(job) => self.given(*job, cx)?,
+            Msg::Given(job) => self.given(job, cx)?,
             Msg::Heard(instance, heard) if self.is_serving(instance) => self.heard(*heard, cx)?,
             Msg::Heard(_, heard) => self.heard_of_another(*heard, cx)?,
             Msg::HungUp(instance) if self.is_serving(instance) => self.on(Event::End(Class::Channel), cx)?,

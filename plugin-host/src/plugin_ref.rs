@@ -109,7 +109,7 @@ impl PluginRef {
         let answer = batch.0.answer();
         answer.await_results();
         let awaited = Awaited(answer.clone());
-        let job = Box::new(Job::new(batch.0, answer));
+        let job = Job::new(batch.0, answer);
         // What is not taken is dropped, and a job that is dropped gives its batch back: by the same way.
         drop(self.actor.tell(Msg::Given(job)).await);
         match awaited.settled().await {

@@ -4,6 +4,7 @@
 //! What the host keeps of a record is 32 bytes, as in the table that the process gets, and so is what came back of it. More
 //! would be felt: a batch goes through a cache that holds a few of them.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proscenium_plugin_sdk::abi::{self, Content};
@@ -25,8 +26,7 @@ pub(crate) struct Tray {
     pub(crate) routes: u32,
     /// Bytes of the input that are filled.
     used: u32,
-    buffers: Buffers,
-    shelf: Arc<Shelf>,
+    buffers: Lent,
 }
 
 #[derive(Debug, Default)]
@@ -59,16 +59,48 @@ pub(crate) struct Aside {
 
 /// Buffers that nobody uses: as many at most as there are slots.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf(Mutex<Vec<Buffers>>);
+#[allow(clippy::vec_box, reason = "the boxes are what is kept")]
+pub(crate) struct Shelf(Mutex<Vec<Box<Buffers>>>);
 
 impl Shelf {
-    fn take(&self) -> Buffers {
+    fn take(&self) -> Box<Buffers> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.unwrap_or_default()
     }
 
-    fn put_back(&self, buffers: Buffers) {
+    fn put_back(&self, buffers: Box<Buffers>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+    }
+}
+
+/// Buffers in use. Boxed, so that what is handed from one to the other is small; the box is used again as well.
+#[derive(Debug)]
+struct Lent {
+    buffers: Option<Box<Buffers>>,
+    shelf: Arc<Shelf>,
+}
+
+impl Deref for Lent {
+    type Target = Buffers;
+
+    #[inline]
+    fn deref(&self) -> &Buffers {
+        self.buffers.as_ref().expect("they are given back when this is dropped, and not before")
+    }
+}
+
+impl DerefMut for Lent {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Buffers {
+        self.buffers.as_mut().expect("they are given back when this is dropped, and not before")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(buffers) = self.buffers.take() {
+            self.shelf.put_back(buffers);
+        }
     }
 }
 
@@ -84,13 +116,13 @@ pub(crate) struct NoRoom;
 
 impl Tray {
     pub(crate) fn new(slot: Slot, layout: Layout, shelf: Arc<Shelf>) -> Self {
-        let mut buffers = shelf.take();
+        let mut buffers = Lent { buffers: Some(shelf.take()), shelf };
         buffers.given.clear();
         buffers.emitted.clear();
         buffers.copied.clear();
         buffers.asides.clear();
         buffers.has_results = false;
-        Tray { slot, layout, content: Content::MsgPack, routes: 0, used: 0, buffers, shelf }
+        Tray { slot, layout, content: Content::MsgPack, routes: 0, used: 0, buffers }
     }
 
     /// Room for a record's payload; what `write` has not used of it goes to the next.
@@ -116,7 +148,7 @@ impl Tray {
 
     /// Whose memory it is.
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
-        &self.shelf
+        &self.buffers.shelf
     }
 
     pub(crate) fn answer(&self) -> Arc<Answer> {
@@ -201,7 +233,7 @@ impl Tray {
         again: &mut Vec<(u32, u32)>,
     ) -> Result<(), AccessError> {
         let has_results = self.buffers.has_results;
-        let Buffers { given, results, emitted, table, copied, .. } = &mut self.buffers;
+        let Buffers { given, results, emitted, table, copied, .. } = &mut *self.buffers;
         let start = copied.len() as u32;
         front.copy_out(heap.from, heap.to - heap.from, copied)?;
         for (nth, entry) in table.iter_mut().enumerate() {
@@ -236,7 +268,7 @@ impl Tray {
 
     /// These records go on as they came.
     pub(crate) fn set_aside(&mut self, portion: Portion, why: Why, end: Option<Arc<EndReport>>) {
-        let Buffers { given, results, asides, has_results, .. } = &mut self.buffers;
+        let Buffers { given, results, asides, has_results, .. } = &mut *self.buffers;
         if !std::mem::replace(has_results, true) {
             results.clear();
         }
@@ -253,12 +285,3 @@ impl Tray {
         self.buffers.emitted.sort_by_key(|(first, _)| *first);
     }
 }
-
-impl Drop for Tray {
-    fn drop(&mut self) {
-        self.shelf.put_back(std::mem::take(&mut self.buffers));
-    }
-}
-
-#[cfg(test)]
-mod fuzz;

@@ -77,7 +77,9 @@ impl Day {
     }
 
     fn on(&mut self, event: Event) {
-        for action in self.core.on(event, Now::from_millis(self.now)) {
+        let mut actions = Vec::new();
+        self.core.on(event, Now::from_millis(self.now), &mut actions);
+        for action in actions {
             match action {
                 Action::Hand { batch, portion, .. } => {
                     assert!(self.serves, "handed to nobody");

@@ -50,7 +50,9 @@ fn gone(class: Class, is_excused: bool) -> Action {
 fn check(mut core: FlightCore, rows: impl IntoIterator<Item = (u64, Event, Vec<Action>)>) {
     for (row, (ms, event, want)) in rows.into_iter().enumerate() {
         let what = format!("{event:?}");
-        assert_eq!(core.on(event, Now::from_millis(ms)), want, "row {row} at {ms} ms: {what}");
+        let mut got = Vec::new();
+        core.on(event, Now::from_millis(ms), &mut got);
+        assert_eq!(got, want, "row {row} at {ms} ms: {what}");
     }
 }
 
@@ -293,9 +295,11 @@ fn each_policy_has_its_way_with_a_batch_that_fails() {
     for (policy, want) in rows {
         let mut core = FlightCore::new(Order::Ordered, 1, PATIENCE, policy.clone(), Retries::default());
         for event in [Event::Ready, given(1, 2), given(2, 2)] {
-            let _ = core.on(event, Now::from_millis(0));
+            core.on(event, Now::from_millis(0), &mut Vec::new());
         }
-        assert_eq!(core.on(code(ReturnCode::Fail), Now::from_millis(1)), want, "{policy:?}");
+        let mut got = Vec::new();
+        core.on(code(ReturnCode::Fail), Now::from_millis(1), &mut got);
+        assert_eq!(got, want, "{policy:?}");
     }
 }
 

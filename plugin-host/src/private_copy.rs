@@ -325,3 +325,28 @@ impl Budget<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_hosts_that_are_gone_are_removed_and_no_others() {
+        let all = std::env::temp_dir().join(format!("proscenium-abandoned-{}", std::process::id()));
+        let folder = |host: u32, nth: u32| all.join(format!("{PREFIX}{host}-{nth}"));
+        // No process has this number: it is above the highest that there can be.
+        let (gone, own) = (u32::MAX, std::process::id());
+        let [unlocked, locked, making, held] = [folder(gone, 0), folder(gone, 1), folder(own, 2), folder(own, 3)];
+        let other = all.join("proscenium-other");
+        for path in [&unlocked, &locked, &making, &held, &other] {
+            fs::create_dir_all(path).unwrap();
+        }
+        fs::write(locked.join(LOCK), "").unwrap();
+        let lock = File::create(held.join(LOCK)).unwrap();
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        remove_abandoned(&all);
+        let left = [&unlocked, &locked, &making, &held, &other].map(|path| path.exists());
+        fs::remove_dir_all(&all).unwrap();
+        assert_eq!(left, [false, false, true, true, true]);
+    }
+}

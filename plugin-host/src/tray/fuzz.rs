@@ -173,6 +173,12 @@ fn same_as_written(tray: &Tray, portion: Portion, table: &[Entry], world: &World
     let input = (tray.input_end() - tray.layout.input_off) as usize;
     assert!(bytes <= 2 * input + world.heap.len() * 8, "{bytes} bytes of {input}");
     assert_eq!(tray.results().len(), tray.len() as usize);
+    let taken = portion.records().map(|record| &tray.results()[record as usize]).chain(tray.emitted());
+    let (payloads, reasons) = taken.fold((0, 0), |(payloads, reasons), entry| {
+        let payload = if Written(*entry).is_copied() { tray.payload(entry).len() } else { 0 };
+        (payloads + payload, reasons + tray.reason(entry).len())
+    });
+    assert!(payloads + reasons <= world.heap.len() * 8, "bytes of the heap are sold twice");
     let own = portion.records().map(|record| &tray.results()[record as usize]);
     for (entry, written) in own.chain(tray.emitted()).zip(table) {
         let (taken, written) = (Written(*entry), Written(*written));

@@ -16,6 +16,8 @@ pub(crate) enum Undone {
     Gone,
     /// Its policy has ended the plugin, or takes no more batches, after this code.
     Stopped { code: i32 },
+    /// Each process that was to flush has ended.
+    Crashed,
 }
 
 pub(crate) type Settled = Result<Tray, (Tray, Undone)>;

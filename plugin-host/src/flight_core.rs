@@ -83,6 +83,8 @@ pub(crate) enum Action {
     Stop { code: i32 },
     /// A batch goes back to its owner as it was, because the plugin has stopped.
     GiveBack { batch: BatchId },
+    /// A flush goes back to its owner: it has ended one process after the other.
+    GiveUp { batch: BatchId },
     /// The process has ended of this. Excused: a record is under suspicion, or is to blame.
     Gone { class: Class, is_excused: bool },
 }
@@ -427,8 +429,12 @@ impl FlightCore {
         for flight in &mut self.flights {
             let Some(portion) = flight.handed.take() else { continue };
             flight.attempt += 1;
-            if Some(flight.batch) == over && portion.count > 0 && class.is_of_a_record() {
+            let is_over_it = Some(flight.batch) == over && class.is_of_a_record();
+            flight.ends += u32::from(is_over_it && portion.count == 0);
+            if is_over_it && portion.count > 0 {
                 blamed = Some((flight.batch, portion));
+            } else if flight.ends > self.failover.retries().max && portion.count == 0 {
+                actions.push(Action::GiveUp { batch: flight.batch });
             } else {
                 flight.todo.push_front(portion.into());
             }
@@ -436,6 +442,8 @@ impl FlightCore {
         if let Some((batch, portion)) = blamed {
             self.suspect(batch, portion, progress, actions);
         }
+        let given_up = |flight: &Flight| actions.contains(&Action::GiveUp { batch: flight.batch });
+        self.flights.retain(|flight| !given_up(flight));
         actions.push(Action::Gone { class, is_excused: blamed.is_some() });
     }
 

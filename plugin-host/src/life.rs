@@ -202,6 +202,9 @@ impl Life {
                 let code = self.stopped_by;
                 flights.jobs.remove(&batch).into_iter().for_each(|job| job.undone(Undone::Stopped { code }));
             }
+            Action::GiveUp { batch } => {
+                flights.jobs.remove(&batch).into_iter().for_each(|job| job.undone(Undone::Crashed));
+            }
             Action::Gone { is_excused, .. } => self.desk.excuse(is_excused),
         }
         Ok(())
@@ -296,7 +299,7 @@ impl Life {
         }
         match ReturnCode::new(line.result()) {
             Some(ReturnCode::Ok) => {}
-            Some(ReturnCode::More) if portion.count == 0 => {}
+            Some(ReturnCode::More) if portion.count == 0 => tray.has_more = true,
             _ => return Seen::Code(line.result()),
         }
         let (layout, routes, input_end) = (tray.layout, tray.routes, tray.input_end());
@@ -342,7 +345,8 @@ impl Life {
         match heard {
             Ok(Heard::LastWord(word)) => serving.last_word = Some(word),
             Ok(Heard::Tell(tell @ (Tell::Exported { .. } | Tell::Imported | Tell::StateRefused { .. }))) => {
-                return self.state_told(tell, cx);
+                let instance = serving.process.instance;
+                return self.state_told(instance, tell, cx);
             }
             Ok(Heard::Tell(Tell::Learned(text))) => {
                 if let Some(refusals) = &self.desk.settings.refusals {
@@ -505,7 +509,7 @@ impl Actor for Life {
         match msg {
             Msg::Given(job) => self.given(job, cx)?,
             Msg::Heard(instance, heard) if self.is_serving(instance) => self.heard(*heard, cx)?,
-            Msg::Heard(_, heard) => self.heard_of_another(*heard, cx)?,
+            Msg::Heard(instance, heard) => self.heard_of_another(instance, *heard, cx)?,
             Msg::HungUp(instance) if self.is_serving(instance) => self.on(Event::End(Class::Channel), cx)?,
             Msg::HungUp(_) => {} // What it was to say does not come, and that has a limit.
             Msg::Ended(instance, status) if self.is_serving(instance) => self.ended(status, cx)?,

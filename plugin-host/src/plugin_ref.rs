@@ -19,6 +19,9 @@ use crate::tray::Tray;
 /// How long a swap may take besides what the plugin's own limits say.
 const SWAP: Duration = Duration::from_secs(10);
 
+/// How often a plugin is asked to flush while it has more.
+const FLUSHES: usize = 1_024;
+
 /// A plugin under a supervisor: good over its restarts and swaps, until its supervisor terminates it or ends.
 ///
 /// Get it from the supervisor: `supervisor.child_ref::<PluginRef>("validate")`.
@@ -41,6 +44,9 @@ pub enum ProcessError {
         /// What the plugin has returned, for this batch or another.
         code: i32,
     },
+    /// A flush has ended one process after the other, once more than [`Retries::max`](crate::Retries::max). What the plugin
+    /// held back is lost with them.
+    FlushCrashed(Batch),
 }
 
 impl ProcessError {
@@ -48,7 +54,9 @@ impl ProcessError {
     #[must_use]
     pub fn into_batch(self) -> Batch {
         match self {
-            ProcessError::Gone(batch) | ProcessError::Stopped { batch, .. } => batch,
+            ProcessError::Gone(batch) | ProcessError::Stopped { batch, .. } | ProcessError::FlushCrashed(batch) => {
+                batch
+            }
         }
     }
 }
@@ -58,6 +66,9 @@ impl fmt::Display for ProcessError {
         match self {
             ProcessError::Gone(batch) => {
                 write!(f, "the plugin has ended for good; the {} records come back as they were", batch.len())
+            }
+            ProcessError::FlushCrashed(_) => {
+                f.write_str("flush_plugin has ended one process after the other; what the plugin held back is lost")
             }
             ProcessError::Stopped { batch, code } => write!(
                 f,
@@ -115,6 +126,7 @@ impl PluginRef {
         match awaited.settled().await {
             Ok(tray) => Ok(Processed::of(tray)),
             Err((tray, Undone::Gone)) => Err(ProcessError::Gone(Batch(tray))),
+            Err((tray, Undone::Crashed)) => Err(ProcessError::FlushCrashed(Batch(tray))),
             Err((tray, Undone::Stopped { code })) => Err(ProcessError::Stopped { batch: Batch(tray), code }),
         }
     }
@@ -138,13 +150,22 @@ impl PluginRef {
     }
 
     /// Lets the plugin give out what it holds back: sums, windows. What it gives is in
-    /// [`emitted`](Processed::emitted); nothing, when it has no `flush_plugin`.
+    /// [`emitted`](Processed::emitted); nothing, when it has no `flush_plugin`. It is asked again as long as it has more, at
+    /// most 1,024 times; each part has a slot until the result is dropped, so what does not fit into `depth` parts comes with
+    /// the next flush.
     ///
     /// # Errors
     /// [`ProcessError`].
     pub async fn flush(&self) -> Result<Processed, ProcessError> {
-        let batch = self.batch().await;
-        self.process(batch).await
+        let mut flushed = self.process(self.batch().await).await?;
+        let mut has_more = flushed.tray.has_more;
+        for _ in 1..FLUSHES {
+            let Some(batch) = self.try_batch().filter(|_| has_more) else { break };
+            let part = self.process(batch).await?;
+            has_more = part.tray.has_more;
+            flushed.stand_in.push(part);
+        }
+        Ok(flushed)
     }
 
     /// Another library or other parameters, without a pause: a new process starts beside the one that serves, takes on

@@ -297,8 +297,18 @@ impl Life {
         Ok(memory)
     }
 
-    /// The old process has given its state, or the new one has taken it.
-    pub(crate) fn state_told(&mut self, tell: Tell, cx: &mut Context<Self>) -> Result<(), Exit> {
+    /// The old process has given its state, or the new one has taken it. What another process than the one that was asked
+    /// says of it is its own idea.
+    pub(crate) fn state_told(&mut self, by: u32, tell: Tell, cx: &mut Context<Self>) -> Result<(), Exit> {
+        let asked = match self.changing.as_ref().map(|changing| &changing.step) {
+            Some(Step::Exporting { .. }) => self.serving.as_ref().map(|old| old.process.instance),
+            Some(Step::Importing { new, .. }) => Some(new.instance),
+            _ => None,
+        };
+        if asked != Some(by) {
+            watch::tell(&self.desk.settings.stage, &tell);
+            return Ok(());
+        }
         let Some(Changing { swap, reply, step }) = self.changing.take() else { return Ok(()) };
         let changing = |step| Changing { swap, reply, step };
         match (step, tell) {
@@ -373,11 +383,12 @@ impl Life {
     /// What a process says that does not serve.
     pub(crate) fn heard_of_another(
         &mut self,
+        instance: u32,
         heard: Result<Heard, Garbled>,
         cx: &mut Context<Self>,
     ) -> Result<(), Exit> {
         match heard {
-            Ok(Heard::Tell(tell @ (Tell::Imported | Tell::StateRefused { .. }))) => self.state_told(tell, cx),
+            Ok(Heard::Tell(tell @ (Tell::Imported | Tell::StateRefused { .. }))) => self.state_told(instance, tell, cx),
             Ok(Heard::Tell(tell)) => {
                 watch::tell(&self.desk.settings.stage, &tell);
                 Ok(())

@@ -24,6 +24,8 @@ pub(crate) struct Tray {
     pub(crate) layout: Layout,
     pub(crate) content: Content,
     pub(crate) routes: u32,
+    /// A plugin that was to flush has more than this.
+    pub(crate) has_more: bool,
     /// Bytes of the input that are filled.
     used: u32,
     buffers: Lent,
@@ -122,7 +124,7 @@ impl Tray {
         buffers.copied.clear();
         buffers.asides.clear();
         buffers.has_results = false;
-        Tray { slot, layout, content: Content::MsgPack, routes: 0, used: 0, buffers }
+        Tray { slot, layout, content: Content::MsgPack, routes: 0, has_more: false, used: 0, buffers }
     }
 
     /// Room for a record's payload; what `write` has not used of it goes to the next.

@@ -95,7 +95,8 @@ impl Day {
                 | Action::Cancel(_)
                 | Action::Fail { .. }
                 | Action::Stop { .. }
-                | Action::GiveBack { .. } => {
+                | Action::GiveBack { .. }
+                | Action::GiveUp { .. } => {
                     unreachable!("{action:?}: nothing on such a day asks for it")
                 }
             }

@@ -453,3 +453,20 @@ fn a_plugin_that_stops_lets_through_what_the_process_has() {
         ],
     );
 }
+
+#[test]
+fn a_flush_that_ends_each_process_is_given_up_after_the_retries() {
+    let mut rows = vec![
+        (0, Event::Ready, vec![]),
+        (0, given(1, 0), vec![hand(1, 0, 0, 0)]),
+        (0, given(2, 1), vec![hand(2, 0, 1, 0)]),
+    ];
+    for attempt in 1..=3 {
+        rows.push((1, ended(CRASH, None), vec![gone(CRASH, false)]));
+        rows.push((2, Event::Ready, vec![hand(1, 0, 0, attempt), hand(2, 0, 1, attempt)]));
+    }
+    rows.push((3, ended(CRASH, None), vec![Action::GiveUp { batch: BatchId(1) }, gone(CRASH, false)]));
+    rows.push((4, Event::Ready, vec![hand(2, 0, 1, 4)]));
+    rows.push((5, fine(), vec![release(2)]));
+    check(core(Failover::default()), rows);
+}

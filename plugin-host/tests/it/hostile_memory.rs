@@ -163,11 +163,12 @@ async fn who_kills_or_stops_itself_blames_no_record() {
     let street = Street::new("kills").await;
     for (act, how) in [("kill_itself", "signal 9"), ("term_itself", "signal 15"), ("stop_itself", "signal 19")] {
         let library = street.build(act, &[&format!("IN_PROCESS={act}")]);
-        let plugin = street.move_in(act, small(library).timeout(Duration::from_secs(1))).await.unwrap();
+        let plugin = street.move_in(act, small(library).timeout(Duration::from_secs(4))).await.unwrap();
         let giver = plugin.clone();
         let given = tokio::spawn(async move { process("itself", &giver, &["one", "now", "three"]).await });
         let begin = Instant::now();
-        // Three restarts, and no more.
+        // Three restarts, and no more. The time-out is long, so that a process that waits for a processor is not taken for one
+        // that was stopped.
         loop {
             let exits = street.tree.exits(act).await.unwrap();
             if exits.len() >= 4 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proscenium_plugin_host::{Plugin, PluginRef, Processed, State, Swap, Verdicts, Why};
+use proscenium_plugin_host::{Plugin, PluginRef, ProcessError, Processed, State, Swap, Verdicts, Why};
 use proscenium_runtime::Node;
 use proscenium_supervision::{Supervisor, SupervisorRef};
 
@@ -173,5 +173,26 @@ async fn a_swap_that_fails_leaves_the_old_process_serving() {
         assert_eq!(texts(&process(&plugin, &["one"]).await), ["ONE!"]);
         assert_eq!(plugin.status().await.unwrap().pid, before);
     }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_plugin_is_flushed_until_it_has_no_more_and_given_up_when_that_ends_each_process() {
+    let folder = Folder::new("flush");
+    let library = folder.build("upper.c", "libupper.so", &[]);
+    let node = Node::start("test").await.unwrap();
+    let tree = Supervisor::one_for_one()
+        .intensity(10, Duration::from_secs(60))
+        .child(Plugin::spec("more", Plugin::new(&library).param("flush", "more")))
+        .child(Plugin::spec("crash", Plugin::new(&library).param("flush", "crash")))
+        .start(&node)
+        .await
+        .unwrap();
+    let more = tree.reference::<PluginRef>("more").await.unwrap();
+    assert_eq!(more.flush().await.unwrap().emitted().count(), 3);
+    let crash = tree.reference::<PluginRef>("crash").await.unwrap();
+    let error = crash.flush().await.unwrap_err();
+    assert!(matches!(error, ProcessError::FlushCrashed(_)), "{error}");
+    assert_eq!(texts(&process(&crash, &["one"]).await), ["ONE!"]);
     node.stop().await.unwrap();
 }

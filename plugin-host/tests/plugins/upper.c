@@ -73,9 +73,13 @@ int process_batch(RecordBatch *b, PluginContext *ctx) {
 /* How many records this state has seen. */
 int flush_plugin(RecordBatch *out, PluginContext *ctx) {
     const Seen *seen = ctx->user;
+    const char *how = psc_param(ctx, "flush", "");
+    static int parts;
+    if (strcmp(how, "crash") == 0) abort();
     char text[32];
     int n = snprintf(text, sizeof text, "%llu", (unsigned long long)seen->records);
-    return psc_emit(out, NULL, text, (size_t)n) != NULL ? PSC_OK : PSC_ERR_NOSPACE;
+    if (psc_emit(out, NULL, text, (size_t)n) == NULL) return PSC_ERR_NOSPACE;
+    return strcmp(how, "more") == 0 && ++parts < 3 ? PSC_MORE : PSC_OK;
 }
 
 int export_state(PluginContext *ctx, PscState *out) {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// A peer that is a program of its own, with a lock file of its own.
-const OUTSIDE: &str = "ractor-supervisor";
+/// Peers in programs of their own, with lock files of their own.
+const OUTSIDE: [(&str, &str); 4] =
+    [("ractor-supervisor", "ractor-supervisor"), ("plugins", "rmp"), ("plugins", "rmp-serde"), ("plugins", "tonic")];
 
 const PEERS: [&str; 5] = ["actix", "kameo", "proscenium-runtime", "ractor", "tokio"];
 
@@ -17,9 +18,11 @@ fn main() {
     for peer in PEERS {
         tell_version(&text, peer);
     }
-    let lock = format!("peers/{OUTSIDE}/Cargo.lock");
-    println!("cargo::rerun-if-changed={lock}");
-    tell_version(&std::fs::read_to_string(lock).unwrap_or_default(), OUTSIDE);
+    for (program, peer) in OUTSIDE {
+        let lock = format!("peers/{program}/Cargo.lock");
+        println!("cargo::rerun-if-changed={lock}");
+        tell_version(&std::fs::read_to_string(lock).unwrap_or_default(), peer);
+    }
     println!("cargo::rustc-env=BENCH_RUSTC={}", rustc_version());
 }
 

@@ -1,4 +1,4 @@
-//! Samples that need a process of their own: idle memory, an idle node's CPU, a million actors, big trees.
+//! Samples that need a process of their own: idle memory, an idle node's CPU, a million actors, big trees, a large heap.
 //!
 //! The bench starts itself as `bench --child <errand> <subject> <flavour> <count>` and reads one line of numbers.
 
@@ -12,6 +12,7 @@ use crate::measure::{Flavour, Plan, Sample};
 use crate::peer::{Peer, Subject};
 use crate::peers::actix;
 use crate::peers::kameo::Kameo;
+use crate::peers::plugin_lives;
 use crate::peers::proscenium::{CounterRef, LightBounded as Light, ProsceniumBounded as Proscenium, WithRactor};
 use crate::peers::ractor::Ractor;
 use crate::peers::supervised::Supervised;
@@ -69,6 +70,7 @@ pub fn run(errand: &[String]) -> Result<(), Failure> {
         ("node", "proscenium") => node::<Proscenium>(plan),
         ("node", "light") => node::<Light>(plan),
         ("node", "tokio") => node::<Tokio>(plan),
+        ("starts", "proscenium") => plugin_lives::starts(plan),
         ("million", "light") => million::<Light>(plan),
         ("million", "tokio") => million::<Tokio>(plan),
         _ => Err(format!("{errand} {subject}: no such errand").into()),

@@ -10,6 +10,7 @@
 //!
 //!   harness   rounds: every column once a round, in an order that turns   ──▶ table, json (target/bench)
 //!   noise     the machine's own floor: a futex ping-pong and an fsync
+//!   compile   the plugins that are measured, by cc
 //!   child     memory, idle CPU and big trees, each in a process of its own
 //! ```
 //!
@@ -23,6 +24,7 @@
 
 mod bound;
 mod child;
+mod compile;
 mod family;
 mod harness;
 mod json;
@@ -31,6 +33,7 @@ mod measure;
 mod measures;
 mod noise;
 mod options;
+mod payload;
 mod peer;
 mod peers;
 mod procfs;
@@ -46,6 +49,7 @@ use std::process::ExitCode;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
+    proscenium_plugin_host::run_if_child();
     tally::hush_seeded_panics();
     match options::parse(std::env::args().skip(1)).and_then(run) {
         Ok(code) => code,

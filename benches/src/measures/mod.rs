@@ -3,6 +3,7 @@
 mod lifecycle;
 mod memory;
 mod messages;
+mod plugins;
 mod supervision;
 
 use crate::measure::Measure;
@@ -18,6 +19,7 @@ pub fn all(beam: &Beam) -> Vec<Measure> {
     measures.extend(lifecycle::all(beam));
     measures.extend(supervision::all(beam));
     measures.extend(memory::all(beam));
+    measures.extend(plugins::all());
     measures
 }
 

@@ -4,6 +4,8 @@ pub mod actix;
 pub mod beam;
 pub mod kameo;
 pub mod outside;
+pub mod plugin_lives;
+pub mod plugins;
 pub mod proscenium;
 pub mod ractor;
 pub mod ractor_default;

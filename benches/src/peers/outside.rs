@@ -1,5 +1,5 @@
-//! Peers that want ractor with its default features. One build unifies features, so each is a program outside of the
-//! workspace, in `benches/peers`, built at its first sample.
+//! Peers that want ractor with its default features, or packages that nothing of ours needs. One build unifies features, so
+//! each is a program outside of the workspace, in `benches/peers`, built at its first sample.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,9 +11,14 @@ use crate::{Failure, child};
 
 /// Runs a sample of the program of this name: `<name> <flavour> <count>`.
 pub fn sample(name: &'static str, plan: Plan) -> Sample {
+    sample_of(name, &[], plan)
+}
+
+/// The same with words before these: `<name> <words…> <flavour> <count>`.
+pub fn sample_of(name: &'static str, words: &[&str], plan: Plan) -> Sample {
     build(name)?;
     let program = target_dir()?.join("bench-peers/release").join(name);
-    child::numbers_of(Command::new(program).args([plan.flavour.name(), &plan.ops.to_string()]))
+    child::numbers_of(Command::new(program).args(words).args([plan.flavour.name(), &plan.ops.to_string()]))
 }
 
 /// Builds it once in a run; quick when it is there.

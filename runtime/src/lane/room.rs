@@ -31,6 +31,8 @@ impl Waiter {
 pub(crate) struct Reserve<L: AsRef<Lane<M, S>>, M, S> {
     lane: std::sync::Arc<L>,
     waiter: Option<Arc<Waiter>>,
+    /// There was room at once: nobody else needs to know of this wait.
+    has_room: bool,
     weight: usize,
     entry: std::marker::PhantomData<fn() -> (M, S)>,
 }
@@ -38,7 +40,11 @@ pub(crate) struct Reserve<L: AsRef<Lane<M, S>>, M, S> {
 impl<L: AsRef<Lane<M, S>>, M, S> Reserve<L, M, S> {
     /// Of an entry that weighs so much: see `Lane::push_slowly`.
     pub(crate) fn new(lane: std::sync::Arc<L>, weight: usize) -> Self {
-        Reserve { lane, waiter: None, weight, entry: std::marker::PhantomData }
+        Reserve { lane, waiter: None, has_room: false, weight, entry: std::marker::PhantomData }
+    }
+
+    fn is_granted(&self) -> bool {
+        self.has_room || self.waiter.as_ref().is_some_and(|waiter| waiter.is_granted())
     }
 
     /// Ready when there is a permit, or when there will never be one: `fill` tells which.
@@ -48,24 +54,23 @@ impl<L: AsRef<Lane<M, S>>, M, S> Reserve<L, M, S> {
         if !queue.mode.is_open() {
             return Poll::Ready(());
         }
-        if self.waiter.as_ref().is_some_and(|waiter| waiter.is_granted()) {
+        if self.is_granted() {
             return Poll::Ready(());
         }
         // The consumer gives room back in chunks. Looked for at every poll, so that a deadline finds what there is.
         let mut wakes = Vec::new();
         lane.settle(&mut queue, &mut wakes);
         let granted = match &self.waiter {
+            None if queue.has_room_for(self.weight) => {
+                queue.take_up(self.weight);
+                self.has_room = true;
+                true
+            }
             None => {
                 let waiter = Arc::new(Waiter { granted: AtomicBool::new(false), weight: self.weight });
                 self.waiter = Some(waiter.clone());
-                let granted = queue.has_room_for(self.weight);
-                if granted {
-                    queue.take_up(self.weight);
-                    waiter.grant();
-                } else {
-                    queue.waiters().push_back((waiter, waker.clone()));
-                }
-                granted
+                queue.waiters().push_back((waiter, waker.clone()));
+                false
             }
             Some(waiter) if waiter.is_granted() => true,
             Some(waiter) => {
@@ -95,10 +100,10 @@ impl<L: AsRef<Lane<M, S>>, M, S> Reserve<L, M, S> {
         let lane = L::as_ref(&self.lane);
         let mut queue = lane.lock();
         let entry = queue.refuse(entry)?; // Closing took the permits with it.
-        if !self.waiter.as_ref().is_some_and(|waiter| waiter.is_granted()) {
+        if !self.is_granted() {
             return Err(Refused::Full(entry));
         }
-        self.waiter = None;
+        (self.waiter, self.has_room) = (None, false);
         let rings = queue.append_weighed(entry, self.weight);
         queue.release(rings);
         Ok(())
@@ -107,14 +112,16 @@ impl<L: AsRef<Lane<M, S>>, M, S> Reserve<L, M, S> {
 
 impl<L: AsRef<Lane<M, S>>, M, S> Drop for Reserve<L, M, S> {
     fn drop(&mut self) {
-        let Some(waiter) = self.waiter.take() else { return };
+        if !self.has_room && self.waiter.is_none() {
+            return;
+        }
         let lane = L::as_ref(&self.lane);
         let mut wakes = Vec::new();
         let mut queue = lane.lock();
-        if waiter.is_granted() {
+        if self.is_granted() {
             queue.give_up(self.weight);
-        } else {
-            queue.waiters().retain(|(other, _)| !Arc::ptr_eq(other, &waiter));
+        } else if let Some(waiter) = &self.waiter {
+            queue.waiters().retain(|(other, _)| !Arc::ptr_eq(other, waiter));
         }
         queue.grant(&mut wakes); // Also to who needs less than the one that gave up his place before him.
         drop(queue);

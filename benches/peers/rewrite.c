@@ -1,4 +1,4 @@
-/* Gives each record a new payload of the same length. */
+/* Looks at each record, and gives it a new payload of the same length: some twenty nanoseconds of work. */
 #include "proscenium_plugin.h"
 
 PSC_PLUGIN("rewrite", "1.0.0", "Rewrites all", "Proscenium", "Apache-2.0", "{\"type\":\"object\"}");
@@ -14,6 +14,12 @@ int process_batch(RecordBatch *b, PluginContext *ctx) {
     (void)ctx;
     PSC_FOR_EACH(b, r) {
         const uint8_t *from = psc_payload(b, r);
+        uint32_t hash = 2166136261u;
+        for (uint32_t i = 0; i < r->len; i += 8) hash = (hash ^ from[i]) * 16777619u;
+        if (hash == 0) { /* Which hardly one does. */
+            psc_drop(b, r, "it hashes to nothing");
+            continue;
+        }
         uint8_t *to = psc_alloc(b, r->len);
         if (to == NULL) return PSC_ERR_NOSPACE;
         uint32_t at = 0;

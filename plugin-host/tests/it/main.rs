@@ -1,5 +1,6 @@
 //! Plugins in real processes, under real supervisors.
 
+mod allocations;
 mod built;
 mod catalog;
 mod census;

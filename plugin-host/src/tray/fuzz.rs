@@ -49,8 +49,8 @@ struct World {
 impl World {
     fn new() -> World {
         let geometry = Geometry { slots: 1, records: RECORDS, heap: 1024, input: 4096 };
-        let pool = Pool::new(geometry).unwrap();
-        let (end, _fds) = HostEnd::new(&pool).unwrap();
+        let pool = Pool::new(geometry).expect("the test has memory");
+        let (end, _fds) = HostEnd::new(&pool).expect("the test has memory");
         let layout = Layout {
             records: RECORDS,
             heap_off: geometry.heap_off(),
@@ -63,7 +63,7 @@ impl World {
     }
 
     fn tray(&self, random: &mut Random) -> Tray {
-        let mut tray = Tray::new(self.pool.try_take().unwrap(), self.layout, self.shelf.clone());
+        let mut tray = Tray::new(self.pool.try_take().expect("one slot is free"), self.layout, self.shelf.clone());
         tray.routes = random.below(3) as u32;
         for id in 0..1 + random.below(u64::from(RECORDS)) {
             let len = random.below(40) as usize;
@@ -71,7 +71,7 @@ impl World {
                 room.fill(id as u8);
                 len
             })
-            .unwrap();
+            .expect("the batch has room");
         }
         tray
     }
@@ -123,7 +123,7 @@ fn is_of_the_heap(bytes: &[u8], from: u32, world: &World) -> bool {
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
+    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number is given"))
 }
 
 /// True: it was taken over.
@@ -133,7 +133,7 @@ fn one(world: &World, random: &mut Random) -> bool {
     let count = 1 + random.below(u64::from(tray.len() - first)) as u32;
     let portion = Portion { first, count, is_suspect: false };
     let (table, emitted) = forge(&tray, portion, random);
-    let front = world.end.front(&tray.slot).unwrap();
+    let front = world.end.front(&tray.slot).expect("within the front");
     let head = Head {
         batch_id: 1,
         attempt: 0,
@@ -143,22 +143,22 @@ fn one(world: &World, random: &mut Random) -> bool {
         input_end: tray.input_end(),
         routes: tray.routes,
     };
-    front.store(0, &tray.layout.header(&head)).unwrap();
-    front.store(u32::from(HEADER_SIZE), table.as_flattened()).unwrap();
-    front.store(world.layout.heap_off, &world.heap).unwrap();
+    front.store(0, &tray.layout.header(&head)).expect("within the front");
+    front.store(u32::from(HEADER_SIZE), table.as_flattened()).expect("within the front");
+    front.store(world.layout.heap_off, &world.heap).expect("within the front");
     let (layout, routes, input_end) = (tray.layout, tray.routes, tray.input_end());
     let given = Given { layout, records: tray.given(portion), input_end, routes };
     let Ok(lines) = table_len(&given, ChildLine([u64::from(emitted) << 32, 0, 0, 0, 0, 0, 0, 0])) else { return false };
     assert!(lines <= RECORDS);
-    tray.copy_table(&front, lines).unwrap();
+    tray.copy_table(&front, lines).expect("within the front");
     let given = Given { layout, records: tray.given(portion), input_end, routes };
     let Ok(heap) = judge(&given, tray.table()) else { return false };
     assert!(tray.has_room(&heap));
     // From here on a child may write what it likes.
-    front.store(u32::from(HEADER_SIZE), &vec![u64::MAX; 4 * RECORDS as usize]).unwrap();
+    front.store(u32::from(HEADER_SIZE), &vec![u64::MAX; 4 * RECORDS as usize]).expect("within the front");
     let mut again = Vec::new();
-    tray.take_over(portion, &heap, &front, &mut again).unwrap();
-    front.store(world.layout.heap_off, &vec![u64::MAX; world.heap.len()]).unwrap();
+    tray.take_over(portion, &heap, &front, &mut again).expect("within the front");
+    front.store(world.layout.heap_off, &vec![u64::MAX; world.heap.len()]).expect("within the front");
     assert!(again.iter().all(|(record, _)| portion.records().contains(record)));
     for record in (0..tray.len()).filter(|record| !portion.records().contains(record)) {
         tray.set_aside(Portion::single(record), Why::Poison, None);

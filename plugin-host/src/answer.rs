@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use crate::end::EndReport;
 use crate::tray::Tray;
 
 /// Why a batch comes back as it was.
@@ -16,8 +17,8 @@ pub(crate) enum Undone {
     Gone,
     /// Its policy has ended the plugin, or takes no more batches, after this code.
     Stopped { code: i32 },
-    /// Each process that was to flush has ended.
-    Crashed,
+    /// Each process that was to flush has ended, the last one like this.
+    Crashed(Option<Arc<EndReport>>),
 }
 
 pub(crate) type Settled = Result<Tray, (Tray, Undone)>;

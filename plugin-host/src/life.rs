@@ -203,7 +203,10 @@ impl Life {
                 flights.jobs.remove(&batch).into_iter().for_each(|job| job.undone(Undone::Stopped { code }));
             }
             Action::GiveUp { batch } => {
-                flights.jobs.remove(&batch).into_iter().for_each(|job| job.undone(Undone::Crashed));
+                let end = flights.last_end.clone();
+                if let Some(job) = flights.jobs.remove(&batch) {
+                    job.undone(Undone::Crashed(end));
+                }
             }
             Action::Gone { is_excused, .. } => self.desk.excuse(is_excused),
         }

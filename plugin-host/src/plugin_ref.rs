@@ -9,6 +9,7 @@ use proscenium_runtime::{CallError, Ref, UntypedRef};
 use crate::answer::{Awaited, Job, Undone};
 use crate::batch::{Batch, Processed};
 use crate::desk::Desk;
+use crate::end::EndReport;
 use crate::failover_core::Failover;
 use crate::life::{Life, Msg};
 use crate::stand_in;
@@ -46,7 +47,12 @@ pub enum ProcessError {
     },
     /// A flush has ended one process after the other, once more than [`Retries::max`](crate::Retries::max). What the plugin
     /// held back is lost with them.
-    FlushCrashed(Batch),
+    FlushCrashed {
+        /// The empty batch that was to take it.
+        batch: Batch,
+        /// How the last of them has ended.
+        end: Option<Arc<EndReport>>,
+    },
 }
 
 impl ProcessError {
@@ -54,9 +60,9 @@ impl ProcessError {
     #[must_use]
     pub fn into_batch(self) -> Batch {
         match self {
-            ProcessError::Gone(batch) | ProcessError::Stopped { batch, .. } | ProcessError::FlushCrashed(batch) => {
-                batch
-            }
+            ProcessError::Gone(batch)
+            | ProcessError::Stopped { batch, .. }
+            | ProcessError::FlushCrashed { batch, .. } => batch,
         }
     }
 }
@@ -67,8 +73,9 @@ impl fmt::Display for ProcessError {
             ProcessError::Gone(batch) => {
                 write!(f, "the plugin has ended for good; the {} records come back as they were", batch.len())
             }
-            ProcessError::FlushCrashed(_) => {
-                f.write_str("flush_plugin has ended one process after the other; what the plugin held back is lost")
+            ProcessError::FlushCrashed { end, .. } => {
+                f.write_str("flush_plugin has ended one process after the other; what the plugin held back is lost")?;
+                end.as_ref().map_or(Ok(()), |end| write!(f, ". The last: {end}"))
             }
             ProcessError::Stopped { batch, code } => write!(
                 f,
@@ -126,7 +133,7 @@ impl PluginRef {
         match awaited.settled().await {
             Ok(tray) => Ok(Processed::of(tray)),
             Err((tray, Undone::Gone)) => Err(ProcessError::Gone(Batch(tray))),
-            Err((tray, Undone::Crashed)) => Err(ProcessError::FlushCrashed(Batch(tray))),
+            Err((tray, Undone::Crashed(end))) => Err(ProcessError::FlushCrashed { batch: Batch(tray), end }),
             Err((tray, Undone::Stopped { code })) => Err(ProcessError::Stopped { batch: Batch(tray), code }),
         }
     }

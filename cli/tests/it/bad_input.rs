@@ -81,7 +81,11 @@ fn what_a_plugin_does_wrong_with_batches_is_told() {
     refused(&folder.faulty(10), &[], &[record, "record 1 ends the process: timeout"]);
     refused(&folder.faulty(11), &[], &[record, "violation", "another id than it was given"]);
     refused(&folder.faulty(12), &[], &[record, "exit with code 3"]);
-    refused(&folder.faulty(13), &[], &["flush_plugin: it hangs or ends again and again", "crash by signal 6 at flush"]);
+    refused(
+        &folder.faulty(13),
+        &[],
+        &["flush_plugin has ended one process after the other", "crash by signal 6", "at flush"],
+    );
 }
 
 #[test]

@@ -192,7 +192,7 @@ async fn a_plugin_is_flushed_until_it_has_no_more_and_given_up_when_that_ends_ea
     assert_eq!(more.flush().await.unwrap().emitted().count(), 3);
     let crash = tree.reference::<PluginRef>("crash").await.unwrap();
     let error = crash.flush().await.unwrap_err();
-    assert!(matches!(error, ProcessError::FlushCrashed(_)), "{error}");
+    assert!(matches!(error, ProcessError::FlushCrashed { end: Some(_), .. }), "{error}");
     assert_eq!(texts(&process(&crash, &["one"]).await), ["ONE!"]);
     node.stop().await.unwrap();
 }

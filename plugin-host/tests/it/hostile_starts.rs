@@ -12,7 +12,7 @@ use proscenium_supervision::SupervisorError;
 use crate::census::is_alone;
 use crate::street::{Street, patched, process, texts};
 
-const START: Duration = Duration::from_millis(700);
+const START: Duration = Duration::from_secs(3);
 
 fn patient(library: &Path) -> Plugin {
     Plugin::new(library).start_limit(START).timeout(START).stop_limit(Duration::from_millis(300))

@@ -58,6 +58,8 @@ pub struct Life {
     flights: Option<Flights>,
     pub(crate) serving: Option<Serving>,
     pub(crate) changing: Option<Changing>,
+    /// How often a process was asked to give or to take a state.
+    pub(crate) asked: u32,
     /// When the timer is set for that runs.
     timer: Option<Now>,
     /// A timer runs for a look.
@@ -98,6 +100,7 @@ impl Life {
             flights: None,
             serving: None,
             changing: None,
+            asked: 0,
             timer: None,
             looks: false,
             state: State::Starting,
@@ -525,7 +528,7 @@ impl Actor for Life {
             }
             Msg::Swap(swap, reply) => self.begin_swap(*swap, reply, cx),
             Msg::Launched(launched) => self.launched(*launched, cx)?,
-            Msg::SwapLimit(instance) => self.swap_limit(instance, cx)?,
+            Msg::SwapLimit(asked) => self.swap_limit(asked, cx)?,
             Msg::Resume => {
                 if self.state == State::Stopped {
                     self.state = State::Ready;

@@ -292,8 +292,7 @@ impl Life {
         let Some(serving) = &mut self.serving else { return Err(std::io::ErrorKind::NotConnected.into()) };
         let timeout = self.desk.settings.timeout;
         serving.process.ask(&Ask::Export { limit }, Some(memory.as_fd()), timeout)?;
-        let instance = serving.process.instance;
-        cx.send_after(timeout, Msg::SwapLimit(instance));
+        self.limit_swap(cx);
         Ok(memory)
     }
 
@@ -318,7 +317,7 @@ impl Life {
                 });
                 match handed {
                     Ok(_) => {
-                        cx.send_after(self.desk.settings.timeout, Msg::SwapLimit(new.instance));
+                        self.limit_swap(cx);
                         self.changing = Some(changing(Step::Importing { new, said, held, drained, bytes: len }));
                         Ok(())
                     }
@@ -417,14 +416,19 @@ impl Life {
         }
     }
 
-    /// The process of this number was to give or to take a state, and should have by now.
-    pub(crate) fn swap_limit(&mut self, instance: u32, cx: &mut Context<Self>) -> Result<(), Exit> {
-        let is_asked = match self.changing.as_ref().map(|changing| &changing.step) {
-            Some(Step::Exporting { .. }) => self.serving.as_ref().is_some_and(|old| old.process.instance == instance),
-            Some(Step::Importing { new, .. }) => new.instance == instance,
-            _ => false,
-        };
-        if !is_asked {
+    /// What was just asked for has a limit. Each has a number, so that the limit of one that is over says nothing to the next.
+    fn limit_swap(&mut self, cx: &mut Context<Self>) {
+        self.asked += 1;
+        cx.send_after(self.desk.settings.timeout, Msg::SwapLimit(self.asked));
+    }
+
+    /// What was asked for with this number should have come by now.
+    pub(crate) fn swap_limit(&mut self, asked: u32, cx: &mut Context<Self>) -> Result<(), Exit> {
+        let waits = matches!(
+            self.changing.as_ref().map(|changing| &changing.step),
+            Some(Step::Exporting { .. } | Step::Importing { .. })
+        );
+        if !waits || asked != self.asked {
             return Ok(());
         }
         let Some(changing) = self.changing.take() else { return Ok(()) };

@@ -196,3 +196,17 @@ async fn a_plugin_is_flushed_until_it_has_no_more_and_given_up_when_that_ends_ea
     assert_eq!(texts(&process(&crash, &["one"]).await), ["ONE!"]);
     node.stop().await.unwrap();
 }
+
+/// The first swap is refused while its time-out has not come; the second one is under way when it does.
+#[tokio::test]
+async fn the_limit_of_a_swap_that_was_refused_does_not_end_the_next_one() {
+    let folder = Folder::new("limits");
+    let old = folder.build("upper.c", "libupper.so", &["EXPORT_MS=2500"]);
+    let refuses = folder.build("upper.c", "librefuses.so", &["REFUSES"]);
+    let new = folder.build("upper.c", "libnew.so", &[]);
+    let (node, _tree, plugin) = started(Plugin::new(old).timeout(Duration::from_secs(4))).await;
+    let error = plugin.swap(Swap::to(refuses)).await.unwrap_err().to_string();
+    assert!(error.contains("import_state has refused the state"), "{error}");
+    assert_eq!(plugin.swap(Swap::to(new)).await.unwrap().state, Some(8));
+    node.stop().await.unwrap();
+}

@@ -83,6 +83,9 @@ int flush_plugin(RecordBatch *out, PluginContext *ctx) {
 }
 
 int export_state(PluginContext *ctx, PscState *out) {
+#ifdef EXPORT_MS
+    usleep(EXPORT_MS * 1000);
+#endif
     void *copy = ctx->alloc(ctx, sizeof(Seen));
     if (copy == NULL) return PSC_ERR_NOMEM;
     memcpy(copy, ctx->user, sizeof(Seen));
@@ -93,6 +96,9 @@ int export_state(PluginContext *ctx, PscState *out) {
 }
 
 int import_state(PluginContext *ctx, const PscState *in) {
+#ifdef REFUSES
+    return PSC_ERR_UNSUPPORTED;
+#endif
     if (in->version != 1 || in->len != sizeof(Seen)) return PSC_ERR_UNSUPPORTED;
     memcpy(ctx->user, in->data, sizeof(Seen));
     return PSC_OK;

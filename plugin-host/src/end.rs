@@ -20,8 +20,6 @@ pub enum Class {
     /// By SIGKILL, SIGTERM or another signal that somebody has sent, and not this host. By SIGSTOP (19): it was stopped,
     /// and ended by this host when its time was up.
     Killed(i32),
-    /// The machine, or its cgroup, was out of memory.
-    OutOfMemory,
     /// It ended by itself without being asked, with this code.
     Exit(i32),
     /// A call took longer than it may, and it was ended for that.
@@ -30,8 +28,6 @@ pub enum Class {
     Violation,
     /// The plugin said that this process is beyond use.
     Fatal,
-    /// It has gone over one of its limits.
-    Limit,
     /// It has closed the channel to its host.
     Channel,
 }
@@ -55,14 +51,9 @@ impl Class {
     pub(crate) fn is_of_a_record(self) -> bool {
         match self {
             Class::Killed(_) => false,
-            Class::Crash(_)
-            | Class::OutOfMemory
-            | Class::Exit(_)
-            | Class::Timeout
-            | Class::Violation
-            | Class::Fatal
-            | Class::Limit
-            | Class::Channel => true,
+            Class::Crash(_) | Class::Exit(_) | Class::Timeout | Class::Violation | Class::Fatal | Class::Channel => {
+                true
+            }
         }
     }
 
@@ -72,12 +63,10 @@ impl Class {
         match self {
             Class::Crash(_) => "crash",
             Class::Killed(_) => "killed",
-            Class::OutOfMemory => "oom",
             Class::Exit(_) => "exit",
             Class::Timeout => "timeout",
             Class::Violation => "violation",
             Class::Fatal => "fatal",
-            Class::Limit => "limit",
             Class::Channel => "channel",
         }
     }

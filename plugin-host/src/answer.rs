@@ -5,10 +5,12 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::end::EndReport;
+use crate::plugin_ref::PluginRef;
 use crate::tray::Tray;
+use crate::work::Work;
 
 /// Why a batch comes back as it was.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,12 +41,37 @@ impl Answer {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is there.
+    fn take(&self) -> Option<Settled> {
+        let mut state = self.state();
+        match std::mem::replace(&mut *state, State::Idle) {
+            State::Here(settled) => Some(settled),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    /// What is there, or else a wake-up when it is.
+    fn take_or_wait(&self, cx: &Context<'_>) -> Option<Settled> {
+        let mut state = self.state();
+        match std::mem::replace(&mut *state, State::Idle) {
+            State::Here(settled) => Some(settled),
+            _ => {
+                *state = State::Waits(Some(cx.waker().clone()));
+                None
+            }
+        }
+    }
+
     /// Somebody is going to wait.
     pub(crate) fn await_results(&self) {
         *self.state() = State::Waits(None);
     }
 
-    fn give(&self, settled: Settled) {
+    /// False: nobody waits any more.
+    fn give(&self, settled: Settled) -> bool {
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Idle) {
             State::Waits(waker) => {
@@ -53,39 +80,50 @@ impl Answer {
                 if let Some(waker) = waker {
                     waker.wake();
                 }
+                true
             }
             // Nobody waits any more. Dropped without the lock: the buffers go back with this very answer.
             State::Idle | State::Here(_) => {
                 drop(state);
                 drop(settled);
+                false
             }
         }
     }
 }
 
 /// Waits for the results. Dropped before, it lets them go.
-pub(crate) struct Awaited(pub(crate) Arc<Answer>);
+pub(crate) struct Awaited<'a> {
+    pub(crate) plugin: &'a PluginRef,
+    pub(crate) answer: Arc<Answer>,
+}
 
-impl Awaited {
+impl Awaited<'_> {
     pub(crate) async fn settled(self) -> Settled {
         poll_fn(|cx| {
-            let mut state = self.0.state();
-            match std::mem::replace(&mut *state, State::Idle) {
-                State::Here(settled) => Poll::Ready(settled),
-                _ => {
-                    *state = State::Waits(Some(cx.waker().clone()));
-                    Poll::Pending
+            // Who waits looks for itself first, at what the process has done: so nobody need be woken to do it.
+            let settled = self.answer.take().or_else(|| {
+                self.plugin.visit(|_| ());
+                self.answer.take_or_wait(cx)
+            });
+            match settled {
+                Some(settled) => {
+                    self.plugin.visit(Work::claimed);
+                    Poll::Ready(settled)
                 }
+                None => Poll::Pending,
             }
         })
         .await
     }
 }
 
-impl Drop for Awaited {
+impl Drop for Awaited<'_> {
     fn drop(&mut self) {
-        let late = std::mem::replace(&mut *self.0.state(), State::Idle);
-        drop(late);
+        let late = std::mem::replace(&mut *self.answer.state(), State::Idle);
+        if let State::Here(_) = &late {
+            self.plugin.visit(Work::claimed);
+        }
     }
 }
 
@@ -105,21 +143,21 @@ impl Job {
         self.tray.as_mut()
     }
 
-    pub(crate) fn done(mut self) {
-        if let Some(mut tray) = self.tray.take() {
+    /// False: nobody waits for it.
+    pub(crate) fn done(mut self) -> bool {
+        self.tray.take().is_some_and(|mut tray| {
             tray.settle();
-            self.answer.give(Ok(tray));
-        }
+            self.answer.give(Ok(tray))
+        })
     }
 
-    pub(crate) fn undone(mut self, why: Undone) {
-        self.hand_back(why);
+    /// False: nobody waits for it.
+    pub(crate) fn undone(mut self, why: Undone) -> bool {
+        self.hand_back(why)
     }
 
-    fn hand_back(&mut self, why: Undone) {
-        if let Some(tray) = self.tray.take() {
-            self.answer.give(Err((tray, why)));
-        }
+    fn hand_back(&mut self, why: Undone) -> bool {
+        self.tray.take().is_some_and(|tray| self.answer.give(Err((tray, why))))
     }
 }
 

@@ -193,7 +193,7 @@ impl<'a> Record<'a> {
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
-        self.tray.payload(self.entry)
+        self.tray.result_payload(self.entry)
     }
 
     /// What the payload is.

@@ -27,6 +27,7 @@ mod process;
 mod question_mark;
 mod refusals;
 mod spec;
+mod stage;
 mod stand_in;
 mod start_error;
 mod state_memory;
@@ -34,6 +35,7 @@ mod status;
 mod swap;
 mod tray;
 mod watch;
+mod work;
 
 pub use batch::{Batch, ContentType, Full, Processed, Record, Verdicts};
 pub use catalog::{Catalog, CatalogError, CatalogMsg, CatalogRef, Failure, FolderError, Listing, libraries};

@@ -1,8 +1,11 @@
-//! For how many completions the host lets itself be woken.
+//! For how many completions the host lets itself be woken, and for how many orders it wakes the process.
 //!
 //! A ring costs the plugin's process 5 to 10 µs, in which it could work. With several batches under way the host need not
-//! hear of each at once: it waits for half of them, as long as they come fast. One that comes slowly all of a sudden
-//! holds the results before it back until the host looks by itself, after [`LOOK`].
+//! hear of each at once: it waits for half of them, as long as they come fast. And while results lie ready that nobody has
+//! come for, their owners have something to do, and look for more when they come: then it is not woken at all, and the
+//! process is only woken for half of what it can have. One that comes slowly all of a sudden, or an owner who does not
+//! come, holds results back until the host looks by itself, after [`LOOK`]; where that was so, nobody is relied upon for
+//! some time.
 
 use std::time::Duration;
 
@@ -21,7 +24,14 @@ pub(crate) struct PaceCore {
     busy: Option<Now>,
     /// How long an order takes.
     average: Option<Duration>,
+    /// For so many answers more nobody is relied upon to come.
+    doubts: u32,
+    /// The last answer was that nobody is to be woken.
+    is_silent: bool,
 }
+
+/// So many answers long.
+const DOUBTS: u32 = 1_024;
 
 impl PaceCore {
     /// The process gets something to do.
@@ -31,22 +41,42 @@ impl PaceCore {
 
     /// It has completed so many, and has so many left.
     pub(crate) fn completed(&mut self, done: u32, left: u32, now: Now) {
-        let since = std::mem::replace(&mut self.busy, (left > 0).then_some(now));
-        if let (Some(since), Some(each)) = (since, std::num::NonZeroU32::new(done)) {
+        let Some(each) = std::num::NonZeroU32::new(done) else { return };
+        if let Some(since) = std::mem::replace(&mut self.busy, (left > 0).then_some(now)) {
             let sample = (now - since) / each.get();
             let average = self.average.unwrap_or(sample);
             self.average = Some(average - average / WEIGHT + sample / WEIGHT);
         }
     }
 
-    /// How many of those that are under way are to be waited for.
-    pub(crate) fn wanted(&self, under_way: u32) -> u32 {
-        let half = under_way.div_ceil(2).max(1);
-        match self.average {
-            Some(average) if average * half <= LATE => half,
-            _ => 1,
+    /// The host has found by itself what nobody had come for.
+    pub(crate) fn was_late(&mut self) {
+        if self.is_silent {
+            self.doubts = DOUBTS;
         }
     }
+
+    /// Who is to be woken now, with so many orders under way, of as many as there can be, and so many results that lie ready.
+    pub(crate) fn wakes(&mut self, under_way: u32, depth: u32, unclaimed: usize) -> Wakes {
+        let half = under_way.div_ceil(2).max(1);
+        let is_fast = self.average.is_some_and(|average| average * half <= LATE);
+        self.is_silent = is_fast && under_way > 0 && unclaimed > 0 && self.doubts == 0;
+        self.doubts = self.doubts.saturating_sub(1);
+        let child = !self.is_silent || under_way >= depth.div_ceil(2);
+        match self.is_silent {
+            true => Wakes { host: None, child },
+            false => Wakes { host: Some(if is_fast { half } else { 1 }), child },
+        }
+    }
+}
+
+/// Who is to be woken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Wakes {
+    /// The host, when so many orders are done.
+    pub(crate) host: Option<u32>,
+    /// The process, for what it was handed.
+    pub(crate) child: bool,
 }
 
 #[cfg(test)]
@@ -57,19 +87,55 @@ mod tests {
         Now::from(Duration::from_micros(us))
     }
 
+    const fn host(wakes: Wakes) -> Option<u32> {
+        wakes.host
+    }
+
     #[test]
     fn half_is_waited_for_while_they_come_fast_and_one_while_they_do_not() {
         let mut pace = PaceCore::default();
-        assert_eq!(pace.wanted(8), 1, "nothing is known");
+        assert_eq!(pace.wakes(8, 8, 0), Wakes { host: Some(1), child: true }, "nothing is known");
         pace.handed(at(0));
         pace.completed(2, 6, at(60));
-        assert_eq!((pace.wanted(8), pace.wanted(7), pace.wanted(1), pace.wanted(0)), (4, 4, 1, 1));
+        assert_eq!([8, 7, 1, 0].map(|under_way| host(pace.wakes(under_way, 8, 0))), [4, 4, 1, 1].map(Some));
         pace.completed(1, 5, at(5_060));
-        assert_eq!(pace.wanted(8), 1, "one has taken 5 ms");
+        assert_eq!(host(pace.wakes(8, 8, 0)), Some(1), "one has taken 5 ms");
         for n in 0..100 {
             pace.completed(1, 5, at(5_090 + n * 30));
         }
-        assert_eq!(pace.wanted(8), 4);
+        assert_eq!(host(pace.wakes(8, 8, 0)), Some(4));
+    }
+
+    #[test]
+    fn nobody_is_woken_while_results_lie_ready_unless_their_owners_do_not_come() {
+        let mut pace = PaceCore::default();
+        assert_eq!(pace.wakes(8, 8, 3), Wakes { host: Some(1), child: true }, "nothing is known");
+        pace.handed(at(0));
+        pace.completed(1, 7, at(30));
+        for (under_way, depth, unclaimed, wakes) in [
+            (8, 8, 3, Wakes { host: None, child: true }),
+            (4, 8, 3, Wakes { host: None, child: true }),
+            (3, 8, 3, Wakes { host: None, child: false }),
+            (1, 2, 1, Wakes { host: None, child: true }),
+            (8, 8, 0, Wakes { host: Some(4), child: true }),
+            (0, 8, 3, Wakes { host: Some(1), child: true }),
+        ] {
+            assert_eq!(pace.wakes(under_way, depth, unclaimed), wakes, "{under_way} of {depth}, {unclaimed} ready");
+        }
+        pace.was_late();
+        assert_eq!(host(pace.wakes(8, 8, 3)), None, "it was to be woken, and that others came late says nothing");
+        pace.was_late();
+        assert!((0..DOUBTS).all(|_| pace.wakes(1, 8, 3) == Wakes { host: Some(1), child: true }));
+        assert_eq!(host(pace.wakes(8, 8, 3)), None);
+    }
+
+    #[test]
+    fn a_look_that_finds_nothing_is_no_sample() {
+        let mut pace = PaceCore::default();
+        pace.handed(at(0));
+        (1..1_000).for_each(|us| pace.completed(0, 1, at(us)));
+        pace.completed(1, 1, at(1_000));
+        assert_eq!(host(pace.wakes(8, 8, 3)), Some(1), "it took a millisecond");
     }
 
     #[test]
@@ -79,6 +145,6 @@ mod tests {
         pace.completed(1, 0, at(30));
         pace.handed(at(1_000_000));
         pace.completed(1, 0, at(1_000_030));
-        assert_eq!(pace.wanted(8), 4);
+        assert_eq!(host(pace.wakes(8, 8, 0)), Some(4));
     }
 }

@@ -100,6 +100,6 @@ impl Supervised for PluginPlace {
 
 impl Drop for PluginPlace {
     fn drop(&mut self) {
-        self.desk.close();
+        self.desk.with(|work, _| work.close());
     }
 }

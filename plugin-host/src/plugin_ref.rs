@@ -16,6 +16,7 @@ use crate::stand_in;
 use crate::status::Status;
 use crate::swap::{Swap, SwapError, SwapReport};
 use crate::tray::Tray;
+use crate::work::Work;
 
 /// How long a swap may take besides what the plugin's own limits say.
 const SWAP: Duration = Duration::from_secs(10);
@@ -126,15 +127,28 @@ impl PluginRef {
         }
         let answer = batch.0.answer();
         answer.await_results();
-        let awaited = Awaited(answer.clone());
-        let job = Job::new(batch.0, answer);
-        // What is not taken is dropped, and a job that is dropped gives its batch back: by the same way.
-        drop(self.actor.tell(Msg::Given(job)).await);
+        let awaited = Awaited { plugin: self, answer: answer.clone() };
+        let mut tray = batch.0;
+        tray.seal();
+        let job = Job::new(tray, answer);
+        let now = self.desk.node.now();
+        self.visit(|work| work.given(job, now));
+        // Others have their turn, also where all results are always there already.
+        tokio::task::consume_budget().await;
         match awaited.settled().await {
             Ok(tray) => Ok(Processed::of(tray)),
             Err((tray, Undone::Gone)) => Err(ProcessError::Gone(Batch(tray))),
             Err((tray, Undone::Crashed(end))) => Err(ProcessError::FlushCrashed { batch: Batch(tray), end }),
             Err((tray, Undone::Stopped { code })) => Err(ProcessError::Stopped { batch: Batch(tray), code }),
+        }
+    }
+
+    /// Looks for what has come back, and does this before.
+    pub(crate) fn visit(&self, todo: impl FnOnce(&mut Work)) {
+        if self.desk.visit(todo) {
+            // If there is no room, it has something to do, and comes to this at the end of that. If it is gone, the next one
+            // begins with it.
+            drop(self.actor.tell(Msg::Woken).now());
         }
     }
 
@@ -203,7 +217,11 @@ impl PluginRef {
     /// # Errors
     /// It has ended for good.
     pub async fn resume(&self) -> Result<(), CallError> {
-        self.actor.tell(Msg::Resume).await.map_err(|_| CallError::Stopping)
+        // At once, so that it takes the batch that is given next.
+        match self.desk.with(|work, _| work.resume()) {
+            true => Ok(()),
+            false => Err(CallError::Stopping),
+        }
     }
 
     /// The actor that it is.

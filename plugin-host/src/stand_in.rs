@@ -20,6 +20,9 @@ pub(crate) async fn process(plugin: &PluginRef, batch: Batch, depth: u32) -> Res
         Err(ProcessError::Gone(batch)) => return by_another(plugin, batch, depth).await,
         Err(error) => return Err(error),
     };
+    if !processed.tray.has_asides() {
+        return Ok(processed);
+    }
     let is_forwarded = |nth: u32| {
         let aside = processed.tray.aside(nth);
         aside.is_some_and(|aside| matches!(aside.why, Why::FailedOver { .. }))

@@ -226,48 +226,42 @@ impl Life {
         if self.changing.is_some() {
             return reply.send(Err(SwapError::UnderWay));
         }
-        let Some(plan) = self.plan(Some(&swap)) else {
-            return reply.send(Err(SwapError::Start(StartError::Interrupted)));
-        };
+        let plan = self.plan(Some(&swap));
         // The old one serves meanwhile.
         cx.pipe(plan.launch(), |launched| Msg::Launched(Box::new(launched)));
         self.changing = Some(Changing { swap, reply, step: Step::Launching });
     }
 
-    pub(crate) fn launched(
-        &mut self,
-        launched: Result<(Process, Vec<Tell>), StartError>,
-        cx: &mut Context<Self>,
-    ) -> Result<(), Exit> {
-        let Some(mut changing) = self.changing.take() else { return Ok(()) };
+    pub(crate) fn launched(&mut self, launched: Result<(Process, Vec<Tell>), StartError>, cx: &mut Context<Self>) {
+        let Some(mut changing) = self.changing.take() else { return };
         let (new, said) = match launched {
             Ok(launched) => launched,
-            Err(error) => {
-                changing.fail(SwapError::Start(error));
-                return Ok(());
-            }
+            Err(error) => return changing.fail(SwapError::Start(error)),
         };
-        if let Err(error) = watch::attach(&new, &self.desk.settings.stage, cx) {
-            changing.fail(SwapError::Host(error));
-            return Ok(());
+        if let Err(error) = watch::attach(&new, &self.desk, cx) {
+            return changing.fail(SwapError::Host(error));
         }
-        let handed = self.flights().map_or(0, |flights| flights.core.handed());
+        let handed = self.desk.with(|work, now| {
+            work.errands.drains = true;
+            work.on(Event::Hold, now);
+            work.core.handed()
+        });
         changing.step = Step::Draining { new, said, held: Held { at: cx.now(), handed } };
         self.changing = Some(changing);
-        self.on(Event::Hold, cx)
     }
 
     /// After each message: the next step, if it can be taken. True: it was.
-    pub(crate) fn go_on_with_swap(&mut self, cx: &mut Context<Self>) -> Result<bool, Exit> {
-        let is_drained = self.flights().is_some_and(|flights| flights.core.handed() == 0);
+    pub(crate) fn go_on_with_swap(&mut self, cx: &mut Context<Self>) -> bool {
+        let (is_drained, had_state) = self.desk.with(|work, _| {
+            (work.core.handed() == 0, work.serving.as_ref().is_some_and(|old| old.process.ready.has_state))
+        });
         match self.changing.take() {
             Some(Changing { swap, reply, step: Step::Draining { new, said, held } }) if is_drained => {
-                let has_state =
-                    self.serving.as_ref().is_some_and(|old| old.process.ready.has_state) && new.ready.has_state;
-                if swap.drops_state || !has_state {
+                self.desk.with(|work, _| work.errands.drains = false);
+                if swap.drops_state || !had_state || !new.ready.has_state {
                     let drained = cx.now();
-                    self.cut_over(Ready { reply, new, said, held, drained, state: None }, cx)?;
-                    return Ok(true);
+                    self.cut_over(Ready { reply, new, said, held, drained, state: None }, cx);
+                    return true;
                 }
                 let changing = |step| Changing { swap, reply, step };
                 match self.ask_for_state(cx) {
@@ -275,13 +269,13 @@ impl Life {
                         let drained = cx.now();
                         self.changing = Some(changing(Step::Exporting { new, said, held, drained, memory }));
                     }
-                    Err(error) => self.give_up_swap(changing(Step::Launching), SwapError::Host(error), cx)?,
+                    Err(error) => self.give_up_swap(changing(Step::Launching), SwapError::Host(error)),
                 }
-                Ok(true)
+                true
             }
             other => {
                 self.changing = other;
-                Ok(false)
+                false
             }
         }
     }
@@ -289,26 +283,27 @@ impl Life {
     fn ask_for_state(&mut self, cx: &mut Context<Self>) -> std::io::Result<StateMemory> {
         let limit = self.desk.settings.state_limit;
         let memory = StateMemory::of(limit)?;
-        let Some(serving) = &mut self.serving else { return Err(std::io::ErrorKind::NotConnected.into()) };
         let timeout = self.desk.settings.timeout;
-        serving.process.ask(&Ask::Export { limit }, Some(memory.as_fd()), timeout)?;
+        self.desk.with(|work, _| {
+            let Some(serving) = &mut work.serving else { return Err(std::io::ErrorKind::NotConnected.into()) };
+            serving.process.ask(&Ask::Export { limit }, Some(memory.as_fd()), timeout)
+        })?;
         self.limit_swap(cx);
         Ok(memory)
     }
 
     /// The old process has given its state, or the new one has taken it. What another process than the one that was asked
     /// says of it is its own idea.
-    pub(crate) fn state_told(&mut self, by: u32, tell: Tell, cx: &mut Context<Self>) -> Result<(), Exit> {
+    pub(crate) fn state_told(&mut self, by: u32, tell: Tell, cx: &mut Context<Self>) {
         let asked = match self.changing.as_ref().map(|changing| &changing.step) {
-            Some(Step::Exporting { .. }) => self.serving.as_ref().map(|old| old.process.instance),
+            Some(Step::Exporting { .. }) => self.instance,
             Some(Step::Importing { new, .. }) => Some(new.instance),
             _ => None,
         };
         if asked != Some(by) {
-            watch::tell(&self.desk.settings.stage, &tell);
-            return Ok(());
+            return watch::tell(&self.desk.settings.stage, &tell);
         }
-        let Some(Changing { swap, reply, step }) = self.changing.take() else { return Ok(()) };
+        let Some(Changing { swap, reply, step }) = self.changing.take() else { return };
         let changing = |step| Changing { swap, reply, step };
         match (step, tell) {
             (Step::Exporting { mut new, said, held, drained, memory }, Tell::Exported { version, len }) => {
@@ -319,54 +314,53 @@ impl Life {
                     Ok(_) => {
                         self.limit_swap(cx);
                         self.changing = Some(changing(Step::Importing { new, said, held, drained, bytes: len }));
-                        Ok(())
                     }
-                    Err(error) => self.give_up_swap(changing(Step::Launching), SwapError::Host(error), cx),
+                    Err(error) => self.give_up_swap(changing(Step::Launching), SwapError::Host(error)),
                 }
             }
             (Step::Importing { new, said, held, drained, bytes }, Tell::Imported) => {
                 let Changing { reply, .. } = changing(Step::Launching);
-                self.cut_over(Ready { reply, new, said, held, drained, state: Some(bytes) }, cx)
+                self.cut_over(Ready { reply, new, said, held, drained, state: Some(bytes) }, cx);
             }
             // A pair that says so is as none.
             (Step::Exporting { new, said, held, drained, .. }, Tell::StateRefused { code, .. })
                 if ReturnCode::new(code) == Some(ReturnCode::Unsupported) =>
             {
                 let Changing { reply, .. } = changing(Step::Launching);
-                self.cut_over(Ready { reply, new, said, held, drained, state: None }, cx)
+                self.cut_over(Ready { reply, new, said, held, drained, state: None }, cx);
             }
             (step, Tell::StateRefused { code, text }) => {
                 let by = if let Step::Exporting { .. } = step { "export_state" } else { "import_state" };
-                self.give_up_swap(changing(step), SwapError::StateRefused { by, code, text }, cx)
+                self.give_up_swap(changing(step), SwapError::StateRefused { by, code, text });
             }
             // Not what was asked for: the limit will end it.
-            (step, _) => {
-                self.changing = Some(changing(step));
-                Ok(())
-            }
+            (step, _) => self.changing = Some(changing(step)),
         }
     }
 
     /// The old process goes on.
-    fn give_up_swap(&mut self, changing: Changing, error: SwapError, cx: &mut Context<Self>) -> Result<(), Exit> {
+    fn give_up_swap(&mut self, changing: Changing, error: SwapError) {
         changing.fail(error);
-        self.on(Event::Ready, cx)
+        self.desk.with(|work, now| {
+            work.errands.drains = false;
+            work.on(Event::Ready, now);
+        });
     }
 
-    fn cut_over(&mut self, ready: Ready, cx: &mut Context<Self>) -> Result<(), Exit> {
+    fn cut_over(&mut self, ready: Ready, cx: &mut Context<Self>) {
         let Ready { reply, new, said, held, drained, state } = ready;
-        let (Some(old), to) = (self.serving.take(), Side::of(&new)) else { return Ok(()) };
-        let stop_limit = self.desk.settings.stop_limit;
-        let from = Side::of(&old.process);
-        self.serve_by(new, said);
-        let first_batch =
-            self.flights().map_or(0, |flights| flights.core.oldest().map_or(flights.next, |batch| batch.0));
+        let to = Side::of(&new);
+        let Some(old) = self.serve_by(new, said) else { return };
         let before = cx.now();
-        self.on(Event::Ready, cx)?;
+        let first_batch = self.desk.with(|work, now| {
+            let first = work.core.oldest().map_or(work.next, |batch| batch.0);
+            work.on(Event::Ready, now);
+            first
+        });
         let now = cx.now();
         let state_time = if state.is_some() { before - drained } else { Duration::ZERO };
         reply.send(Ok(SwapReport {
-            old: from,
+            old: Side::of(&old),
             new: to,
             held: now - held.at,
             gap: (now - drained).saturating_sub(state_time),
@@ -375,44 +369,27 @@ impl Life {
             state_time,
             first_batch,
         }));
-        tokio::spawn(watch::leave(old.process, stop_limit));
-        Ok(())
+        tokio::spawn(watch::leave(old, self.desk.settings.stop_limit));
     }
 
     /// What a process says that does not serve.
-    pub(crate) fn heard_of_another(
-        &mut self,
-        instance: u32,
-        heard: Result<Heard, Garbled>,
-        cx: &mut Context<Self>,
-    ) -> Result<(), Exit> {
+    pub(crate) fn heard_of_another(&mut self, instance: u32, heard: Result<Heard, Garbled>, cx: &mut Context<Self>) {
         match heard {
             Ok(Heard::Tell(tell @ (Tell::Imported | Tell::StateRefused { .. }))) => self.state_told(instance, tell, cx),
-            Ok(Heard::Tell(tell)) => {
-                watch::tell(&self.desk.settings.stage, &tell);
-                Ok(())
-            }
-            _ => Ok(()),
+            Ok(Heard::Tell(tell)) => watch::tell(&self.desk.settings.stage, &tell),
+            _ => {}
         }
     }
 
     /// A process has ended that does not serve: one that was to take over, or that has left.
-    pub(crate) fn other_ended(
-        &mut self,
-        instance: u32,
-        status: Result<ExitStatus, WaitError>,
-        cx: &mut Context<Self>,
-    ) -> Result<(), Exit> {
+    pub(crate) fn other_ended(&mut self, instance: u32, status: Result<ExitStatus, WaitError>) {
         let is_new = self.changing.as_ref().and_then(Changing::new_process).is_some_and(|new| new.instance == instance);
         match self.changing.take() {
             Some(changing) if is_new => {
                 let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                self.give_up_swap(changing, SwapError::Ended(how), cx)
+                self.give_up_swap(changing, SwapError::Ended(how));
             }
-            other => {
-                self.changing = other;
-                Ok(())
-            }
+            other => self.changing = other,
         }
     }
 
@@ -423,18 +400,19 @@ impl Life {
     }
 
     /// What was asked for with this number should have come by now.
-    pub(crate) fn swap_limit(&mut self, asked: u32, cx: &mut Context<Self>) -> Result<(), Exit> {
+    pub(crate) fn swap_limit(&mut self, asked: u32) {
         let waits = matches!(
             self.changing.as_ref().map(|changing| &changing.step),
             Some(Step::Exporting { .. } | Step::Importing { .. })
         );
         if !waits || asked != self.asked {
-            return Ok(());
+            return;
         }
-        let Some(changing) = self.changing.take() else { return Ok(()) };
-        if let (Step::Exporting { .. }, Some(serving)) = (&changing.step, &self.serving) {
-            let _ = serving.process.child.kill(); // It hangs, and is started anew.
+        let Some(changing) = self.changing.take() else { return };
+        if let Step::Exporting { .. } = changing.step {
+            // It hangs, and is started anew.
+            self.desk.with(|work, _| work.serving.as_ref().map(|serving| serving.process.child.kill()));
         }
-        self.give_up_swap(changing, SwapError::TimedOut, cx)
+        self.give_up_swap(changing, SwapError::TimedOut);
     }
 }

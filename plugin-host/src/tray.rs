@@ -16,6 +16,7 @@ use crate::end::EndReport;
 use crate::failover_core::Why;
 use crate::judge::Heap;
 use crate::portion::Portion;
+use crate::stage::Stage;
 
 /// A batch and its results.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Tray {
 
 #[derive(Debug, Default)]
 struct Buffers {
+    /// Payloads that are not in the slot yet.
+    stage: Stage,
     /// The table, as the host writes it.
     given: Vec<Entry>,
     /// What became of the records: judged, and taken over.
@@ -45,6 +48,8 @@ struct Buffers {
     copied: Vec<u8>,
     /// Records that go on as they came, with the reason: few, so they are searched.
     asides: Vec<Aside>,
+    /// All came back as it was given: these are the results.
+    are_as_given: bool,
     /// There are results of this batch; before, what lies there is of another, and its length is of use.
     has_results: bool,
     answer: Arc<Answer>,
@@ -119,11 +124,12 @@ pub(crate) struct NoRoom;
 impl Tray {
     pub(crate) fn new(slot: Slot, layout: Layout, shelf: Arc<Shelf>) -> Self {
         let mut buffers = Lent { buffers: Some(shelf.take()), shelf };
+        buffers.stage.clear();
         buffers.given.clear();
         buffers.emitted.clear();
         buffers.copied.clear();
         buffers.asides.clear();
-        buffers.has_results = false;
+        (buffers.has_results, buffers.are_as_given) = (false, false);
         Tray { slot, layout, content: Content::MsgPack, routes: 0, has_more: false, used: 0, buffers }
     }
 
@@ -137,15 +143,20 @@ impl Tray {
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<(), NoRoom> {
         let at = self.used.next_multiple_of(ALIGN) as usize;
-        let end = at.checked_add(len).ok_or(NoRoom)?;
         if self.buffers.given.len() >= self.layout.records as usize {
             return Err(NoRoom);
         }
-        let written = write(self.slot.get_mut(at..end).ok_or(NoRoom)?).min(len);
+        let buffers = &mut *self.buffers;
+        let written = write(buffers.stage.room(&mut self.slot, at, len).ok_or(NoRoom)?).min(len);
         let (at, len) = (at as u32, written as u32);
         self.used = at + len;
-        self.buffers.given.push(entry(id, self.layout.input_off + at, len, content, 0));
+        buffers.given.push(entry(id, self.layout.input_off + at, len, content, 0));
         Ok(())
+    }
+
+    /// No record is added for now: the process may read them.
+    pub(crate) fn seal(&mut self) {
+        self.buffers.stage.write_out(&mut self.slot);
     }
 
     /// Whose memory it is.
@@ -177,11 +188,20 @@ impl Tray {
 
     /// The records as they came back: all of them, once the batch is [settled](Tray::settle).
     pub(crate) fn results(&self) -> &[Entry] {
-        if self.buffers.has_results { &self.buffers.results } else { &[] }
+        match (self.buffers.has_results, self.buffers.are_as_given) {
+            (false, _) => &[],
+            (true, false) => &self.buffers.results,
+            (true, true) => &self.buffers.given,
+        }
     }
 
     pub(crate) fn emitted(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.buffers.emitted.iter().map(|(_, entry)| entry)
+    }
+
+    /// Whether any record was set aside.
+    pub(crate) fn has_asides(&self) -> bool {
+        !self.buffers.asides.is_empty()
     }
 
     /// Why a record was set aside, if it was.
@@ -189,13 +209,20 @@ impl Tray {
         self.buffers.asides.iter().find(|aside| aside.portion.records().contains(&record))
     }
 
-    /// The payload of a record that was given, or taken over.
-    #[inline]
+    /// The payload of a record that was given, before and after it was handed over.
     pub(crate) fn payload(&self, entry: &Entry) -> &[u8] {
+        let written = Written(*entry);
+        let (at, len) = ((written.off() - self.layout.input_off) as usize, written.len() as usize);
+        self.buffers.stage.get(at, len).unwrap_or_else(|| &self.slot[at..][..len])
+    }
+
+    /// The payload of a result.
+    #[inline]
+    pub(crate) fn result_payload(&self, entry: &Entry) -> &[u8] {
         let written = Written(*entry);
         let (at, len) = (written.off() as usize, written.len() as usize);
         match written.is_copied() {
-            true => &self.buffers.copied[at..at + len],
+            true => &self.buffers.copied[at..][..len],
             false => &self.slot[at - self.layout.input_off as usize..][..len],
         }
     }
@@ -235,6 +262,10 @@ impl Tray {
         again: &mut Vec<(u32, u32)>,
     ) -> Result<(), AccessError> {
         let has_results = self.buffers.has_results;
+        if heap.is_as_given && !has_results && portion.count as usize == self.buffers.given.len() {
+            (self.buffers.has_results, self.buffers.are_as_given) = (true, true);
+            return Ok(());
+        }
         let Buffers { given, results, emitted, table, copied, .. } = &mut *self.buffers;
         let start = copied.len() as u32;
         front.copy_out(heap.from, heap.to - heap.from, copied)?;
@@ -270,9 +301,9 @@ impl Tray {
 
     /// These records go on as they came.
     pub(crate) fn set_aside(&mut self, portion: Portion, why: Why, end: Option<Arc<EndReport>>) {
-        let Buffers { given, results, asides, has_results, .. } = &mut *self.buffers;
-        if !std::mem::replace(has_results, true) {
-            results.clear();
+        let Buffers { given, results, asides, has_results, are_as_given, .. } = &mut *self.buffers;
+        if !std::mem::replace(has_results, true) || std::mem::replace(are_as_given, false) {
+            results.clone_from(given);
         }
         results.resize(given.len(), Entry::default());
         let range = portion.first as usize..(portion.first + portion.count) as usize;

@@ -13,15 +13,16 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::desk::Desk;
 use crate::life::{Life, Msg};
 use crate::lines::{self, Meter};
 use crate::process::{DYING, Process, WORD, receive, watched};
 
 /// From now on the actor hears of this process, until the process has ended.
-pub(crate) fn attach(process: &Process, plugin: &str, cx: &mut Context<Life>) -> io::Result<()> {
-    let instance = process.instance;
+pub(crate) fn attach(process: &Process, desk: &Arc<Desk>, cx: &mut Context<Life>) -> io::Result<()> {
+    let (instance, plugin) = (process.instance, desk.settings.stage.as_str());
     let wakes = watched(process.end.wake_fd().try_clone_to_owned()?)?;
-    cx.attach(stream::unfold(wakes, woken), |()| Msg::Woken);
+    cx.attach(stream::unfold((wakes, desk.clone()), woken), |()| Msg::Woken);
     let (child, ends) = (process.child.clone(), Arc::new(watched(process.child.pidfd().try_clone_to_owned()?)?));
     let (socket, plugin, bytes) = (process.control.clone(), Arc::from(plugin), vec![0; LONGEST]);
     let ear = Ear { socket, bytes, ends: ends.clone(), plugin, meter: Meter::default() };
@@ -33,10 +34,15 @@ pub(crate) fn attach(process: &Process, plugin: &str, cx: &mut Context<Life>) ->
     Ok(())
 }
 
-/// Edges only: the child could have emptied the counter.
-async fn woken(wakes: AsyncFd<OwnedFd>) -> Option<((), AsyncFd<OwnedFd>)> {
-    wakes.readable().await.ok()?.clear_ready();
-    Some(((), wakes))
+/// What the process has done is taken here; the actor is told if that leaves it something to do.
+async fn woken((wakes, desk): (AsyncFd<OwnedFd>, Arc<Desk>)) -> Option<((), (AsyncFd<OwnedFd>, Arc<Desk>))> {
+    loop {
+        // Edges only: the child could have emptied the counter.
+        wakes.readable().await.ok()?.clear_ready();
+        if desk.visit(|_| ()) {
+            return Some(((), (wakes, desk)));
+        }
+    }
 }
 
 /// What is read of the process's socket. Words for the log stay here, so that a flood of them never reaches the actor.

@@ -26,18 +26,80 @@ pub(crate) unsafe fn copy_out(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
-/// Copies into foreign memory.
+/// A line of the processor's cache.
+pub(crate) const LINE: usize = 64;
+
+/// From so many bytes on a copy goes past the caches.
+const STREAMED: usize = 1024;
+
+/// Copies into foreign memory; much of it at once [past the caches](stream_in).
 ///
 /// # Safety
 /// - `from` is private memory of the caller's, readable for `len` bytes;
 /// - `to` is mapped and writable for `len` bytes, for as long as the call takes, and does not overlap `from`.
-pub(crate) unsafe fn copy_in(from: *const u8, to: *mut u8, len: usize) {
-    // SAFETY: the caller's promises, handed on.
+pub(crate) unsafe fn copy_in(mut from: *const u8, mut to: *mut u8, mut len: usize) {
+    // SAFETY: the caller's promises, handed on; the lines that are streamed are whole, and the first ones.
     unsafe {
+        #[cfg(all(target_arch = "x86_64", not(miri), not(proscenium_words)))]
+        if len >= STREAMED && to.addr().is_multiple_of(LINE) {
+            let lines = len / LINE * LINE;
+            stream_in(from, to, lines);
+            (from, to, len) = (from.add(lines), to.add(lines), len - lines);
+        }
         #[cfg(all(target_arch = "x86_64", not(miri), not(proscenium_words)))]
         if len >= 16 {
             return blocks(from, to, len);
         }
+        words_in(from, to, len);
+    }
+}
+
+/// Copies whole lines past the caches, and waits until they are where other processors see them.
+///
+/// What was written there before still lies in the cache of who has read it. A plain store has to fetch each such line back
+/// first: 7 ns a line, one after the other. Stores past the caches do not, and take 2.5 ns.
+///
+/// # Safety
+/// - `from` is readable for `len` bytes, `to` writable, both for as long as the call takes, and they do not overlap;
+/// - no plain access to `to` races with it;
+/// - `to` is aligned to [`LINE`], and `len` a multiple of it.
+pub(crate) unsafe fn stream_in(from: *const u8, to: *mut u8, len: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri), not(proscenium_words)))]
+    if len > 0 {
+        // SAFETY:
+        // - in bounds: `len / 64` rounds of 64 bytes each;
+        // - aligned: `movntps` wants 16 bytes, and `to` has 64; `movups` wants nothing;
+        // - the stack is not touched; `sfence` orders the stores before whatever the caller publishes them with.
+        unsafe {
+            std::arch::asm!(
+                "2:",
+                "movups {a}, [{from}]",
+                "movups {b}, [{from} + 16]",
+                "movups {c}, [{from} + 32]",
+                "movups {d}, [{from} + 48]",
+                "movntps [{to}], {a}",
+                "movntps [{to} + 16], {b}",
+                "movntps [{to} + 32], {c}",
+                "movntps [{to} + 48], {d}",
+                "add {from}, 64",
+                "add {to}, 64",
+                "dec {rounds}",
+                "jnz 2b",
+                "sfence",
+                from = inout(reg) from => _,
+                to = inout(reg) to => _,
+                rounds = inout(reg) len / LINE => _,
+                a = out(xmm_reg) _,
+                b = out(xmm_reg) _,
+                c = out(xmm_reg) _,
+                d = out(xmm_reg) _,
+                options(nostack),
+            );
+        }
+    }
+    #[cfg(any(not(target_arch = "x86_64"), miri, proscenium_words))]
+    // SAFETY: the caller's promises, handed on.
+    unsafe {
         words_in(from, to, len);
     }
 }

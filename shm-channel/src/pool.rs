@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::foreign::{self, LINE};
 use crate::geometry::Geometry;
 use crate::park;
 use crate::pool_core::{Asked, PoolCore, Ticket};
@@ -163,6 +164,23 @@ impl Slot {
     /// The pool that it belongs to.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Writes `bytes` at `at`, whole lines of the processor's cache past the caches: for much at once that the child is to
+    /// read and the caller is not. It is dearer than a plain write where that finds its lines in the cache, and much cheaper
+    /// where the child has read what lay there before.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub fn stream(&mut self, at: usize, bytes: &[u8]) {
+        let to = &mut self[at..at + bytes.len()];
+        let (before, lines) = bytes.split_at(to.as_ptr().align_offset(LINE).min(bytes.len()));
+        let (to_before, to_lines) = to.split_at_mut(before.len());
+        let whole = lines.len() / LINE * LINE;
+        to_before.copy_from_slice(before);
+        to_lines[whole..].copy_from_slice(&lines[whole..]);
+        // SAFETY: both slices have `whole` bytes and more, one of them is borrowed mutably, and it begins at a line.
+        unsafe { foreign::stream_in(lines.as_ptr(), to_lines.as_mut_ptr(), whole) };
     }
 
     #[inline]

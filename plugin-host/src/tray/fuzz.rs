@@ -110,7 +110,7 @@ fn forge(tray: &Tray, portion: Portion, random: &mut Random) -> (Vec<Entry>, u32
 fn read_all(tray: &Tray) -> (u64, usize) {
     let (mut sum, mut bytes) = (0_u64, 0);
     for entry in tray.results().iter().chain(tray.emitted()) {
-        let (payload, reason) = (tray.payload(entry), tray.reason(entry));
+        let (payload, reason) = (tray.result_payload(entry), tray.reason(entry));
         bytes += payload.len() + reason.len();
         sum = payload.iter().chain(reason).fold(sum, |sum, &byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     }
@@ -132,6 +132,7 @@ fn one(world: &World, random: &mut Random) -> bool {
     let first = random.below(u64::from(tray.len())) as u32;
     let count = 1 + random.below(u64::from(tray.len() - first)) as u32;
     let portion = Portion { first, count, is_suspect: false };
+    tray.seal();
     let (table, emitted) = forge(&tray, portion, random);
     let front = world.end.front(&tray.slot).expect("within the front");
     let head = Head {
@@ -175,7 +176,7 @@ fn same_as_written(tray: &Tray, portion: Portion, table: &[Entry], world: &World
     assert_eq!(tray.results().len(), tray.len() as usize);
     let taken = portion.records().map(|record| &tray.results()[record as usize]).chain(tray.emitted());
     let (payloads, reasons) = taken.fold((0, 0), |(payloads, reasons), entry| {
-        let payload = if Written(*entry).is_copied() { tray.payload(entry).len() } else { 0 };
+        let payload = if Written(*entry).is_copied() { tray.result_payload(entry).len() } else { 0 };
         (payloads + payload, reasons + tray.reason(entry).len())
     });
     assert!(payloads + reasons <= world.heap.len() * 8, "bytes of the heap are sold twice");
@@ -183,7 +184,7 @@ fn same_as_written(tray: &Tray, portion: Portion, table: &[Entry], world: &World
     for (entry, written) in own.chain(tray.emitted()).zip(table) {
         let (taken, written) = (Written(*entry), Written(*written));
         assert_eq!((taken.id(), taken.verdict(), taken.arg()), (written.id(), written.verdict(), written.arg()));
-        let (payload, reason) = (tray.payload(entry), tray.reason(entry));
+        let (payload, reason) = (tray.result_payload(entry), tray.reason(entry));
         if taken.goes_on() {
             assert_eq!(payload.len(), written.len() as usize);
         }
@@ -196,7 +197,7 @@ fn same_as_written(tray: &Tray, portion: Portion, table: &[Entry], world: &World
     for (record, given) in tray.all().iter().enumerate() {
         assert_eq!(Written(tray.results()[record]).id(), Written(*given).id());
         if !portion.records().contains(&(record as u32)) || !Written(tray.results()[record]).goes_on() {
-            assert_eq!(tray.payload(&tray.results()[record]), tray.payload(given), "what came in");
+            assert_eq!(tray.result_payload(&tray.results()[record]), tray.payload(given), "what came in");
         }
     }
     assert_eq!(read_all(tray).0, sum);

@@ -63,6 +63,38 @@ async fn a_killed_process_costs_nothing_but_a_restart() {
 }
 
 #[tokio::test]
+async fn batches_under_way_are_replayed_when_a_sibling_has_the_plugin_restarted() {
+    let folder = Folder::new("siblings");
+    let library = folder.build("upper.c", "libupper.so", &[]);
+    let node = Node::start("test").await.unwrap();
+    let plugin = || Plugin::new(&library).timeout(Duration::from_secs(20));
+    let tree = Supervisor::one_for_all()
+        .child(Plugin::spec("upper", plugin()))
+        .child(Plugin::spec("sibling", plugin()))
+        .start(&node)
+        .await
+        .unwrap();
+    let upper = tree.reference::<PluginRef>("upper").await.unwrap();
+    let sibling = tree.reference::<PluginRef>("sibling").await.unwrap();
+    let before = upper.status().await.unwrap().pid;
+    let processing = tokio::spawn({
+        let upper = upper.clone();
+        async move { texts(&process(&upper, &["one", "wait"]).await) }
+    });
+    while upper.status().await.unwrap().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    let pid = sibling.status().await.unwrap().pid.unwrap() as i32;
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    assert_eq!(processing.await.unwrap(), ["ONE!", "WAIT!"]);
+    let status = upper.status().await.unwrap();
+    assert_ne!(status.pid, before);
+    assert_eq!(status.processes, 2, "no process was ended over a batch that it was never handed");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_poison_record_is_set_aside_and_the_rest_goes_through() {
     for (poison, by) in [("segv", "crash by signal 11"), ("abort", "crash by signal 6"), ("exit", "exit with code 3")] {
         let folder = Folder::new(poison);

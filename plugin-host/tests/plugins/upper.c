@@ -50,6 +50,7 @@ int process_batch(RecordBatch *b, PluginContext *ctx) {
         if (is(b, r, "exit")) _exit(3);
         if (is(b, r, "hang"))
             for (;;) pause();
+        if (is(b, r, "wait")) usleep(300 * 1000);
         if (is(b, r, FAIL)) return PSC_ERR_FAIL;
         if (is(b, r, "fatal")) return psc_error(ctx, PSC_ERR_FATAL, "beyond use");
         if (is(b, r, "drop")) {

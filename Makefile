@@ -12,7 +12,7 @@ NEXTEST_PROFILE := $(if $(CI),ci,default)
 
 .PHONY: all demo tour test test-runtime test-supervisor oracle test-doc test-light bench loom stress fmt lint tidy docs
 .PHONY: plugins setup setup-oracle setup-plugins clean help
-.PHONY: all demo tour test test-runtime test-supervisor test-memory-pool test-ipc chaos oracle test-doc test-light bench loom races stress fmt lint tidy docs
+.PHONY: all demo tour test test-runtime test-supervisor test-memory-pool test-ipc chaos each-instruction oracle test-doc test-light bench loom races stress fmt lint tidy docs
 .PHONY: setup setup-oracle clean help
 
 all: ## Build everything: libraries, programs, examples.
@@ -51,6 +51,9 @@ endif
 
 chaos: setup ## 1,000 faults in a plugin under load, and its host killed 100 times; FAULTS=, HOSTS=, SEED=<n> replays.
 	FAULTS=$(or $(FAULTS),1000) HOSTS=$(or $(HOSTS),100) $(CARGO) test --release -p proscenium-plugin-host --test it -- --nocapture chaos:: host_killed::
+
+each-instruction: setup ## A plugin's process, killed before each instruction on a batch's way; ROUNDS=<n> times over.
+	ROUNDS=$(or $(ROUNDS),5) $(CARGO) test --release -p proscenium-plugin-host --test it -- --nocapture each_instruction::
 
 test-memory-pool: setup ## The pool of slots: one owner each, turns kept, no allocation in the steady state.
 	$(CARGO) test -p proscenium-shm-channel --all-features --lib --test it pool

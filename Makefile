@@ -10,10 +10,8 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
-.PHONY: all demo tour test test-runtime test-supervisor oracle test-doc test-light bench loom stress fmt lint tidy docs
-.PHONY: plugins setup setup-oracle setup-plugins clean help
-.PHONY: all demo tour test test-runtime test-supervisor test-memory-pool test-ipc chaos each-instruction oracle test-doc test-light bench loom races stress fmt lint tidy docs
-.PHONY: setup setup-oracle clean help
+.PHONY: all demo tour plugins test test-runtime test-supervisor test-memory-pool test-ipc test-doc test-light oracle chaos
+.PHONY: each-instruction bench loom races stress fmt lint tidy docs setup setup-oracle setup-plugins clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets

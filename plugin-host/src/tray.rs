@@ -154,7 +154,7 @@ impl Tray {
         Ok(())
     }
 
-    /// No record is added for now: the process may read them.
+    /// What was added goes to where the process may read it.
     pub(crate) fn seal(&mut self) {
         self.buffers.stage.write_out(&mut self.slot);
     }

@@ -7,6 +7,7 @@ mod host_ends;
 mod pid_namespaces;
 mod processes;
 mod refusals;
+mod storms;
 mod streams;
 
 use std::io::Read;

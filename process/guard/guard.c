@@ -26,7 +26,7 @@
 #include "proc.h"
 
 #define MAGIC 0x50726f73u /* "Pros"; with WIRE_VERSION it keeps a guard from another build out. */
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define MAX_EXTRAS 16
 #define MAX_CHILDREN 32768
 /* Orphans taken between two looks at the host, and between two rounds of killing. The kernel looks for each one among all
@@ -34,23 +34,24 @@
 #define REAPED_AT_ONCE 16
 #define REAPED_AT_THE_END 4096
 #define OWN_AT_ONCE 64
+#define INTO_CGROUP 0x200000000ull
 /* How long the guard goes on killing what does not die: what is in an uninterruptible sleep, or may not be killed. */
 #define END_LIMIT_NS 10000000000ll
 
 enum { READY, STARTED, REFUSED, EXITED };
 enum step {
     STEP_NONE, STEP_NAMESPACE, STEP_USER_MAP, STEP_SUBREAPER, STEP_SIGNALS, STEP_PROC, STEP_REQUEST, STEP_FULL,
-    STEP_FORK, STEP_DESCRIPTORS, STEP_DIRECTORY, STEP_EXEC,
+    STEP_FORK, STEP_DESCRIPTORS, STEP_DIRECTORY, STEP_EXEC, STEP_GROUP,
 };
-/* Places of the descriptors that come with a request; the extra ones follow */
+/* Places of the descriptors that come with a request; the extra ones follow, and a control group's folder if there is one. */
 enum { FD_STATUS, FD_BLOB, FD_DIRECTORY, FD_STDIN, FD_STDOUT, FD_STDERR, FD_FAILURE, FD_EXTRA };
-#define MAX_FDS (FD_EXTRA + MAX_EXTRAS)
+#define MAX_FDS (FD_EXTRA + MAX_EXTRAS + 1)
 enum { CONTROL = 3, HOST = 4, FIRST_FREE = 5 };
 
 /* What there is behind what was reaped. */
 enum reaped { NO_CHILD, NO_MORE, MORE };
 
-struct request { u32 magic, version, argc, envc, extras, blob; };
+struct request { u32 magic, version, argc, envc, extras, blob, groups; };
 struct reply { u32 kind; i32 value, step; };
 
 static struct { i32 pid, status; } children[MAX_CHILDREN];
@@ -163,6 +164,18 @@ static void become(const int *fds, int extras, const char *program, char **argv,
     leave(127);
 }
 
+/* A child, born in the control group of this folder if it is one: to be moved there later takes milliseconds, which the
+ * kernel waits for all processors. */
+static long fork_into(int group, i32 *pidfd)
+{
+    /* As of Linux 5.7; the headers that we are built with may be older. */
+    struct { u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup; } how
+        = { .flags = CLONE_PIDFD | INTO_CGROUP, .pidfd = (u64)pidfd, .exit_signal = SIGCHLD, .cgroup = (u64)group };
+    if (group < 0)
+        return sys(__NR_clone, CLONE_PIDFD | SIGCHLD, 0, (long)pidfd, 0, 0);
+    return sys(__NR_clone3, (long)&how, sizeof how, 0, 0, 0);
+}
+
 /* Points `list` at `count` strings from `at` on, and ends it with a null. Gives what follows them, or null. */
 static char *strings(char *at, char *end, char **list, u32 count)
 {
@@ -205,11 +218,14 @@ static void start(const struct request *request, const int *fds)
         goto unmap;
     }
     i32 pidfd = -1;
-    long pid = sys(__NR_clone, CLONE_PIDFD | SIGCHLD, 0, (long)&pidfd, 0, 0);
+    int group = request->groups ? fds[FD_EXTRA + request->extras] : -1;
+    long pid = fork_into(group, &pidfd);
     if (pid == 0)
         become(fds, request->extras, program[0], argv, envp);
     if (pid < 0) {
-        send_reply(to, REFUSED, (i32)-pid, STEP_FORK, -1);
+        /* These two are told of each fork that is one too many. */
+        int is_full = pid == -EAGAIN || pid == -ENOMEM;
+        send_reply(to, REFUSED, (i32)-pid, group < 0 || is_full ? STEP_FORK : STEP_GROUP, -1);
         sys(__NR_close, kept, 0, 0, 0, 0);
         goto unmap;
     }
@@ -243,7 +259,8 @@ static int serve(void)
         for (count = 0; count < (int)((rights.head.length - sizeof rights.head) / 4) && count < MAX_FDS; count++)
             fds[count] = rights.fds[count];
     int whole = length == sizeof request && request.magic == MAGIC && request.version == WIRE_VERSION
-        && request.extras <= MAX_EXTRAS && count == FD_EXTRA + (int)request.extras && request.blob > 0;
+        && request.extras <= MAX_EXTRAS && request.groups <= 1
+        && count == FD_EXTRA + (int)(request.extras + request.groups) && request.blob > 0;
     if (whole)
         start(&request, fds);
     else if (count > 0)

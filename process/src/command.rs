@@ -46,6 +46,7 @@ pub struct Command {
     pub(crate) stdout: Stdio,
     pub(crate) stderr: Stdio,
     pub(crate) descriptors: Vec<Descriptor>,
+    pub(crate) control_group: Option<Descriptor>,
     pub(crate) spawn_limit: Duration,
 }
 
@@ -64,6 +65,7 @@ impl Command {
             stdout: Stdio::Inherit,
             stderr: Stdio::Inherit,
             descriptors: Vec::new(),
+            control_group: None,
             spawn_limit: Duration::from_secs(5),
         }
     }
@@ -126,6 +128,15 @@ impl Command {
     /// One descriptor more for the child: the first becomes its 3, the next its 4, up to 16 of them.
     pub fn descriptor(mut self, descriptor: impl Into<Descriptor>) -> Self {
         self.descriptors.push(descriptor.into());
+        self
+    }
+
+    /// The control group that the child is born in, with all that it will fork: the open folder of a group of version 2, on
+    /// Linux 5.7. To move a child there when it runs takes milliseconds, this takes none. Where it cannot be done, no
+    /// process is left, and the error is [`SpawnError::ControlGroup`](crate::SpawnError::ControlGroup). By default, and with
+    /// `None`, it is where the guard is, which is where the host was.
+    pub fn control_group(mut self, folder: impl Into<Option<Descriptor>>) -> Self {
+        self.control_group = folder.into();
         self
     }
 

@@ -70,6 +70,8 @@ pub enum SpawnError {
         /// What the system said.
         source: io::Error,
     },
+    /// The child cannot be born in the command's control group.
+    ControlGroup(io::Error),
     /// The host lacks what the spawn needs, mostly descriptors.
     Host(io::Error),
     /// The program is there, and the system does not execute it.
@@ -200,6 +202,11 @@ impl fmt::Display for SpawnError {
                     "the host's own working directory cannot be the child's: {source}; name one with `current_dir`"
                 )
             }
+            Self::ControlGroup(source) => write!(
+                f,
+                "the child cannot begin in its control group: {source}; it takes Linux 5.7, and the folder of a group of version \
+                 2 that the host may write to"
+            ),
             Self::Host(source) => {
                 write!(
                     f,
@@ -275,6 +282,7 @@ impl error::Error for SpawnError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Directory { source, .. }
+            | Self::ControlGroup(source)
             | Self::Host(source)
             | Self::Exec { source, .. }
             | Self::Refused { source, .. } => Some(source),

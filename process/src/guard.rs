@@ -165,6 +165,7 @@ impl Guard {
         let (status, directory, tell) = (luggage.status.as_fd(), luggage.directory.as_fd(), luggage.tell.as_fd());
         let mut fds = vec![status, blob.as_fd(), directory, stdin, stdout, stderr, tell];
         fds.extend(spawn.command.descriptors.iter().map(AsFd::as_fd));
+        fds.extend(spawn.command.control_group.iter().map(AsFd::as_fd));
         spawn.request().send(self.control.as_fd(), &fds, spawn.deadline).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => spawn.timed_out("room in the guard's socket"),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SpawnError::GuardGone,
@@ -247,6 +248,7 @@ impl Spawn<'_> {
             variables: self.prepared.variables,
             extras: self.command.descriptors.len() as u32,
             blob: self.prepared.blob.len() as u32,
+            has_group: self.command.control_group.is_some(),
         }
     }
 
@@ -275,6 +277,7 @@ impl Spawn<'_> {
         let source = io::Error::from_raw_os_error(error);
         match step {
             Step::EXEC => SpawnError::Exec { program: self.prepared.program.clone(), source },
+            Step::GROUP => SpawnError::ControlGroup(source),
             Step::DIRECTORY => SpawnError::Directory { directory: self.command.current_dir.clone(), source },
             step => SpawnError::Refused { doing: step.doing(), source },
         }

@@ -2,7 +2,7 @@
 //!
 //! A request is one message on the control socket, with descriptors: the guard's end of a new status socket, a memfd with
 //! the program's path, arguments and environment, the working directory, stdin, stdout, stderr, a pipe on which a failed
-//! exec is told, and up to 16 more. The replies come on the status socket: that the child was started, with its pidfd,
+//! exec is told, up to 16 more, and the folder of a control group, if the child is to be in one. The replies come on the status socket: that the child was started, with its pidfd,
 //! and later how it ended. Both sockets keep messages apart, so that there is nothing to parse.
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -19,13 +19,13 @@ use crate::deadline::Deadline;
 use crate::{ExitStatus, Signal};
 
 const MAGIC: u32 = 0x5072_6f73;
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Descriptors besides the seven that every request has.
 pub const MAX_EXTRAS: usize = 16;
 /// Linux takes no more for arguments and environment, whatever the limit on the stack.
 pub const MAX_BLOB: usize = 6 << 20;
 
-const REQUEST: usize = 24;
+const REQUEST: usize = 28;
 pub const REPLY: usize = 12;
 
 pub struct Request {
@@ -33,6 +33,7 @@ pub struct Request {
     pub variables: u32,
     pub extras: u32,
     pub blob: u32,
+    pub has_group: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +54,7 @@ impl Step {
     pub const REQUEST: Self = Self(6);
     pub const DIRECTORY: Self = Self(10);
     pub const EXEC: Self = Self(11);
+    pub const GROUP: Self = Self(12);
 
     pub fn is_namespace(self) -> bool {
         matches!(self, Self::NAMESPACE | Self::USER_MAP)
@@ -73,6 +75,7 @@ impl Step {
             Self(9) => "arrange the child's descriptors (it takes 100 of `ulimit -Hn`)",
             Self::DIRECTORY => "enter the working directory",
             Self::EXEC => "execute the program",
+            Self::GROUP => "fork into the control group",
             _ => "do something that this host does not know",
         }
     }
@@ -80,7 +83,7 @@ impl Step {
 
 impl Request {
     fn bytes(&self) -> [u8; REQUEST] {
-        let words = [MAGIC, VERSION, self.arguments, self.variables, self.extras, self.blob];
+        let words = [MAGIC, VERSION, self.arguments, self.variables, self.extras, self.blob, u32::from(self.has_group)];
         let mut bytes = [0; REQUEST];
         for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
             place.copy_from_slice(&word.to_ne_bytes());
@@ -92,7 +95,7 @@ impl Request {
     pub fn send(&self, control: BorrowedFd<'_>, fds: &[BorrowedFd<'_>], deadline: Deadline) -> io::Result<()> {
         let bytes = self.bytes();
         loop {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(7 + MAX_EXTRAS))];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8 + MAX_EXTRAS))];
             let mut rights = SendAncillaryBuffer::new(&mut space);
             rights.push(SendAncillaryMessage::ScmRights(fds));
             let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;

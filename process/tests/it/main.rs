@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod bounds;
+mod control_groups;
 mod host;
 mod host_ends;
 mod pid_namespaces;

@@ -278,6 +278,9 @@ fn told(end: &EndReport) -> String {
     if let Some(word) = end.last_word.as_ref().filter(|word| !word.symbol.is_empty()) {
         text += &format!(" in {}", word.symbol);
     }
+    if let Some(memory) = &end.memory {
+        text += &format!(" ({memory})");
+    }
     if !end.text.is_empty() {
         text += &format!(": {}", end.text);
     }

@@ -20,6 +20,8 @@ pub enum Class {
     /// By SIGKILL, SIGTERM or another signal that somebody has sent, and not this host. By SIGSTOP (19): it was stopped,
     /// and ended by this host when its time was up.
     Killed(i32),
+    /// By the kernel, because it was at the memory limit of its own control group; [`EndReport::memory`] has the numbers.
+    OutOfMemory,
     /// It ended by itself without being asked, with this code.
     Exit(i32),
     /// A call took longer than it may, and it was ended for that.
@@ -47,13 +49,19 @@ impl Class {
         }
     }
 
-    /// Whether the record in work may be to blame.
+    /// Whether the record in work may be to blame. Memory that is short elsewhere ends by SIGKILL, and blames none; its own
+    /// limit a process reaches by itself, and if it does so again for a record that is alone, with a fresh process, it is
+    /// that record's doing.
     pub(crate) fn is_of_a_record(self) -> bool {
         match self {
             Class::Killed(_) => false,
-            Class::Crash(_) | Class::Exit(_) | Class::Timeout | Class::Violation | Class::Fatal | Class::Channel => {
-                true
-            }
+            Class::Crash(_)
+            | Class::OutOfMemory
+            | Class::Exit(_)
+            | Class::Timeout
+            | Class::Violation
+            | Class::Fatal
+            | Class::Channel => true,
         }
     }
 
@@ -63,6 +71,7 @@ impl Class {
         match self {
             Class::Crash(_) => "crash",
             Class::Killed(_) => "killed",
+            Class::OutOfMemory => "oom",
             Class::Exit(_) => "exit",
             Class::Timeout => "timeout",
             Class::Violation => "violation",
@@ -78,6 +87,39 @@ impl fmt::Display for Class {
             Class::Crash(signal) | Class::Killed(signal) => write!(f, "{} by signal {signal}", self.name()),
             Class::Exit(code) => write!(f, "exit with code {code}"),
             _ => f.write_str(self.name()),
+        }
+    }
+}
+
+/// What is known of memory at an end by SIGKILL, which is how the kernel ends who takes too much.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Memory {
+    /// It was at the limit of its own control group.
+    Own {
+        /// So many bytes.
+        limit: u64,
+        /// The most that it had; none: Linux counts that since 5.19.
+        peak: Option<u64>,
+    },
+    /// The machine was out of memory, or a group above.
+    Above,
+    /// Nobody knows, since it had no control group that counts memory, for this reason.
+    Unknown(String),
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes >> 20;
+        match self {
+            Memory::Own { limit, peak: None } => write!(f, "{} MiB are the limit of its control group", mib(*limit)),
+            Memory::Own { limit, peak: Some(peak) } => {
+                write!(f, "it took {} MiB, and {} MiB are the limit of its control group", mib(*peak), mib(*limit))
+            }
+            Memory::Above => f.write_str("the machine, or a control group above its own, was out of memory"),
+            Memory::Unknown(why) => {
+                write!(f, "whether for want of memory is not known, without a control group: {why}")
+            }
         }
     }
 }
@@ -104,6 +146,10 @@ pub struct EndReport {
     pub note: u64,
     /// What a dying process could still say.
     pub last_word: Option<LastWord>,
+    /// What is known of memory, if it was ended by SIGKILL and not by this host.
+    pub memory: Option<Memory>,
+    /// Forks and threads that it was refused at the limit of its control group.
+    pub tasks_refused: u64,
     /// What the plugin gave as the reason; empty if nothing.
     pub text: String,
 }
@@ -111,6 +157,9 @@ pub struct EndReport {
 impl fmt::Display for EndReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "plugin {}: process {} has ended: {}", self.plugin, self.pid, self.class)?;
+        if let Some(memory) = &self.memory {
+            write!(f, " ({memory})")?;
+        }
         if let Some(phase) = self.phase {
             write!(f, ", at {}", phase.name())?;
         }
@@ -125,6 +174,9 @@ impl fmt::Display for EndReport {
         }
         if let Some(record) = self.record {
             write!(f, ", record {record}")?;
+        }
+        if self.tasks_refused > 0 {
+            write!(f, ", {} forks or threads refused", self.tasks_refused)?;
         }
         if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
     }

@@ -9,6 +9,7 @@ use proscenium_runtime::{Actor, Context, Exit, Now, Ref, Reply};
 use crate::desk::Desk;
 use crate::end::{Class, KILL};
 use crate::flight_core::{Event, Seen};
+use crate::group::Group;
 use crate::pace_core::LOOK;
 use crate::process::{Plan, Process, Source, receive_now};
 use crate::start_error::StartError;
@@ -222,6 +223,7 @@ impl Life {
                 fingerprint: serving.map(|process| process.library.fingerprint),
                 info: serving.map(|process| process.info.clone()).unwrap_or_default(),
                 sandbox: serving.map(|process| process.ready.sandbox.clone()).unwrap_or_default(),
+                usage: serving.and_then(|process| process.group.as_ref()).map(Group::usage).unwrap_or_default(),
                 processes: work.template.processes,
                 last_end: work.last_end.clone(),
             }

@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proscenium_plugin_runner::sandbox::{Mode, Sandbox};
+use proscenium_plugin_runner::cgroup::OutOfMemory;
+use proscenium_plugin_runner::sandbox::{Layer, Mode, Report, Sandbox, Status};
 use proscenium_plugin_runner::wire::{self, Ask, Failed, Heard, LONGEST, Purpose, Ready, Start, Tell, kind};
 use proscenium_plugin_sdk::abi::INFO_TYPES;
-use proscenium_process::{Child, Command, Descriptor, Guard, Stdio};
+use proscenium_process::{Child, Command, Descriptor, Guard, SpawnError, Stdio};
 use proscenium_shm_channel::{HostEnd, OrderNumber, Pool, Slot, SubmitError, Violation};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -25,6 +26,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::end::{KILL, Memory};
+use crate::group::Group;
 use crate::lines::{self, Output};
 use crate::locate::{self, NoRunner};
 use crate::private_copy::PrivateCopy;
@@ -66,6 +69,10 @@ pub(crate) struct Process {
     pub(crate) params: Vec<(String, String)>,
     pub(crate) instance: u32,
     pub(crate) guard: Arc<Guard>,
+    /// With all that it has started.
+    pub(crate) group: Option<Group>,
+    /// What became of it.
+    layer: Status,
     /// What it was ordered, in order.
     orders: VecDeque<(OrderNumber, u8)>,
 }
@@ -89,7 +96,7 @@ impl Plan {
         let (stage, params, instance) = (self.settings.stage.clone(), self.params.clone(), self.instance);
         let refusals = self.settings.refusals.clone();
         let spawned = spawn_blocking(move || self.spawn()).await.map_err(|_| StartError::Interrupted)?;
-        let Spawned { mut child, end, control, library, guard } = spawned?;
+        let Spawned { mut child, end, control, library, guard, group, layer } = spawned?;
         let control = Arc::new(watched(control).map_err(StartError::Host)?);
         let stage = Arc::<str>::from(stage);
         let refusals = refusals.unwrap_or_default();
@@ -109,6 +116,8 @@ impl Plan {
             params,
             instance,
             guard,
+            group,
+            layer,
             orders: VecDeque::new(),
         };
         let mut said = Vec::new();
@@ -120,14 +129,15 @@ impl Plan {
                 Ok((process, said))
             }
             Ok(Ok(Begun::Failed(failed))) => Err(StartError::Refused { failed, said: reason(&said) }),
-            Ok(Ok(Begun::Ended(_))) if !process.ends_within(DYING).await.map_err(StartError::Host)? => {
+            Ok(Ok(Begun::Ended(_))) if !process.is_dying().await.map_err(StartError::Host)? => {
                 Err(StartError::Channel { said: reason(&said) })
             }
             Ok(Ok(Begun::Ended(last_word))) => {
                 let child = process.child.clone();
                 let status = spawn_blocking(move || child.wait(WORD)).await;
                 let status = status.map_err(|_| StartError::Interrupted)?.map_err(StartError::NoStatus)?;
-                Err(StartError::Ended { status, last_word, said: reason(&said) })
+                let memory = status.signal().and_then(|signal| process.memory_at(signal.number()));
+                Err(StartError::Ended { status, last_word, memory, said: reason(&said) })
             }
             Ok(Ok(Begun::Garbled(why))) => Err(StartError::Violation(why)),
         }
@@ -161,14 +171,26 @@ impl Plan {
         let command = [theirs, fds.orders, fds.inputs, fds.fronts, fds.wake]
             .into_iter()
             .fold(command, |command, fd| command.descriptor(Descriptor::from(fd)));
-        let child = guard.spawn(&command).map_err(StartError::Spawn)?;
+        let (group, layer) = Group::make(self.settings.group_limits());
+        let command = command.control_group(group.as_ref().and_then(Group::open).map(Descriptor::from));
+        let (child, command, layer) = match guard.spawn(&command) {
+            Err(SpawnError::ControlGroup(_)) => {
+                let command = command.control_group(None);
+                let child = guard.spawn(&command).map_err(StartError::Spawn)?;
+                // It waits to be told what to load.
+                let added = group.as_ref().map_or(Ok(()), |group| group.add(child.pid()));
+                let layer = added.map_or_else(|error| Status::NotAvailable(error.to_string()), |()| layer);
+                (child, command, layer)
+            }
+            spawned => (spawned.map_err(StartError::Spawn)?, command, layer),
+        };
         drop(command); // Or else the socket would stay open when the process ends.
         match send(control.as_fd(), &start, None) {
             // It has ended already: how, is told to who waits for it.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             sent => sent.map_err(StartError::Host)?,
         }
-        Ok(Spawned { child, end, control, library, guard })
+        Ok(Spawned { child, end, control, library, guard, group, layer })
     }
 
     fn start(&self, library: &PrivateCopy) -> Start {
@@ -198,6 +220,8 @@ struct Spawned {
     control: OwnedFd,
     library: Arc<PrivateCopy>,
     guard: Arc<Guard>,
+    group: Option<Group>,
+    layer: Status,
 }
 
 fn has_ended(guard: &Guard) -> bool {
@@ -238,7 +262,9 @@ impl Process {
             let Some(len) = receive(&self.control, &mut bytes).await? else { return Ok(Begun::Ended(last_word)) };
             match wire::heard(&bytes[..len]) {
                 Ok(Heard::Tell(Tell::Ready(ready))) => {
-                    return Ok(Begun::Ready(Ready { sandbox: walls.unwrap_or_default(), ..ready }));
+                    let mut sandbox: Report = walls.unwrap_or_default();
+                    sandbox.0.push((Layer::Cgroup, self.layer.clone()));
+                    return Ok(Begun::Ready(Ready { sandbox, ..ready }));
                 }
                 // The first one is the runner's, from before the library was loaded; another would be the plugin's.
                 Ok(Heard::Tell(Tell::Walls(report))) => {
@@ -257,10 +283,10 @@ impl Process {
         }
     }
 
-    /// Whether it has ended, or does so soon.
-    async fn ends_within(&self, limit: Duration) -> io::Result<bool> {
+    /// Whether it has ended, or does so soon. To give back the memory that one was killed for may take a while.
+    async fn is_dying(&self) -> io::Result<bool> {
         let ends = watched(self.child.pidfd().try_clone_to_owned()?)?;
-        Ok(timeout(limit, ends.readable()).await.is_ok())
+        Ok(timeout(DYING, ends.readable()).await.is_ok() || self.is_over_its_memory(KILL))
     }
 
     /// Hands over a slot, behind what it has. It is to be [woken](HostEnd::wake_child) for it.
@@ -294,6 +320,33 @@ impl Process {
         if let Some(&(number, _)) = self.orders.front() {
             self.end.cancel(number);
         }
+    }
+
+    /// What is known of memory when it has ended by this signal. None: it is not SIGKILL, or no memory ran out.
+    pub(crate) fn memory_at(&self, signal: i32) -> Option<Memory> {
+        if signal != KILL {
+            return None;
+        }
+        let unknown = |why| Some(Memory::Unknown(why));
+        let Some(group) = &self.group else {
+            return unknown(match &self.layer {
+                Status::NotAvailable(why) | Status::Failed(why) | Status::Active(why) => why.clone(),
+            });
+        };
+        match group.out_of_memory() {
+            Ok(None) => None,
+            Ok(Some(OutOfMemory::Above)) => Some(Memory::Above),
+            Ok(Some(OutOfMemory::Own)) => {
+                let usage = group.usage();
+                Some(Memory::Own { limit: usage.memory_limit_bytes.unwrap_or(0), peak: usage.memory_peak_bytes })
+            }
+            Err(error) => unknown(error.to_string()),
+        }
+    }
+
+    /// Whether it has ended at the limit of its own group.
+    pub(crate) fn is_over_its_memory(&self, signal: i32) -> bool {
+        matches!(self.memory_at(signal), Some(Memory::Own { .. }))
     }
 
     pub(crate) fn info(&self, name: &str) -> &str {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proscenium_plugin_runner::cgroup::CgroupLimits;
 use proscenium_plugin_runner::sandbox::{Grants, Limits};
+use proscenium_plugin_sdk::abi::ENTRY_SIZE;
 use proscenium_runtime::Exit;
 use proscenium_shm_channel::Geometry;
 use proscenium_supervision::{ChildId, ChildSpec, Placing, Refers, Start, Supervised};
@@ -56,6 +58,7 @@ pub(crate) struct Settings {
     pub(crate) retries: Retries,
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
+    pub(crate) group: Option<CgroupLimits>,
     /// Notes are taken.
     pub(crate) refusals: Option<Refusals>,
 }
@@ -63,6 +66,16 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn geometry(&self) -> Geometry {
         Geometry { slots: self.depth, records: self.batch.records, heap: self.batch.heap, input: self.batch.input }
+    }
+
+    pub(crate) fn group_limits(&self) -> CgroupLimits {
+        self.group.unwrap_or_else(|| {
+            let usual = CgroupLimits::beside(&self.limits);
+            // What it writes its results to counts as its own.
+            let fronts = u64::from(self.depth)
+                * (u64::from(self.batch.heap) + u64::from(self.batch.records) * u64::from(ENTRY_SIZE));
+            CgroupLimits { memory_bytes: usual.memory_bytes.map(|bytes| bytes.saturating_add(fronts)), ..usual }
+        })
     }
 }
 
@@ -94,6 +107,7 @@ impl Plugin {
             retries: Retries::default(),
             grants: Grants::default(),
             limits: Limits::default(),
+            group: None,
             refusals: None,
         })
     }
@@ -193,6 +207,14 @@ impl Plugin {
     /// The limits of its process.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.0.limits = limits;
+        self
+    }
+
+    /// The limits of its process and of all that it starts, together, by a control group. They are in force where the host
+    /// may make one, which the status says. Default: [`CgroupLimits::beside`] the limits of its process, and the memory of its
+    /// results.
+    pub fn group(mut self, limits: CgroupLimits) -> Self {
+        self.0.group = Some(limits);
         self
     }
 

@@ -8,6 +8,7 @@ use proscenium_plugin_runner::wire::{Failed, FailedKind, LastWord};
 use proscenium_process::{ExitStatus, SpawnError, WaitError};
 use proscenium_runtime::Exit;
 
+use crate::end::Memory;
 use crate::locate::NoRunner;
 use crate::private_copy::LibraryError;
 
@@ -40,6 +41,8 @@ pub enum StartError {
         status: ExitStatus,
         /// What it could still say.
         last_word: Option<LastWord>,
+        /// What is known of memory, if it was by SIGKILL.
+        memory: Option<Memory>,
         /// What the plugin gave as its reason; empty if nothing.
         said: String,
     },
@@ -79,10 +82,8 @@ impl StartError {
             StartError::Refused { failed, .. } => {
                 !matches!(failed.kind, FailedKind::Setup | FailedKind::Sandbox | FailedKind::Config)
             }
-            StartError::Library(_)
-            | StartError::Ended { .. }
-            | StartError::TimedOut { .. }
-            | StartError::Violation(_) => true,
+            StartError::Ended { memory, .. } => *memory != Some(Memory::Above),
+            StartError::Library(_) | StartError::TimedOut { .. } | StartError::Violation(_) => true,
             _ => false,
         }
     }
@@ -108,6 +109,7 @@ impl StartError {
                 FailedKind::Config => "config_error",
                 FailedKind::Init => "init_failed",
             },
+            StartError::Ended { memory: Some(Memory::Own { .. }), .. } => "oom",
             StartError::Ended { status, .. } if status.signal().is_some() => "crash",
             StartError::Ended { .. } => "exit",
             StartError::TimedOut { .. } => "timeout",
@@ -147,8 +149,11 @@ impl fmt::Display for StartError {
                 because(f, said)?;
                 if failed.code == 0 { Ok(()) } else { write!(f, " (code {})", failed.code) }
             }
-            StartError::Ended { status, last_word, said } => {
+            StartError::Ended { status, last_word, memory, said } => {
                 write!(f, "the plugin's process has ended before it was ready, with {status}")?;
+                if let Some(memory) = memory {
+                    write!(f, " ({memory})")?;
+                }
                 if let Some(word) = last_word {
                     write!(f, " while at {}", word.phase.map_or("?", |phase| phase.name()))?;
                     if !word.symbol.is_empty() {

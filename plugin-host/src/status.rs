@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use proscenium_plugin_runner::cgroup::Usage;
 use proscenium_plugin_runner::sandbox::Report;
 
 use crate::end::EndReport;
@@ -44,6 +45,8 @@ pub struct Status {
     pub info: Vec<(String, String)>,
     /// What became of the sandbox's layers.
     pub sandbox: Report,
+    /// What its process takes with all that it has started, where it has a control group that counts it.
+    pub usage: Usage,
     /// How many processes it has had.
     pub processes: u32,
     /// How the last one has ended that was not asked to.

@@ -386,7 +386,12 @@ impl Life {
         let is_new = self.changing.as_ref().and_then(Changing::new_process).is_some_and(|new| new.instance == instance);
         match self.changing.take() {
             Some(changing) if is_new => {
+                let memory = changing.new_process().zip(status.as_ref().ok()).and_then(|(new, status)| {
+                    let memory = new.memory_at(status.signal()?.number())?;
+                    Some(format!(" ({memory})"))
+                });
                 let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                let how = how + memory.as_deref().unwrap_or_default();
                 self.give_up_swap(changing, SwapError::Ended(how));
             }
             other => self.changing = other,

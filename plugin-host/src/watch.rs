@@ -111,7 +111,11 @@ pub(crate) async fn leave(mut process: Process, limit: Duration) {
             tracing::warn!(target: "proscenium::plugin::cleanup", plugin = process.info("name"), "the process did not come to an end in order after it was asked to: {how}; look at cleanup_plugin");
         }
     }
-    drop(process); // Which kills what is left.
+    let group = process.group.take();
+    drop(process); // Which kills it if it lives.
+    if let Some(group) = group {
+        group.close(DYING).await;
+    }
 }
 
 /// What a plugin says, for the log.

@@ -476,10 +476,18 @@ impl Work {
             record: None,
             note: 0,
             last_word: None,
+            memory: None,
+            tasks_refused: 0,
             text: String::new(),
         };
         let Some(serving) = &mut self.serving else { return (report, None) };
         report.pid = serving.process.child.pid();
+        report.memory = match report.class {
+            Class::Killed(KILL) | Class::OutOfMemory => serving.process.memory_at(KILL),
+            _ => None,
+        };
+        let refused = serving.process.group.as_ref().and_then(|group| group.usage().tasks_refused);
+        report.tasks_refused = refused.unwrap_or(0);
         report.last_word = serving.last_word.take();
         report.text = std::mem::take(&mut serving.said);
         report.phase = report.last_word.as_ref().and_then(|word| word.phase);
@@ -511,6 +519,7 @@ impl Serving {
         match status {
             _ if self.was_stopped => Class::Killed(STOP),
             Ok(status) => match status.signal() {
+                Some(signal) if self.process.is_over_its_memory(signal.number()) => Class::OutOfMemory,
                 Some(signal) => Class::of_signal(signal.number(), self.last_word.as_ref(), self.process.child.pid()),
                 None => Class::Exit(status.code().unwrap_or(0)),
             },

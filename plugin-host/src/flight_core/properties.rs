@@ -112,7 +112,7 @@ impl Day {
         let (batch, records) = (self.sizes.len() as u64, 1 + self.random.below(12) as u32);
         self.sizes.push(records);
         while self.random.one_in(3) {
-            let class = [Class::Crash(11), Class::Exit(0), Class::Fatal][self.random.below(3) as usize];
+            let class = [Class::Crash(11), Class::Exit(0), Class::OutOfMemory][self.random.below(3) as usize];
             self.poison.insert((batch, self.random.below(u64::from(records)) as u32), class);
         }
         self.on(Event::Given { batch: BatchId(batch), records });

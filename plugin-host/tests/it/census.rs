@@ -1,4 +1,4 @@
-//! What a host has: processes, descriptors, memory, folders. Counted before and after, it says what was left behind.
+//! What a host has: processes, descriptors, memory, folders, control groups. Counted before and after, it says what was left behind.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
+
+use proscenium_plugin_runner::cgroup::Parent;
 
 /// Far more than anything here takes.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -38,6 +40,8 @@ pub struct Census {
     pub folders: BTreeSet<String>,
     /// Those of the node with this name, whoever their parent is, and this process's children.
     pub processes: BTreeSet<String>,
+    /// Control groups of this process's own.
+    pub groups: BTreeSet<String>,
 }
 
 impl Census {
@@ -59,8 +63,17 @@ impl Census {
             memfds: memfds + maps.matches("/memfd:").count(),
             folders: folders.filter(|name| name.starts_with(&own)).collect(),
             processes: processes(node),
+            groups: groups(std::process::id()),
         }
     }
+}
+
+/// Control groups of plugins of this host, where hosts make them.
+pub fn groups(host: u32) -> BTreeSet<String> {
+    let Ok(parent) = Parent::find() else { return BTreeSet::new() };
+    let names = fs::read_dir(parent.folder()).unwrap().flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("proscenium-plugin-") && name.contains(&format!("-{host}-"))).collect()
 }
 
 /// Plugins of a node, and children of this process: number, parent, state, command.

@@ -13,7 +13,7 @@ use proscenium_runtime::Node;
 use proscenium_supervision::Supervisor;
 
 use crate::built::Folder;
-use crate::census::LIMIT;
+use crate::census::{LIMIT, groups};
 
 /// In the ordinary run of the tests.
 const HOSTS: u64 = 10;
@@ -140,7 +140,7 @@ fn nothing_survives_its_host() {
     for act in &ACTS[1..] {
         folder.build("hostile.c", &format!("lib/lib{act}.so"), &[&format!("IN_PROCESS={act}")]);
     }
-    let (mut most, mut longest) = (0, Duration::ZERO);
+    let (mut most, mut longest, mut killed) = (0, Duration::ZERO, Vec::new());
     for nth in 0..hosts {
         let mut host = host(&libraries, &temporary, false);
         // Every other one when all is under way, the others on their way there.
@@ -156,6 +156,7 @@ fn nothing_survives_its_host() {
         }
         most = most.max(there);
         drop(host);
+        killed.push(pid);
         longest = longest.max(nothing_is_left(&libraries, pid, &format!("host {nth}, killed after line {lines}")));
     }
     println!("{hosts} hosts killed, of up to {most} processes: 0 left, after {longest:?} at most");
@@ -165,6 +166,8 @@ fn nothing_survives_its_host() {
     let pid = last.0.id();
     assert!(last.0.wait().unwrap().success());
     nothing_is_left(&libraries, pid, "the orderly host");
+    let left: Vec<_> = killed.iter().chain([&pid]).flat_map(|host| groups(*host)).collect();
+    assert!(left.is_empty(), "control groups: {left:?}, and the last host was {pid}");
     let left: Vec<_> = fs::read_dir(&temporary).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(left.is_empty(), "{left:?}, and the last host was {pid}");
 }

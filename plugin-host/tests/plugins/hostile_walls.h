@@ -78,6 +78,23 @@ static const char *grandchild(const Scene *s) {
     return "fork: done";
 }
 
+/* Children of which each leads a session of its own, and that nobody waits for. */
+static const char *bear(const Scene *s) {
+    for (int child = 0; child < 3; child++)
+        if (fork() == 0) {
+            setsid();
+            if (fork() > 0) _exit(0);
+            hang(s);
+        }
+    return "born";
+}
+
+/* Each is as bad as the first. For who has a limit on processes, or a machine to spare. */
+static const char *bomb(const Scene *s) {
+    for (;;) fork();
+    return s->info;
+}
+
 /* Each generation is a process of its own, in a session of its own, gone before one can look at it. For 20 s at most. */
 static void generations(void) {
     struct timespec moment = {.tv_sec = 0, .tv_nsec = 1000 * 1000};
@@ -154,6 +171,16 @@ static const char *leak(const Scene *s) {
             snprintf(said, sizeof said, "NULL after %s", mib < 1100 ? "its limit" : "more than its limit");
             return said;
         }
+        memset(memory, 1, 1 << 20);
+    }
+}
+
+/* Memory that no limit of the process itself counts, but that on all that is mapped. */
+static const char *leak_shared(const Scene *s) {
+    (void)s;
+    for (;;) {
+        char *memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) return "no more is mapped";
         memset(memory, 1, 1 << 20);
     }
 }

@@ -11,7 +11,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
 .PHONY: all demo tour plugins test test-runtime test-supervisor test-memory-pool test-ipc test-doc test-light oracle chaos
-.PHONY: each-instruction bench loom races stress fmt lint tidy docs setup setup-oracle setup-plugins clean help
+.PHONY: each-instruction bench loom races asan stress fmt lint tidy docs setup setup-oracle setup-plugins clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
@@ -30,6 +30,9 @@ else
 	$(CARGO) test --workspace --all-features --no-fail-fast
 endif
 	@$(MAKE) --no-print-directory test-light
+ifdef CI
+	@$(MAKE) --no-print-directory asan
+endif
 
 test-runtime: setup ## The tests of the runtime and of its macros.
 ifeq ($(NEXTEST),yes)
@@ -83,6 +86,9 @@ loom: ## Model-check the wake protocols: the lane's, and that of the channel to 
 
 races: setup ## Both ends of the channel as threads over one memory, under ThreadSanitizer.
 	@scripts/races.sh
+
+asan: setup-plugins ## The plugins' process and the plugins under AddressSanitizer, through the host: silent, and loud for one that is sick.
+	@scripts/asan.sh
 
 stress: setup ## Millions of messages, restarts, ends and cancelled sends on real threads; SEED=<n> replays a run.
 	$(CARGO) test --release -p proscenium-runtime --test stress -- --nocapture

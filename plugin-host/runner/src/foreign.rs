@@ -24,7 +24,8 @@ pub fn clean(text: &str) -> String {
     })
 }
 
-fn cut(text: &str, longest: usize) -> String {
+/// Cut to so many bytes, and as it may stand in a log.
+pub(crate) fn cut(text: &str, longest: usize) -> String {
     clean(&text[..text.floor_char_boundary(longest)])
 }
 

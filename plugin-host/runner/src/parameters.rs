@@ -6,6 +6,7 @@
 //! `examples`. It checks nothing by another word, and [`Schema::ignored`] names those that it has met.
 //!
 //! **Bounds**: the text is an info string, 64 KiB at most, nested 128 deep at most; 16 faults are told, the rest counted.
+//! What is told of them is cut, and its control characters are escaped: the words are the plugin's.
 //!
 //! ```
 //! use proscenium_plugin_runner::parameters::Schema;
@@ -16,15 +17,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::{Map, Value};
+
+use crate::foreign::cut;
 
 /// Faults that are told.
 const MOST: usize = 16;
 /// Characters of a value that are quoted.
 const QUOTED: usize = 64;
+/// Bytes of a name, and of what would fit, in what is told.
+const KEY: usize = 64;
+const REMEDY: usize = 1 << 10;
 
 /// What a plugin says of its parameters.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -67,7 +73,8 @@ pub struct NoSchema(String);
 
 impl fmt::Display for NoSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "get_plugin_info(\"parameters\") is no JSON Schema of an object: {}", self.0)
+        let why = cut(&self.0, REMEDY);
+        write!(f, "get_plugin_info(\"parameters\") is no JSON Schema of an object: {why}")
     }
 }
 
@@ -91,14 +98,15 @@ pub struct Misfits(pub Vec<Misfit>);
 
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.value, self.key.as_str()) {
-            (_, "") => f.write_str(&self.remedy),
-            (Some(value), key) => {
+        let (key, remedy) = (cut(&self.key, KEY), cut(&self.remedy, REMEDY));
+        match &self.value {
+            _ if key.is_empty() => f.write_str(&remedy),
+            Some(value) => {
                 let quoted: String = value.chars().take(QUOTED).flat_map(char::escape_debug).collect();
                 let dots = if value.chars().count() > QUOTED { "…" } else { "" };
-                write!(f, "{key} = `{quoted}{dots}`: {}", self.remedy)
+                write!(f, "{key} = `{quoted}{dots}`: {remedy}")
             }
-            (None, key) => write!(f, "{key} is missing: {}", self.remedy),
+            None => write!(f, "{key} is missing: {remedy}"),
         }
     }
 }
@@ -142,7 +150,8 @@ impl Schema {
                 "required" => {
                     let keys = value.as_array().and_then(|keys| keys.iter().map(Value::as_str).collect());
                     let keys: Vec<&str> = keys.ok_or_else(|| no("`required` is no list of names"))?;
-                    schema.required = keys.into_iter().map(str::to_owned).collect();
+                    let mut seen = BTreeSet::new();
+                    schema.required = keys.into_iter().filter(|key| seen.insert(*key)).map(str::to_owned).collect();
                 }
                 "additionalProperties" if value.is_boolean() => schema.takes_others = value == true,
                 "minProperties" => schema.least = Some(count(word, value)?),
@@ -424,6 +433,27 @@ mod tests {
         for (row, (text, want)) in rows.into_iter().enumerate() {
             let error = Schema::parse(text).unwrap_err().to_string();
             assert!(error.contains(want), "row {row}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_required_twice_is_needed_once() {
+        let schema = r#"{"required": ["a", "b", "a"], "properties": {"a": {"default": 1}}}"#;
+        let schema = Schema::parse(schema).unwrap();
+        assert_eq!(schema.stand_ins(&[]), params(&[("a", "1")]));
+        assert_eq!(schema.check(&[]).unwrap_err().to_string(), "a is missing: give a text; b is missing: give it");
+    }
+
+    /// Words of the plugin's neither steer a terminal nor fill a log.
+    #[test]
+    fn what_is_told_in_the_plugins_words_is_cut_and_escaped() {
+        let evil = "\\u001b[2J\\n".repeat(2_000);
+        let no = Schema::parse(&format!(r#"{{"properties": {{"{evil}": {{"enum": 1}}}}}}"#)).unwrap_err().to_string();
+        let schema = Schema::parse(&format!(r#"{{"properties": {{"a": {{"enum": ["{evil}"]}}}}}}"#)).unwrap();
+        let misfit = schema.check(&params(&[("a", "x")])).unwrap_err().to_string();
+        for text in [no, misfit] {
+            assert!(text.contains("\\u{1b}[2J\\n") && !text.contains(char::is_control), "{text}");
+            assert!(text.len() < 8_000, "{} bytes", text.len());
         }
     }
 

@@ -11,7 +11,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
 .PHONY: all demo tour plugins test test-runtime test-supervisor test-memory-pool test-ipc test-doc test-light oracle chaos
-.PHONY: each-instruction bench loom races asan stress fmt lint tidy docs setup setup-oracle setup-plugins clean help
+.PHONY: each-instruction bench loom races asan fuzz stress fmt lint tidy docs setup setup-oracle setup-plugins clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
@@ -32,6 +32,7 @@ endif
 	@$(MAKE) --no-print-directory test-light
 ifdef CI
 	@$(MAKE) --no-print-directory asan
+	@$(MAKE) --no-print-directory fuzz SECONDS=12
 endif
 
 test-runtime: setup ## The tests of the runtime and of its macros.
@@ -90,17 +91,22 @@ races: setup ## Both ends of the channel as threads over one memory, under Threa
 asan: setup-plugins ## The plugins' process and the plugins under AddressSanitizer, through the host: silent, and loud for one that is sick.
 	@scripts/asan.sh
 
+fuzz: setup-plugins ## What a hostile plugin may write, from a corpus, 60 s for each target; SECONDS=, FUZZ=<target> for one.
+	@scripts/fuzz.sh $(or $(SECONDS),60) $(FUZZ)
+
 stress: setup ## Millions of messages, restarts, ends and cancelled sends on real threads; SEED=<n> replays a run.
 	$(CARGO) test --release -p proscenium-runtime --test stress -- --nocapture
 
 fmt: ## Format the code.
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path tests/light/Cargo.toml
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 	$(CARGO) fmt --manifest-path plugins/aggregation/Cargo.toml
 
 lint: setup ## Formatting, clippy without warnings, and the rules of the house (tidy).
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/light/Cargo.toml --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path plugins/aggregation/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --manifest-path plugins/aggregation/Cargo.toml --target-dir "$(TARGET)/plugins/clippy" -- -D warnings

@@ -12,6 +12,9 @@ mod elf;
 mod end;
 mod failover_core;
 mod flight_core;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod judge;
 mod life;

@@ -50,7 +50,7 @@ impl Fingerprint {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of_bytes(bytes: [u8; 32]) -> Self {
         Fingerprint(bytes)
     }

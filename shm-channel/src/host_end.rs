@@ -16,6 +16,8 @@ use crate::front::Front;
 use crate::geometry::{Geometry, page};
 use crate::pages;
 use crate::pool::{Pool, Slot};
+#[cfg(any(test, fuzzing))]
+use crate::protocol::shared;
 use crate::protocol::{HostSide, ORDERS, place};
 use crate::region::{self, Mapping, Writer};
 
@@ -92,6 +94,15 @@ impl HostEnd {
             closed: false,
         };
         Ok((end, fds))
+    }
+
+    /// As after so many orders: what wraps does so at numbers that no test counts up to.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn after(mut self, count: u64) -> Self {
+        self.side = HostSide::after(count);
+        pages::orders(&self.orders).submitted.store(shared(count), Ordering::Relaxed);
+        pages::answers(&self.fronts).completed.store(shared(count), Ordering::Relaxed);
+        self
     }
 
     /// The pool that the slots come from.

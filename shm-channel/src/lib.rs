@@ -86,6 +86,9 @@ mod error;
 mod foreign;
 #[cfg(not(proscenium_loom))]
 mod front;
+#[cfg(all(any(test, fuzzing), not(proscenium_loom)))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(not(proscenium_loom))]
 mod geometry;
 #[cfg(not(proscenium_loom))]

@@ -19,7 +19,7 @@ pub(crate) const ORDERS: u32 = 128;
 pub(crate) const ORDERS: u32 = 2;
 
 /// In `submitted`: there will be no more orders.
-const CLOSED: u32 = 1 << 31;
+pub(crate) const CLOSED: u32 = 1 << 31;
 
 /// An order on its way: two words that mean nothing to the protocol.
 pub(crate) type Entry = [u64; 2];
@@ -56,6 +56,12 @@ pub(crate) struct HostSide {
 impl HostSide {
     pub(crate) fn new() -> Self {
         Self { submitted: 0, seen: 0, ringer: Ringer::new() }
+    }
+
+    /// After so many orders, all of them answered.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn after(count: u64) -> Self {
+        Self { submitted: count, seen: count, ringer: Ringer::new() }
     }
 
     /// The number of the next order.
@@ -194,7 +200,7 @@ impl ChildSide {
 }
 
 /// What others see of a count.
-fn shared(count: u64) -> u32 {
+pub(crate) fn shared(count: u64) -> u32 {
     count as u32 & !CLOSED
 }
 
@@ -217,8 +223,8 @@ mod tests {
         let entries: [_; ORDERS as usize] = std::array::from_fn(|_| [AtomicU64::new(0), AtomicU64::new(0)]);
         let orders = Orders { submitted: &submitted, host_asleep: &host_asleep, entries: &entries };
         let answers = Answers { completed: &completed, child_asleep: &child_asleep };
-        let (mut host, mut child) = (HostSide::new(), ChildSide::new());
-        (host.submitted, host.seen, child.completed) = (begin, begin, begin);
+        let (mut host, mut child) = (HostSide::after(begin), ChildSide::new());
+        child.completed = begin;
         for number in begin..begin + 300 {
             assert_eq!(child.look(orders), Look::Nothing);
             assert!(child.arm(orders, answers));

@@ -15,6 +15,7 @@ mod lexer;
 mod light;
 mod map;
 mod naming;
+mod orphans;
 mod panics;
 mod platform;
 mod rooms;
@@ -40,6 +41,7 @@ fn rules() -> Vec<&'static Rule> {
         lengths::RULES,
         map::RULES,
         naming::RULES,
+        orphans::RULES,
         panics::RULES,
         platform::RULES,
         secrets::RULES,

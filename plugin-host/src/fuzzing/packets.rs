@@ -102,6 +102,8 @@ fn ends_with(word: LastWord) {
             record: Some(word.address),
             note: word.at,
             last_word: Some(word.clone()),
+            memory: None,
+            tasks_refused: 0,
             text: word.symbol.clone(),
         });
         assert!(is_clean(&report.to_string()) && report.to_string().len() <= 2 * NAME + 300);

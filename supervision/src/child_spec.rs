@@ -15,7 +15,7 @@ use proscenium_runtime::{Actor, Exit, IntoName, Mailbox};
 use crate::children::Spec;
 use crate::layer::held;
 use crate::policy::{Allowance, Backoff, Policy, Quarantine};
-use crate::supervised::{ActorChild, Placing, Refers, Start, Supervised, SupervisorChild};
+use crate::supervised::{ActorChild, Placing, Refers, Renewal, Start, Supervised, SupervisorChild};
 use crate::supervisor::Supervisor;
 
 /// A child's name within its supervisor.
@@ -429,7 +429,7 @@ impl Start for AnyChild {
         self.start().place(placing.with(self))
     }
 
-    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> Renewal {
         self.start().renew(&placing.clone().with(self), place)
     }
 

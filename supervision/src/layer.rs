@@ -11,7 +11,7 @@ use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
 use crate::children::Place;
 use crate::shell::Msg;
 use crate::sup_flags::SpecError;
-use crate::supervised::{Notice, Placing, Refers, Start, Starting, Supervised, SupervisorChild};
+use crate::supervised::{Notice, Placing, Refers, Renewal, Start, Starting, Supervised, SupervisorChild};
 use crate::supervisor::{PATIENCE, StartError, Started, Supervisor, SupervisorError, SupervisorRef, started};
 
 /// A supervisor to be, and how its ref becomes one that knows more.
@@ -170,12 +170,13 @@ impl<S: Start + Refers<Ref: Clone + Sync>> Start for Noting<S> {
         Ok(place)
     }
 
-    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
-        let is_renewed = self.start.renew(placing, place);
-        if let Some(held) = place.reference().filter(|_| is_renewed).and_then(held::<S::Ref>) {
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> Renewal {
+        let renewal = self.start.renew(placing, place);
+        let stays = !matches!(renewal, Renewal::Outdated);
+        if let Some(held) = place.reference().filter(|_| stays).and_then(held::<S::Ref>) {
             self.slot.set(held);
         }
-        is_renewed
+        renewal
     }
 }
 

@@ -48,7 +48,9 @@ pub use registry::{Keys, Registry, RegistryError, RegistryKeeper};
 pub use report::{Happened, SupervisorReport};
 pub use shell::{ChildInfo, Shell};
 pub use sup_flags::{AutoShutdown, Conflict, PolicyConflict, SpecError, Strategy, SupFlags};
-pub use supervised::{ActorChild, Notice, Placing, Refers, Start, Starting, Supervised, SupervisorChild};
+pub use supervised::{
+    ActorChild, Notice, Placing, Refers, Renewal, Renewing, Start, Starting, Supervised, SupervisorChild,
+};
 pub use supervisor::{StartError, Started, Supervisor, SupervisorError, SupervisorRef};
 pub use tasks::{TaskChild, TaskSupervisor, TaskSupervisorRef};
 pub use tree::{Answer, Branch, NodeTree, Tree, Twig};

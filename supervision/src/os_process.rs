@@ -35,7 +35,7 @@ pub use handle::{OsProcessRef, StdinError};
 pub use line::{Ending, Line, Stream};
 pub use lines_to::LinesTo;
 
-use crate::supervised::{Placing, Refers, Start, Supervised};
+use crate::supervised::{Placing, Refers, Renewal, Start, Supervised};
 use lines_to::To;
 use place::OsPlace;
 
@@ -287,9 +287,11 @@ impl Start for OsProcess {
         Ok(Box::new(OsPlace::new(self.clone(), &placing)))
     }
 
-    fn renew(&self, _: &Placing, place: &mut dyn Supervised) -> bool {
+    fn renew(&self, _: &Placing, place: &mut dyn Supervised) -> Renewal {
         let place: &mut dyn Any = place;
-        place.downcast_mut::<OsPlace>().map(|place| place.renew(self.clone())).is_some()
+        let Some(place) = place.downcast_mut::<OsPlace>() else { return Renewal::Outdated };
+        place.renew(self.clone());
+        Renewal::Taken
     }
 }
 

@@ -29,7 +29,7 @@ use proscenium_runtime::{Actor, ActorId, AnyRef, Context, Exit, Life, Node, Ref,
 
 use crate::child_spec::{ChildId, ChildSpec};
 use crate::partition_key::partition_of;
-use crate::supervised::{ActorChild, Placing, Start, Supervised};
+use crate::supervised::{ActorChild, Placing, Renewal, Start, Supervised};
 
 /// How many actors a key may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -260,7 +260,7 @@ where
         ActorChild::new(move || registry.keeper()).place(placing.light(true))
     }
 
-    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> Renewal {
         let registry = self.clone();
         ActorChild::new(move || registry.keeper()).renew(placing, place)
     }

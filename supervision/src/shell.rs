@@ -19,7 +19,7 @@ use crate::policy::Policy;
 use crate::report::{Happened, Reporter};
 use crate::restart_core::{Action, Child, Event, Outcome, Reply as Answer, Report, RestartCore, Spec};
 use crate::sup_flags::SupFlags;
-use crate::supervised::{Placing, Start, Supervised};
+use crate::supervised::{Placing, Renewal, Renewing, Start, Supervised};
 use crate::supervisor::SupervisorRef;
 use crate::table::Table;
 use crate::tree::{Cut, Twig, roots};
@@ -43,6 +43,8 @@ pub enum Msg {
     TryAgain(Place),
     Waited(Place, u32),
     Change(Change, Reply<Answer>),
+    /// Other flags and specs, and which changes of processes that run that has begun.
+    Specs(SupFlags, Vec<AnyChild>, Reply<(Answer, Vec<(ChildId, Renewing)>)>),
     /// Starts a dynamic child with a spec of its own, and asks for what it is held by.
     StartHeld(AnyChild, Reply<(Answer, Option<Box<dyn Any + Send>>)>),
     List(Reply<Vec<ChildInfo>>),
@@ -65,7 +67,6 @@ pub enum Change {
     TerminateDynamic(Place, Option<u32>),
     Restart(ChildId),
     Delete(ChildId),
-    Specs(SupFlags, Vec<AnyChild>),
 }
 
 /// A line of `which_children`.
@@ -94,6 +95,8 @@ pub struct Shell {
     processes: Table<Box<dyn Supervised>>,
     /// Places that are not to be started in again: their specs have changed, and could not take them over.
     outdated: HashSet<Place>,
+    /// Changes of processes that run, for whoever has asked for them.
+    renewals: Vec<(ChildId, Renewing)>,
     ends: Arc<Ends>,
     name: Option<Name>,
     /// Below another supervisor: its path, and how many are above.
@@ -138,6 +141,7 @@ impl Shell {
             core,
             processes,
             outdated: HashSet::new(),
+            renewals: Vec::new(),
             ends,
             name,
             at,
@@ -299,9 +303,13 @@ impl Shell {
     fn renew(&mut self, place: Place) {
         let (Some(child), Some(begun)) = (self.core.child(place), &self.begun) else { return };
         let (Some(process), Some(name)) = (self.processes.get_mut(place), self.core.called(place)) else { return };
-        let placing = begun.placing.of(place, name, child.spec());
-        if contained(|| child.spec().start().renew(&placing, process.as_mut())) != Some(true) {
-            self.outdated.insert(place);
+        let placing = begun.placing.of(place, name.clone(), child.spec());
+        match contained(|| child.spec().start().renew(&placing, process.as_mut())) {
+            Some(Renewal::Taken) => {}
+            Some(Renewal::UnderWay(renewing)) => self.renewals.push((name, renewing)),
+            Some(Renewal::Outdated) | None => {
+                self.outdated.insert(place);
+            }
         }
     }
 
@@ -341,7 +349,6 @@ impl Shell {
             Change::TerminateDynamic(place, start) => Event::TerminateDynamic(place, start),
             Change::Restart(id) => Event::Restart(id),
             Change::Delete(id) => Event::Delete(id),
-            Change::Specs(flags, specs) => Event::Change(flags, specs),
         }
     }
 
@@ -483,6 +490,11 @@ impl Actor for Shell {
                 let event = self.event_of(change);
                 self.drive(&home, event).await;
                 reply.send(self.answer.take().unwrap_or(Answer::NotFound));
+            }
+            Msg::Specs(flags, specs, reply) => {
+                self.drive(&home, Event::Change(flags, specs)).await;
+                let answer = self.answer.take().unwrap_or(Answer::NotFound);
+                reply.send((answer, std::mem::take(&mut self.renewals)));
             }
             Msg::StartHeld(spec, reply) => {
                 self.drive(&home, Event::StartDynamic(Some(spec))).await;

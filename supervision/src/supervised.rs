@@ -180,6 +180,31 @@ const DEEPEST: usize = 1_000;
 /// A start under way.
 pub type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), Exit>> + Send + 'a>>;
 
+/// A change of a process that runs, under way. It goes on if this is dropped.
+pub type Renewing = Pin<Box<dyn Future<Output = Result<(), Exit>> + Send>>;
+
+/// What becomes of a place whose child has another spec.
+#[must_use = "a place that is outdated is to be left"]
+pub enum Renewal {
+    /// From its next start on it is as the new spec says. Its process, if it has one, stays as it is.
+    Taken,
+    /// The process that runs is being changed. An error says that the change was refused, and why: then the place goes on
+    /// as it was, over its restarts as well.
+    UnderWay(Renewing),
+    /// It cannot be renewed. The next start is in a place of its own, and what others hold of this one is good no more.
+    Outdated,
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Renewal::Taken => "Taken",
+            Renewal::UnderWay(_) => "UnderWay",
+            Renewal::Outdated => "Outdated",
+        })
+    }
+}
+
 /// How a child is made: OTP's `start`, as a value.
 pub trait Start: Any + Send + Sync {
     /// A place for one process of the child after the other. Nothing runs in it yet.
@@ -188,13 +213,11 @@ pub trait Start: Any + Send + Sync {
     /// The start fails with this reason.
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit>;
 
-    /// Takes over a place that another spec of the child has made: from its next start on it is as this one says. Its
-    /// process, if it has one, stays as it is.
-    ///
-    /// False: it cannot. The next start is in a place of its own, and what others hold of this one is good no more.
-    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+    /// Takes over a place that another spec of the child has made, while its process runs or is down. The supervisor does
+    /// nothing else meanwhile: what takes time goes on behind [`Renewal::UnderWay`]. Default: it cannot.
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> Renewal {
         let _ = (placing, place);
-        false
+        Renewal::Outdated
     }
 
     /// Of an actor: makes one, into an `Option` of its type. So its place has no closure of its own to keep, when the spec
@@ -226,7 +249,7 @@ impl Start for Arc<dyn Start> {
         self.as_ref().place(placing)
     }
 
-    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> Renewal {
         self.as_ref().renew(placing, place)
     }
 
@@ -329,7 +352,7 @@ impl<A: Actor, F: Fn() -> A + Clone + Send + Sync + 'static> Start for ActorChil
     }
 
     /// Name and mailbox stay as they are.
-    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> Renewal {
         ActorPlace::<A>::renew(place, placing, self.maker(placing))
     }
 
@@ -371,7 +394,7 @@ impl<F: Fn() -> Supervisor + Clone + Send + Sync + 'static> Start for Supervisor
         Ok(Box::new(ActorPlace::<Shell>::new(&placing, maker, Shell::MAILBOX, true)?))
     }
 
-    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> bool {
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> Renewal {
         ActorPlace::<Shell>::renew(place, placing, ChildSpec::of("", self.there(placing)).any())
     }
 }
@@ -413,14 +436,14 @@ impl<A: Actor> ActorPlace<A> {
         Ok(ActorPlace { maker, cell: Some(cell) })
     }
 
-    fn renew(place: &mut dyn Supervised, placing: &Placing, maker: AnyChild) -> bool {
+    fn renew(place: &mut dyn Supervised, placing: &Placing, maker: AnyChild) -> Renewal {
         let place: &mut dyn Any = place;
-        let Some(place) = place.downcast_mut::<Self>() else { return false };
+        let Some(place) = place.downcast_mut::<Self>() else { return Renewal::Outdated };
         place.maker = maker;
         if let Some(cell) = &place.cell {
             cell.tag(Tag::new(placing.place, placing.restart).0);
         }
-        true
+        Renewal::Taken
     }
 
     fn make(&self) -> Result<A, Exit> {

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use proscenium_runtime::{Actor, CallError, Context, Exit, IntoName, Name, Node, Ref, SpawnError};
 
 use crate::child_spec::{AnyChild, ChildFlags, ChildId, ChildSpec};
@@ -177,6 +178,9 @@ pub enum SupervisorError {
     },
     /// The child did not start.
     Start(Exit),
+    /// The change is made, but these children have refused it, for these reasons: they go on as they were, also when they are
+    /// restarted. The supervisor keeps the new specs, and makes a child by them that is terminated and started again.
+    NotRenewed(Vec<(ChildId, Exit)>),
     /// The supervisor is gone.
     Gone(CallError),
 }
@@ -202,6 +206,10 @@ impl fmt::Display for SupervisorError {
                 "the supervisor has {limit} children, and that is its max_children; terminate one, or raise the limit"
             ),
             SupervisorError::Start(exit) => write!(f, "the child did not start: {exit}"),
+            SupervisorError::NotRenewed(refused) => {
+                f.write_str("the change is made, but for children that have refused it and go on as they were; change them again")?;
+                refused.iter().try_for_each(|(child, exit)| write!(f, ". {child}: {exit}"))
+            }
             SupervisorError::Gone(error) => write!(f, "the supervisor did not answer: {error}"),
         }
     }
@@ -331,15 +339,25 @@ impl SupervisorRef {
 
     /// Other flags and specs while it runs: all are checked, then all are taken, or none. OTP's `code_change`.
     ///
-    /// No process is started or stopped: a spec holds from its child's next start on, and the child keeps its queue and its
+    /// No actor is started or stopped: a spec holds from its child's next start on, and the child keeps its queue and its
     /// refs if it is still the same type of actor; its name and its mailbox stay. Children that `supervisor` does not name stay as they are
     /// (see [`delete_child`](SupervisorRef::delete_child)); new ones come behind all others, and wait for
     /// [`restart_child`](SupervisorRef::restart_child). Of a `simple_one_for_one` supervisor the one spec is replaced.
     ///
+    /// Children that can be changed while they run, as plugins can, are: this waits for them, the supervisor does not. They go
+    /// on with that if this is dropped.
+    ///
     /// # Errors
     /// The specs do not go together, or one is `simple_one_for_one` and the other is not: nothing has changed.
+    /// [`NotRenewed`](SupervisorError::NotRenewed): all is taken, but by those children.
     pub async fn change(&self, supervisor: Supervisor) -> Result<(), SupervisorError> {
-        self.done_by(Change::Specs(supervisor.flags, supervisor.children)).await
+        let Supervisor { flags, children, .. } = supervisor;
+        let (answer, renewals) = self.0.call(|reply| Msg::Specs(flags, children, reply)).within(PATIENCE).await?;
+        started(answer)?;
+        let renewals =
+            renewals.into_iter().map(|(child, renewing)| async move { Some((child, renewing.await.err()?)) });
+        let refused: Vec<_> = join_all(renewals).await.into_iter().flatten().collect();
+        if refused.is_empty() { Ok(()) } else { Err(SupervisorError::NotRenewed(refused)) }
     }
 
     /// The children, in start order.

@@ -1,13 +1,15 @@
 //! Other flags and specs while a supervisor runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proscenium_runtime::{Exit, actor_fn};
 use proscenium_supervision::restart_core::Event;
 use proscenium_supervision::{
-    ChildSpec, Restart, SpecError, Start, Started, State, Strategy, SupFlags, Supervisor, SupervisorError,
+    ChildSpec, Notice, Placing, Renewal, Restart, SpecError, Start, Started, Starting, State, Strategy, SupFlags,
+    Supervised, Supervisor, SupervisorError,
 };
+use tokio::sync::oneshot;
 
 use crate::children::{Child, Do, Log, node, settled};
 use crate::decisions::{Sup, crash, flags};
@@ -148,4 +150,84 @@ async fn a_change_while_a_restart_waits_holds_for_that_restart() {
     settled(&supervisor).await;
     supervisor.change(tree(2)).await.expect("it fits");
     assert_eq!(child.call(Do::Count).within(Duration::from_secs(60)).await.expect("the next one answers"), 201);
+}
+
+type Told = oneshot::Receiver<Result<(), Exit>>;
+
+/// A child that is changed while it runs, when the test says so.
+struct Gradual(Arc<Mutex<Option<Told>>>);
+
+struct GradualPlace(Option<Notice>);
+
+impl Start for Gradual {
+    fn place(&self, _: Placing) -> Result<Box<dyn Supervised>, Exit> {
+        Ok(Box::new(GradualPlace(None)))
+    }
+
+    fn renew(&self, _: &Placing, _: &mut dyn Supervised) -> Renewal {
+        match self.0.lock().unwrap().take() {
+            None => Renewal::Taken,
+            Some(told) => Renewal::UnderWay(Box::pin(async { told.await.expect("it is told") })),
+        }
+    }
+}
+
+impl Supervised for GradualPlace {
+    fn start(&mut self, notice: Notice) -> Starting<'_> {
+        self.0 = Some(notice);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn stop(&mut self, exit: Exit) {
+        self.0.take().into_iter().for_each(|notice| notice.ended(exit.clone()));
+    }
+
+    fn kill(&mut self) {
+        self.stop(Exit::Killed);
+    }
+
+    fn give_up(&mut self) {}
+
+    fn is_alive(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn reference(&self) -> Option<Box<dyn std::any::Any + Send>> {
+        Some(Box::new(7_u32))
+    }
+}
+
+/// Catches a supervisor that waits for the change itself, and one that leaves the place of a child that has refused.
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_child_that_runs_is_waited_for_by_who_asked_and_a_refusal_is_told() {
+    let node = node().await;
+    let told = Arc::new(Mutex::new(None));
+    let tree = || Supervisor::one_for_one().child(ChildSpec::of("g", Gradual(told.clone())));
+    let supervisor = tree().start(&node).await.expect("it starts");
+    for refusal in [None, Some(Exit::custom("too big"))] {
+        let (tell, hear) = oneshot::channel();
+        *told.lock().unwrap() = Some(hear);
+        let changing = tokio::spawn({
+            let (supervisor, tree) = (supervisor.clone(), tree());
+            async move { supervisor.change(tree).await }
+        });
+        settled(&supervisor).await;
+        // It is the supervisor's turn again and again while the change is under way.
+        while told.lock().unwrap().is_some() {
+            assert_eq!(supervisor.which_children().await.expect("it answers").len(), 1);
+        }
+        assert!(!changing.is_finished(), "the change is under way");
+        tell.send(refusal.clone().map_or(Ok(()), Err)).expect("it is waited for");
+        match (changing.await.expect("it does not panic"), refusal) {
+            (Ok(()), None) => {}
+            (Err(SupervisorError::NotRenewed(children)), Some(exit)) => {
+                assert_eq!(children, [("g".into(), exit)]);
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+        assert_eq!(supervisor.reference::<u32>("g").await.expect("it has its place"), 7);
+    }
+    // Nobody waits any more, and nothing is left for the next one.
+    supervisor.change(tree()).await.expect("it takes it at once");
+    supervisor.stop().await.expect("it stops");
 }

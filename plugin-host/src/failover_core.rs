@@ -126,6 +126,14 @@ impl FailoverCore {
         FailoverCore { policy, retries, circuit: Circuit::Closed { failures: 0 } }
     }
 
+    /// A circuit that another policy has opened is closed.
+    pub(crate) fn renew(&mut self, policy: Failover, retries: Retries) {
+        if self.policy != policy {
+            *self = FailoverCore::new(policy, retries);
+        }
+        self.retries = retries;
+    }
+
     pub(crate) fn retries(&self) -> &Retries {
         &self.retries
     }

@@ -36,6 +36,15 @@ pub(crate) struct Patience {
     pub(crate) grace: Duration,
 }
 
+/// What the plugin's spec says of batches.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Terms {
+    pub(crate) order: Order,
+    pub(crate) patience: Patience,
+    pub(crate) policy: Failover,
+    pub(crate) retries: Retries,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Event {
     /// A batch of so many records; none: the plugin is to flush.
@@ -52,6 +61,8 @@ pub(crate) enum Event {
     Ended { class: Class, progress: Option<u32> },
     /// Some time has passed.
     Tick,
+    /// The spec has changed: the call in work keeps its limits, all behind it is by these.
+    Renewed(Box<Terms>),
 }
 
 /// What the process made of a portion.
@@ -182,6 +193,8 @@ pub(crate) struct FlightCore {
     /// How much a process may have at once.
     depth: usize,
     patience: Patience,
+    /// Of the call in work.
+    limits: Patience,
     failover: FailoverCore,
     serves: bool,
     /// In the order of their batches.
@@ -193,11 +206,13 @@ pub(crate) struct FlightCore {
 }
 
 impl FlightCore {
-    pub(crate) fn new(order: Order, depth: usize, patience: Patience, policy: Failover, retries: Retries) -> Self {
+    pub(crate) fn new(depth: usize, terms: Terms) -> Self {
+        let Terms { order, patience, policy, retries } = terms;
         FlightCore {
             order,
             depth,
             patience,
+            limits: patience,
             failover: FailoverCore::new(policy, retries),
             serves: false,
             flights: VecDeque::new(),
@@ -218,6 +233,7 @@ impl FlightCore {
             Event::End(class) => self.end(class, actions),
             Event::Ended { class, progress } => self.ended(class, progress, actions),
             Event::Tick => self.look_at_the_clock(now, actions),
+            Event::Renewed(terms) => self.renew(*terms),
         }
         self.release(actions);
         self.hand_out(now, actions);
@@ -243,8 +259,8 @@ impl FlightCore {
     /// When the next `Tick` is wanted.
     pub(crate) fn next_tick(&self) -> Option<Now> {
         let call = match self.work {
-            Work::Since(since) => Some(since + self.patience.timeout),
-            Work::Cancelled { at } => Some(at + self.patience.grace),
+            Work::Since(since) => Some(since + self.limits.timeout),
+            Work::Cancelled { at } => Some(at + self.limits.grace),
             Work::Idle | Work::Ending { .. } => None,
         };
         let waits = |flight: &Flight| flight.todo.front().filter(|_| flight.handed.is_none())?.not_before;
@@ -303,6 +319,12 @@ impl FlightCore {
         self.flights.push_back(Flight { batch, todo, handed: None, attempt: 0, ends: 0, tries: 0, asked });
     }
 
+    fn renew(&mut self, terms: Terms) {
+        let Terms { order, patience, policy, retries } = terms;
+        (self.order, self.patience) = (order, patience);
+        self.failover.renew(policy, retries);
+    }
+
     fn flight(&mut self, batch: BatchId) -> Option<&mut Flight> {
         self.flights.iter_mut().find(|flight| flight.batch == batch)
     }
@@ -322,6 +344,7 @@ impl FlightCore {
             _ if self.handed.is_empty() => Work::Idle,
             _ => Work::Since(now),
         };
+        self.limits = self.patience;
         let Some(portion) = self.flight(batch).and_then(|flight| flight.handed.take()) else { return };
         match seen {
             Seen::Verdicts(again) => {
@@ -466,11 +489,11 @@ impl FlightCore {
 
     fn look_at_the_clock(&mut self, now: Now, actions: &mut Vec<Action>) {
         match self.work {
-            Work::Since(since) if now >= since + self.patience.timeout => {
+            Work::Since(since) if now >= since + self.limits.timeout => {
                 self.work = Work::Cancelled { at: now };
                 actions.push(Action::Cancel(true));
             }
-            Work::Cancelled { at } if now >= at + self.patience.grace => self.end(Class::Timeout, actions),
+            Work::Cancelled { at } if now >= at + self.limits.grace => self.end(Class::Timeout, actions),
             Work::Idle | Work::Since(_) | Work::Cancelled { .. } | Work::Ending { .. } => {}
         }
     }
@@ -512,7 +535,7 @@ impl FlightCore {
                 flight.todo.pop_front();
                 flight.handed = Some(portion);
                 if self.handed.is_empty() {
-                    self.work = Work::Since(now);
+                    (self.work, self.limits) = (Work::Since(now), self.patience);
                 }
                 self.handed.push_back(flight.batch);
                 let (batch, attempt) = (flight.batch, flight.attempt);

@@ -30,6 +30,7 @@ mod private_copy;
 mod process;
 mod question_mark;
 mod refusals;
+mod renewal_core;
 mod spec;
 mod stage;
 mod stand_in;

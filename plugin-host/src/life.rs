@@ -12,6 +12,7 @@ use crate::flight_core::{Event, Seen};
 use crate::group::Group;
 use crate::pace_core::LOOK;
 use crate::process::{Plan, Process, Source, receive_now};
+use crate::spec::Settings;
 use crate::start_error::StartError;
 use crate::status::{State, Status};
 use crate::swap::{Changing, Swap, SwapError, SwapReport};
@@ -34,6 +35,8 @@ pub enum Msg {
     Look,
     /// Another library, or other parameters.
     Swap(Box<Swap>, Reply<Result<SwapReport, SwapError>>),
+    /// Its spec has changed.
+    Renew(Arc<Settings>, Reply<Result<(), SwapError>>),
     /// The process that is to take over, or why there is none.
     Launched(Box<Result<(Process, Vec<Tell>), StartError>>),
     /// A step of a swap takes too long.
@@ -47,6 +50,8 @@ pub enum Msg {
 /// One incarnation: a process, and swaps to others.
 pub struct Life {
     pub(crate) desk: Arc<Desk>,
+    /// By which it runs.
+    pub(crate) settings: Arc<Settings>,
     /// The process that this incarnation has made serve.
     pub(crate) instance: Option<u32>,
     pub(crate) changing: Option<Changing>,
@@ -63,7 +68,7 @@ impl Drop for Life {
 
 impl Life {
     pub(crate) fn new(desk: Arc<Desk>) -> Self {
-        Life { desk, instance: None, changing: None, asked: 0 }
+        Life { settings: desk.settings(), desk, instance: None, changing: None, asked: 0 }
     }
 
     /// What this incarnation has made serve does so no more.
@@ -74,16 +79,16 @@ impl Life {
     }
 
     /// What a process is started with: what serves, or served last, but for what is to change.
-    pub(crate) fn plan(&mut self, change: Option<&Swap>) -> Plan {
-        let (settings, pool) = (self.desk.settings.clone(), self.desk.pool.clone());
+    pub(crate) fn plan(&mut self, change: Option<&Swap>, settings: Arc<Settings>) -> Plan {
+        let pool = self.desk.pool.clone();
         self.desk.with(|work, _| {
             let Template { source, params, library, guard, processes } = &mut work.template;
-            let library = match (change, library) {
-                (None, Some(copy)) => Source::Copied(copy.clone()),
-                (change, _) => {
-                    let other = change.and_then(|swap| swap.library.clone());
-                    Source::Path(other.unwrap_or_else(|| source.clone()))
-                }
+            let other = change.and_then(|swap| swap.library.clone());
+            let keeps_copy = change.is_none_or(|swap| swap.keeps_copy);
+            let library = match (other, library) {
+                (Some(other), _) => Source::Path(other),
+                (None, Some(copy)) if keeps_copy => Source::Copied(copy.clone()),
+                (None, _) => Source::Path(source.clone()),
             };
             let params = change.and_then(|swap| swap.params.clone()).unwrap_or_else(|| params.clone());
             let (instance, guard) = (*processes, guard.clone());
@@ -93,7 +98,7 @@ impl Life {
     }
 
     async fn start(&mut self, cx: &mut Context<Self>) -> Result<(), StartError> {
-        let (process, said) = self.plan(None).launch().await?;
+        let (process, said) = self.plan(None, self.settings.clone()).launch().await?;
         watch::attach(&process, &self.desk, cx).map_err(StartError::Host)?;
         drop(self.serve_by(process, said));
         Ok(())
@@ -103,6 +108,12 @@ impl Life {
     pub(crate) fn serve_by(&mut self, process: Process, said: Vec<Tell>) -> Option<Process> {
         self.instance = Some(process.instance);
         self.desk.with(|work, _| work.serve_by(process, said))
+    }
+
+    /// By these settings from the next batch on.
+    pub(crate) fn take_on(&mut self, settings: Arc<Settings>) {
+        self.desk.renew(settings.clone());
+        self.settings = settings;
     }
 
     /// Something has happened.
@@ -138,8 +149,8 @@ impl Life {
     }
 
     fn heard(&mut self, heard: Result<Heard, Garbled>, cx: &mut Context<Self>) -> Result<(), Exit> {
-        let desk = self.desk.clone();
-        let stage = desk.settings.stage.as_str();
+        let (desk, settings) = (self.desk.clone(), self.settings.clone());
+        let stage = settings.stage.as_str();
         match heard {
             Ok(Heard::LastWord(word)) => desk.with(|work, _| {
                 if let Some(serving) = &mut work.serving {
@@ -153,7 +164,7 @@ impl Life {
             }
             Ok(Heard::Tell(Tell::Learned(text))) => {
                 let pid = desk.with(|work, _| work.serving.as_ref().map(|serving| serving.process.child.pid()));
-                if let (Some(refusals), Some(pid)) = (&desk.settings.refusals, pid) {
+                if let (Some(refusals), Some(pid)) = (&settings.refusals, pid) {
                     refusals.note(pid, text);
                 }
             }
@@ -240,6 +251,8 @@ impl Actor for Life {
     type Ref = Ref<Self>;
 
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
+        // The spec may have changed since it was made.
+        self.settings = self.desk.settings();
         // What one has left that was given up, and its timers, are of no use to this one.
         drop(self.desk.with(|work, now| {
             work.errands = Errands::default();
@@ -268,6 +281,7 @@ impl Actor for Life {
                 work.on(Event::Tick, now);
             }),
             Msg::Swap(swap, reply) => self.begin_swap(*swap, reply, cx),
+            Msg::Renew(settings, reply) => self.renew(settings, reply, cx),
             Msg::Launched(launched) => self.launched(*launched, cx),
             Msg::SwapLimit(asked) => self.swap_limit(asked),
             Msg::Status(reply) => reply.send(self.status()),
@@ -285,7 +299,7 @@ impl Actor for Life {
         if exit.is_orderly()
             && let Some(process) = self.retire()
         {
-            watch::leave(process, self.desk.settings.stop_limit).await;
+            watch::leave(process, self.settings.stop_limit).await;
         }
     }
 }

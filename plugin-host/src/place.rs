@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proscenium_runtime::{Exit, Ref, UntypedRef};
-use proscenium_supervision::{ActorChild, Notice, Placing, Start, Starting, Supervised};
+use proscenium_supervision::{ActorChild, Notice, Placing, Renewal, Start, Starting, Supervised};
 
 use crate::desk::Desk;
-use crate::life::Life;
+use crate::life::{Life, Msg};
 use crate::plugin_ref::PluginRef;
+use crate::renewal_core::{Takes, takes};
 use crate::spec::Settings;
+use crate::swap::{self, SwapError};
 
 /// It stands before the actor's own place, to say of an end whether it is excused, and to keep what is under way.
 pub(crate) struct PluginPlace {
@@ -38,15 +40,49 @@ impl PluginPlace {
                 None => {}
             }
         });
-        let of = desk.clone();
-        let actor = ActorChild::new(move || Life::new(of.clone()));
-        let actor = match &desk.settings.name {
+        let actor = lives_of(&desk);
+        let actor = match &desk.settings().name {
             Some(name) => actor.named(name.clone()),
             None => actor,
         };
         let actor = actor.place(inner.clone().light(true))?;
         Ok(PluginPlace { desk, inner, actor, starts: 0, notice })
     }
+
+    /// What runs is told, and changes itself; what does not is started by the new spec.
+    pub(crate) fn renew(&mut self, settings: Arc<Settings>, placing: &Placing) -> Renewal {
+        if takes(&self.desk.settings(), &settings) == Takes::Place {
+            return Renewal::Outdated;
+        }
+        if let Renewal::Outdated = lives_of(&self.desk).renew(placing, self.actor.as_mut()) {
+            return Renewal::Outdated;
+        }
+        let life = self.life().filter(|_| self.actor.is_alive());
+        let Some(life) = life else {
+            self.desk.renew(settings);
+            return Renewal::Taken;
+        };
+        let limit = swap::limit(&settings);
+        // A task of its own: it goes on when nobody waits for it.
+        let told = tokio::spawn(async move { life.call(|reply| Msg::Renew(settings, reply)).within(limit).await });
+        Renewal::UnderWay(Box::pin(async {
+            let renewed = match told.await {
+                Ok(answer) => answer.unwrap_or_else(|error| Err(error.into())),
+                Err(_) => Err(SwapError::NoAnswer), // The runtime is being shut down.
+            };
+            renewed.map_err(|error| Exit::Error(Arc::new(error)))
+        }))
+    }
+
+    fn life(&self) -> Option<Ref<Life>> {
+        Some(*self.actor.reference()?.downcast::<Ref<Life>>().ok()?)
+    }
+}
+
+/// One incarnation after the other.
+fn lives_of(desk: &Arc<Desk>) -> ActorChild<impl Fn() -> Life + Clone + Send + Sync + 'static> {
+    let desk = desk.clone();
+    ActorChild::new(move || Life::new(desk.clone()))
 }
 
 impl Supervised for PluginPlace {
@@ -89,12 +125,11 @@ impl Supervised for PluginPlace {
     }
 
     fn note(&self) -> Option<String> {
-        Some(self.desk.settings.library.display().to_string())
+        Some(self.desk.settings().library.display().to_string())
     }
 
     fn reference(&self) -> Option<Box<dyn Any + Send>> {
-        let actor = self.actor.reference()?.downcast::<Ref<Life>>().ok()?;
-        Some(Box::new(PluginRef::new(*actor, self.desk.clone())))
+        Some(Box::new(PluginRef::new(self.life()?, self.desk.clone())))
     }
 }
 

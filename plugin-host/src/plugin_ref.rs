@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use proscenium_runtime::{CallError, Ref, UntypedRef};
 
@@ -14,12 +13,9 @@ use crate::failover_core::Failover;
 use crate::life::{Life, Msg};
 use crate::stand_in;
 use crate::status::Status;
-use crate::swap::{Swap, SwapError, SwapReport};
+use crate::swap::{self, Swap, SwapError, SwapReport};
 use crate::tray::Tray;
 use crate::work::Work;
-
-/// How long a swap may take besides what the plugin's own limits say.
-const SWAP: Duration = Duration::from_secs(10);
 
 /// How often a plugin is asked to flush while it has more.
 const FLUSHES: usize = 1_024;
@@ -154,8 +150,9 @@ impl PluginRef {
 
     /// The plugin that its policy gives records to, if that is its policy and it is there.
     pub(crate) async fn stand_in(&self) -> Option<PluginRef> {
-        let Failover::FailoverTo(name) = &self.desk.settings.failover else { return None };
-        let plugin = self.desk.settings.stage.as_str();
+        let settings = self.desk.settings();
+        let Failover::FailoverTo(name) = &settings.failover else { return None };
+        let plugin = settings.stage.as_str();
         let found = async {
             let actor = self.desk.node.whereis::<Life>(name.as_str()).map_err(|error| error.to_string())?;
             let desk = actor.call(Msg::Desk).await.map_err(|error| error.to_string())?;
@@ -195,13 +192,9 @@ impl PluginRef {
     /// # Errors
     /// [`SwapError`]: the old process serves as before.
     pub async fn swap(&self, swap: Swap) -> Result<SwapReport, SwapError> {
-        let settings = &self.desk.settings;
-        let limit = settings.start_limit + settings.timeout * 3 + settings.grace + SWAP;
-        match self.actor.call(|reply| Msg::Swap(Box::new(swap), reply)).within(limit).await {
-            Ok(report) => report,
-            Err(CallError::Exited(exit)) => Err(SwapError::Exited(exit)),
-            Err(_) => Err(SwapError::NoAnswer),
-        }
+        let limit = swap::limit(&self.desk.settings());
+        let swapped = self.actor.call(|reply| Msg::Swap(Box::new(swap), reply)).within(limit).await;
+        swapped.unwrap_or_else(|error| Err(error.into()))
     }
 
     /// How the plugin is.
@@ -233,6 +226,6 @@ impl PluginRef {
 
 impl fmt::Debug for PluginRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PluginRef({})", self.desk.settings.stage)
+        write!(f, "PluginRef({})", self.desk.settings().stage)
     }
 }

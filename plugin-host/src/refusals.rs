@@ -10,6 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug, Default)]
 pub struct Refusals(Arc<Mutex<Vec<(u32, String)>>>);
 
+/// Whether it is the same list, not whether the same is noted in two.
+impl PartialEq for Refusals {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// Processes whose lists are kept.
 const MOST: usize = 64;
 

@@ -1,5 +1,6 @@
 //! What is said of a plugin: its library, its parameters, its limits.
 
+use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use proscenium_plugin_runner::sandbox::{Grants, Limits};
 use proscenium_plugin_sdk::abi::ENTRY_SIZE;
 use proscenium_runtime::Exit;
 use proscenium_shm_channel::Geometry;
-use proscenium_supervision::{ChildId, ChildSpec, Placing, Refers, Start, Supervised};
+use proscenium_supervision::{ChildId, ChildSpec, Placing, Refers, Renewal, Start, Supervised};
 
 use crate::failover_core::{Failover, Retries};
-use crate::flight_core::Order;
+use crate::flight_core::{Order, Patience, Terms};
 use crate::place::PluginPlace;
 use crate::plugin_ref::PluginRef;
 use crate::refusals::Refusals;
@@ -38,7 +39,7 @@ impl Default for BatchSize {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Settings {
     /// The child's path in the tree.
     pub(crate) stage: String,
@@ -64,6 +65,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    pub(crate) fn terms(&self) -> Terms {
+        let patience = Patience { timeout: self.timeout, grace: self.grace };
+        Terms { order: self.order, patience, policy: self.failover.clone(), retries: self.retries }
+    }
+
     pub(crate) fn geometry(&self) -> Geometry {
         Geometry { slots: self.depth, records: self.batch.records, heap: self.batch.heap, input: self.batch.input }
     }
@@ -228,8 +234,21 @@ impl Plugin {
 
 impl Start for Plugin {
     fn place(&self, placing: Placing) -> Result<Box<dyn Supervised>, Exit> {
-        let settings = Settings { stage: placing.path(), ..self.0.clone() };
-        Ok(Box::new(PluginPlace::new(Arc::new(settings), &placing)?))
+        Ok(Box::new(PluginPlace::new(self.at(&placing), &placing)?))
+    }
+
+    fn renew(&self, placing: &Placing, place: &mut dyn Supervised) -> Renewal {
+        let place: &mut dyn Any = place;
+        match place.downcast_mut::<PluginPlace>() {
+            Some(place) => place.renew(self.at(placing), placing),
+            None => Renewal::Outdated,
+        }
+    }
+}
+
+impl Plugin {
+    fn at(&self, placing: &Placing) -> Arc<Settings> {
+        Arc::new(Settings { stage: placing.path(), ..self.0.clone() })
     }
 }
 

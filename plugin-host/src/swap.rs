@@ -9,17 +9,20 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proscenium_plugin_runner::wire::{Ask, Garbled, Heard, Tell};
 use proscenium_plugin_sdk::abi::ReturnCode;
 use proscenium_process::{ExitStatus, WaitError};
-use proscenium_runtime::{Context, Exit, Now, Reply};
+use proscenium_runtime::{CallError, Context, Exit, Now, Reply};
 
 use crate::flight_core::Event;
 use crate::life::{Life, Msg};
 use crate::private_copy::Fingerprint;
 use crate::process::Process;
+use crate::renewal_core::{Takes, takes};
+use crate::spec::Settings;
 use crate::start_error::StartError;
 use crate::state_memory::StateMemory;
 use crate::status::State;
@@ -32,6 +35,8 @@ pub struct Swap {
     pub(crate) library: Option<PathBuf>,
     pub(crate) params: Option<Vec<(String, String)>>,
     pub(crate) drops_state: bool,
+    /// The same library is the one that serves, as it was taken.
+    pub(crate) keeps_copy: bool,
 }
 
 impl Swap {
@@ -168,11 +173,53 @@ impl std::error::Error for SwapError {
     }
 }
 
+impl SwapError {
+    /// The one that an exit carries, if it does: of a plugin that has refused another spec.
+    #[must_use]
+    pub fn of(exit: &Exit) -> Option<&Self> {
+        match exit {
+            Exit::Error(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<CallError> for SwapError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Exited(exit) => SwapError::Exited(exit),
+            _ => SwapError::NoAnswer,
+        }
+    }
+}
+
+/// How long a swap may take besides what the plugin's own limits say.
+const SWAP: Duration = Duration::from_secs(10);
+
+/// How long a swap is waited for.
+pub(crate) fn limit(settings: &Settings) -> Duration {
+    settings.start_limit + settings.timeout * 3 + settings.grace + SWAP
+}
+
 /// A swap under way.
 pub(crate) struct Changing {
-    swap: Swap,
-    reply: Reply<Result<SwapReport, SwapError>>,
+    wish: Wish,
     step: Step,
+}
+
+/// What was asked for, and by whom.
+struct Wish {
+    drops_state: bool,
+    /// By which the new process is.
+    settings: Arc<Settings>,
+    by: Asker,
+}
+
+enum Asker {
+    /// By a control message.
+    Swap(Reply<Result<SwapReport, SwapError>>),
+    /// By another spec.
+    Spec(Reply<Result<(), SwapError>>),
 }
 
 enum Step {
@@ -191,7 +238,7 @@ struct Held {
 
 /// A process that can take over now.
 struct Ready {
-    reply: Reply<Result<SwapReport, SwapError>>,
+    wish: Wish,
     new: Process,
     said: Vec<Tell>,
     held: Held,
@@ -210,9 +257,27 @@ impl Changing {
             Step::Draining { new, .. } | Step::Exporting { new, .. } | Step::Importing { new, .. } => Some(new),
         }
     }
+}
 
+impl Wish {
     fn fail(self, error: SwapError) {
-        self.reply.send(Err(error));
+        match self.by {
+            Asker::Swap(reply) => reply.send(Err(error)),
+            Asker::Spec(reply) => {
+                let plugin = self.settings.stage.as_str();
+                tracing::warn!(target: "proscenium::plugin", plugin, %error, "the new spec is refused, and the plugin goes on by the old one");
+                reply.send(Err(error));
+            }
+        }
+    }
+}
+
+impl Asker {
+    fn done(self, report: SwapReport) {
+        match self {
+            Asker::Swap(reply) => reply.send(Ok(report)),
+            Asker::Spec(reply) => reply.send(Ok(())),
+        }
     }
 }
 
@@ -226,20 +291,52 @@ impl Life {
         if self.changing.is_some() {
             return reply.send(Err(SwapError::UnderWay));
         }
-        let plan = self.plan(Some(&swap));
+        let wish = Wish { drops_state: swap.drops_state, settings: self.settings.clone(), by: Asker::Swap(reply) };
+        self.begin(&swap, wish, cx);
+    }
+
+    /// Its spec has changed. All of it is taken on, at once or when another process takes over, or none.
+    pub(crate) fn renew(
+        &mut self,
+        settings: Arc<Settings>,
+        reply: Reply<Result<(), SwapError>>,
+        cx: &mut Context<Self>,
+    ) {
+        let change = takes(&self.settings, &settings);
+        let is_free = match &self.changing {
+            None => true,
+            // A swap by a message changes no spec, unless there is a process to be started as well.
+            Some(changing) => matches!(changing.wish.by, Asker::Swap(_)) && change == Takes::Word,
+        };
+        let by = Asker::Spec(reply);
+        match change {
+            _ if !is_free => Wish { drops_state: false, settings, by }.fail(SwapError::UnderWay),
+            Takes::Process(swap) => self.begin(&swap, Wish { drops_state: false, settings, by }, cx),
+            // Memory and name are the same: the place has looked.
+            Takes::Word | Takes::Place => {
+                self.take_on(settings);
+                if let Asker::Spec(reply) = by {
+                    reply.send(Ok(()));
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, swap: &Swap, wish: Wish, cx: &mut Context<Self>) {
+        let plan = self.plan(Some(swap), wish.settings.clone());
         // The old one serves meanwhile.
         cx.pipe(plan.launch(), |launched| Msg::Launched(Box::new(launched)));
-        self.changing = Some(Changing { swap, reply, step: Step::Launching });
+        self.changing = Some(Changing { wish, step: Step::Launching });
     }
 
     pub(crate) fn launched(&mut self, launched: Result<(Process, Vec<Tell>), StartError>, cx: &mut Context<Self>) {
         let Some(mut changing) = self.changing.take() else { return };
         let (new, said) = match launched {
             Ok(launched) => launched,
-            Err(error) => return changing.fail(SwapError::Start(error)),
+            Err(error) => return changing.wish.fail(SwapError::Start(error)),
         };
         if let Err(error) = watch::attach(&new, &self.desk, cx) {
-            return changing.fail(SwapError::Host(error));
+            return changing.wish.fail(SwapError::Host(error));
         }
         let handed = self.desk.with(|work, now| {
             work.errands.drains = true;
@@ -256,15 +353,16 @@ impl Life {
             (work.core.handed() == 0, work.serving.as_ref().is_some_and(|old| old.process.ready.has_state))
         });
         match self.changing.take() {
-            Some(Changing { swap, reply, step: Step::Draining { new, said, held } }) if is_drained => {
+            Some(Changing { wish, step: Step::Draining { new, said, held } }) if is_drained => {
                 self.desk.with(|work, _| work.errands.drains = false);
-                if swap.drops_state || !had_state || !new.ready.has_state {
+                if wish.drops_state || !had_state || !new.ready.has_state {
                     let drained = cx.now();
-                    self.cut_over(Ready { reply, new, said, held, drained, state: None }, cx);
+                    self.cut_over(Ready { wish, new, said, held, drained, state: None }, cx);
                     return true;
                 }
-                let changing = |step| Changing { swap, reply, step };
-                match self.ask_for_state(cx) {
+                let asked = self.ask_for_state(&wish.settings, cx);
+                let changing = |step| Changing { wish, step };
+                match asked {
                     Ok(memory) => {
                         let drained = cx.now();
                         self.changing = Some(changing(Step::Exporting { new, said, held, drained, memory }));
@@ -280,15 +378,14 @@ impl Life {
         }
     }
 
-    fn ask_for_state(&mut self, cx: &mut Context<Self>) -> std::io::Result<StateMemory> {
-        let limit = self.desk.settings.state_limit;
+    fn ask_for_state(&mut self, settings: &Settings, cx: &mut Context<Self>) -> std::io::Result<StateMemory> {
+        let limit = settings.state_limit;
         let memory = StateMemory::of(limit)?;
-        let timeout = self.desk.settings.timeout;
         self.desk.with(|work, _| {
             let Some(serving) = &mut work.serving else { return Err(std::io::ErrorKind::NotConnected.into()) };
-            serving.process.ask(&Ask::Export { limit }, Some(memory.as_fd()), timeout)
+            serving.process.ask(&Ask::Export { limit }, Some(memory.as_fd()), settings.timeout)
         })?;
-        self.limit_swap(cx);
+        self.limit_swap(settings, cx);
         Ok(memory)
     }
 
@@ -301,33 +398,34 @@ impl Life {
             _ => None,
         };
         if asked != Some(by) {
-            return watch::tell(&self.desk.settings.stage, &tell);
+            return watch::tell(&self.settings.stage, &tell);
         }
-        let Some(Changing { swap, reply, step }) = self.changing.take() else { return };
-        let changing = |step| Changing { swap, reply, step };
+        let Some(Changing { wish, step }) = self.changing.take() else { return };
+        let settings = wish.settings.clone();
+        let changing = |step| Changing { wish, step };
         match (step, tell) {
             (Step::Exporting { mut new, said, held, drained, memory }, Tell::Exported { version, len }) => {
-                let handed = memory.sealed_copy(len, self.desk.settings.state_limit).and_then(|copy| {
-                    new.ask(&Ask::Import { version, len }, Some(copy.as_fd()), self.desk.settings.timeout)
-                });
+                let handed = memory
+                    .sealed_copy(len, settings.state_limit)
+                    .and_then(|copy| new.ask(&Ask::Import { version, len }, Some(copy.as_fd()), settings.timeout));
                 match handed {
                     Ok(_) => {
-                        self.limit_swap(cx);
+                        self.limit_swap(&settings, cx);
                         self.changing = Some(changing(Step::Importing { new, said, held, drained, bytes: len }));
                     }
                     Err(error) => self.give_up_swap(changing(Step::Launching), SwapError::Host(error)),
                 }
             }
             (Step::Importing { new, said, held, drained, bytes }, Tell::Imported) => {
-                let Changing { reply, .. } = changing(Step::Launching);
-                self.cut_over(Ready { reply, new, said, held, drained, state: Some(bytes) }, cx);
+                let Changing { wish, .. } = changing(Step::Launching);
+                self.cut_over(Ready { wish, new, said, held, drained, state: Some(bytes) }, cx);
             }
             // A pair that says so is as none.
             (Step::Exporting { new, said, held, drained, .. }, Tell::StateRefused { code, .. })
                 if ReturnCode::new(code) == Some(ReturnCode::Unsupported) =>
             {
-                let Changing { reply, .. } = changing(Step::Launching);
-                self.cut_over(Ready { reply, new, said, held, drained, state: None }, cx);
+                let Changing { wish, .. } = changing(Step::Launching);
+                self.cut_over(Ready { wish, new, said, held, drained, state: None }, cx);
             }
             (step, Tell::StateRefused { code, text }) => {
                 let by = if let Step::Exporting { .. } = step { "export_state" } else { "import_state" };
@@ -340,7 +438,7 @@ impl Life {
 
     /// The old process goes on.
     fn give_up_swap(&mut self, changing: Changing, error: SwapError) {
-        changing.fail(error);
+        changing.wish.fail(error);
         self.desk.with(|work, now| {
             work.errands.drains = false;
             work.on(Event::Ready, now);
@@ -348,8 +446,11 @@ impl Life {
     }
 
     fn cut_over(&mut self, ready: Ready, cx: &mut Context<Self>) {
-        let Ready { reply, new, said, held, drained, state } = ready;
-        let to = Side::of(&new);
+        let Ready { wish, new, said, held, drained, state } = ready;
+        let (to, stop_limit) = (Side::of(&new), self.settings.stop_limit);
+        if let Asker::Spec(_) = wish.by {
+            self.take_on(wish.settings);
+        }
         let Some(old) = self.serve_by(new, said) else { return };
         let before = cx.now();
         let first_batch = self.desk.with(|work, now| {
@@ -359,7 +460,7 @@ impl Life {
         });
         let now = cx.now();
         let state_time = if state.is_some() { before - drained } else { Duration::ZERO };
-        reply.send(Ok(SwapReport {
+        wish.by.done(SwapReport {
             old: Side::of(&old),
             new: to,
             held: now - held.at,
@@ -368,15 +469,15 @@ impl Life {
             state,
             state_time,
             first_batch,
-        }));
-        tokio::spawn(watch::leave(old, self.desk.settings.stop_limit));
+        });
+        tokio::spawn(watch::leave(old, stop_limit));
     }
 
     /// What a process says that does not serve.
     pub(crate) fn heard_of_another(&mut self, instance: u32, heard: Result<Heard, Garbled>, cx: &mut Context<Self>) {
         match heard {
             Ok(Heard::Tell(tell @ (Tell::Imported | Tell::StateRefused { .. }))) => self.state_told(instance, tell, cx),
-            Ok(Heard::Tell(tell)) => watch::tell(&self.desk.settings.stage, &tell),
+            Ok(Heard::Tell(tell)) => watch::tell(&self.settings.stage, &tell),
             _ => {}
         }
     }
@@ -399,9 +500,9 @@ impl Life {
     }
 
     /// What was just asked for has a limit. Each has a number, so that the limit of one that is over says nothing to the next.
-    fn limit_swap(&mut self, cx: &mut Context<Self>) {
+    fn limit_swap(&mut self, settings: &Settings, cx: &mut Context<Self>) {
         self.asked += 1;
-        cx.send_after(self.desk.settings.timeout, Msg::SwapLimit(self.asked));
+        cx.send_after(settings.timeout, Msg::SwapLimit(self.asked));
     }
 
     /// What was asked for with this number should have come by now.

@@ -20,7 +20,8 @@ use crate::process::{DYING, Process, WORD, receive, watched};
 
 /// From now on the actor hears of this process, until the process has ended.
 pub(crate) fn attach(process: &Process, desk: &Arc<Desk>, cx: &mut Context<Life>) -> io::Result<()> {
-    let (instance, plugin) = (process.instance, desk.settings.stage.as_str());
+    let settings = desk.settings();
+    let (instance, plugin) = (process.instance, settings.stage.as_str());
     let wakes = watched(process.end.wake_fd().try_clone_to_owned()?)?;
     cx.attach(stream::unfold((wakes, desk.clone()), woken), |()| Msg::Woken);
     let (child, ends) = (process.child.clone(), Arc::new(watched(process.child.pidfd().try_clone_to_owned()?)?));

@@ -18,7 +18,7 @@ use crate::answer::{Job, Undone};
 use crate::block::{ChildLine, Head, NOT_RETURNED};
 use crate::end::{Class, EndReport, KILL, STOP};
 use crate::failover_core::Why;
-use crate::flight_core::{Action, BatchId, Event, FlightCore, Patience, Seen};
+use crate::flight_core::{Action, BatchId, Event, FlightCore, Seen};
 use crate::judge::{Breach, Given, judge, table_len};
 use crate::pace_core::{PaceCore, Wakes};
 use crate::portion::Portion;
@@ -155,6 +155,20 @@ impl Work {
             again: Vec::new(),
             actions: Vec::new(),
         }
+    }
+
+    /// By these settings from now on. What another spec says of the library and its parameters holds for the next process.
+    pub(crate) fn renew(&mut self, settings: Arc<Settings>, now: Now) {
+        let old = std::mem::replace(&mut self.settings, settings);
+        let (new, template) = (&self.settings, &mut self.template);
+        if old.library != new.library {
+            (template.source, template.library) = (new.library.clone(), None);
+        }
+        if old.params != new.params {
+            template.params.clone_from(&new.params);
+        }
+        let terms = new.terms();
+        self.on(Event::Renewed(Box::new(terms)), now);
     }
 
     /// A batch. One that is not taken on goes back with the reason.
@@ -547,7 +561,5 @@ fn ms_of(ms: u32) -> Duration {
 }
 
 fn core(settings: &Settings) -> FlightCore {
-    let patience = Patience { timeout: settings.timeout, grace: settings.grace };
-    let (policy, retries) = (settings.failover.clone(), settings.retries);
-    FlightCore::new(settings.order, settings.depth as usize, patience, policy, retries)
+    FlightCore::new(settings.depth as usize, settings.terms())
 }

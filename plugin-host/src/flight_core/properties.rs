@@ -60,7 +60,8 @@ impl Day {
         let depth = 1 + random.below(4) as usize;
         let honesty = [Honesty::True, Honesty::Silent, Honesty::Lies][random.below(3) as usize];
         let patience = Patience { timeout: Duration::from_secs(1), grace: Duration::from_millis(100) };
-        let core = FlightCore::new(order, depth, patience, Failover::default(), Retries::default());
+        let terms = Terms { order, patience, policy: Failover::default(), retries: Retries::default() };
+        let core = FlightCore::new(depth, terms);
         Day {
             core,
             random,

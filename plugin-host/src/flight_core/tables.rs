@@ -5,8 +5,12 @@ use super::*;
 const PATIENCE: Patience = Patience { timeout: Duration::from_secs(1), grace: Duration::from_millis(100) };
 const CRASH: Class = Class::Crash(11);
 
+fn terms(policy: Failover) -> Terms {
+    Terms { order: Order::Ordered, patience: PATIENCE, policy, retries: Retries::default() }
+}
+
 fn core(policy: Failover) -> FlightCore {
-    FlightCore::new(Order::Ordered, 2, PATIENCE, policy, Retries::default())
+    FlightCore::new(2, terms(policy))
 }
 
 fn hand(batch: u64, first: u32, count: u32, attempt: u32) -> Action {
@@ -268,7 +272,7 @@ fn a_record_that_asks_for_a_retry_holds_back_what_stands_behind_it() {
             (51, fine(), vec![release(1)]),
         ],
     );
-    let core = FlightCore::new(Order::Unordered, 2, PATIENCE, Failover::default(), Retries::default());
+    let core = FlightCore::new(2, Terms { order: Order::Unordered, ..terms(Failover::default()) });
     check(core, rows);
 }
 
@@ -293,7 +297,7 @@ fn each_policy_has_its_way_with_a_batch_that_fails() {
         ),
     ];
     for (policy, want) in rows {
-        let mut core = FlightCore::new(Order::Ordered, 1, PATIENCE, policy.clone(), Retries::default());
+        let mut core = FlightCore::new(1, terms(policy.clone()));
         for event in [Event::Ready, given(1, 2), given(2, 2)] {
             core.on(event, Now::from_millis(0), &mut Vec::new());
         }
@@ -468,5 +472,68 @@ fn a_flush_that_ends_each_process_is_given_up_after_the_retries() {
     rows.push((3, ended(CRASH, None), vec![Action::GiveUp { batch: BatchId(1) }, gone(CRASH, false)]));
     rows.push((4, Event::Ready, vec![hand(2, 0, 1, 4)]));
     rows.push((5, fine(), vec![release(2)]));
+    check(core(Failover::default()), rows);
+}
+
+#[test]
+fn a_spec_that_was_changed_holds_from_the_next_call_on() {
+    let renewed = |timeout: u64, policy: Failover| {
+        let patience = Patience { timeout: Duration::from_millis(timeout), grace: Duration::from_millis(5) };
+        Event::Renewed(Box::new(Terms { patience, ..terms(policy) }))
+    };
+    let open = Failover::CircuitBreaker { failures: 1, cooldown: Duration::from_secs(3_600) };
+    let failed = Why::Failed { code: ReturnCode::Fail.number() };
+    let skipped = Why::Skipped { code: ReturnCode::Fail.number() };
+    let fails = || Event::Done(Seen::Code(ReturnCode::Fail.number()));
+    let aside = |batch, why: &Why| {
+        let portion = Portion::whole(1);
+        Action::SetAside { batch: BatchId(batch), portion, why: why.clone() }
+    };
+    let rows = vec![
+        (0, Event::Ready, vec![]),
+        (0, given(1, 1), vec![hand(1, 0, 1, 0)]),
+        (0, given(2, 1), vec![hand(2, 0, 1, 0)]),
+        // Of the call in work nothing changes, though its time would be up.
+        (500, renewed(20, Failover::SkipAndContinue), vec![]),
+        (500, Event::Tick, vec![]),
+        (999, fails(), vec![aside(1, &skipped), release(1)]),
+        // The next one has the new time, and the new grace.
+        (1_018, Event::Tick, vec![]),
+        (1_019, Event::Tick, vec![Action::Cancel(true)]),
+        (1_020, renewed(9_000, open.clone()), vec![]),
+        (1_024, Event::Tick, vec![Action::End(Class::Timeout)]),
+        (
+            1_025,
+            Event::Ended { class: Class::Killed(9), progress: Some(0) },
+            vec![Action::Gone { class: Class::Timeout, is_excused: true }],
+        ),
+        (1_026, Event::Ready, vec![Action::Hand { batch: BatchId(2), portion: Portion::suspect(0), attempt: 1 }]),
+        (
+            1_027,
+            fails(),
+            vec![Action::SetAside { batch: BatchId(2), portion: Portion::suspect(0), why: failed }, release(2)],
+        ),
+        (1_028, given(3, 1), vec![aside(3, &Why::CircuitOpen), release(3)]),
+        // Another policy knows of no open circuit; the same one has not forgotten it.
+        (1_029, renewed(20, open), vec![]),
+        (1_030, given(4, 1), vec![aside(4, &Why::CircuitOpen), release(4)]),
+        (1_031, renewed(20, Failover::DeadLetter), vec![]),
+        (1_032, given(5, 1), vec![hand(5, 0, 1, 0)]),
+    ];
+    check(core(Failover::default()), rows);
+}
+
+#[test]
+fn results_that_waited_for_their_turn_leave_when_no_order_is_asked_for_any_more() {
+    let unordered = Terms { order: Order::Unordered, ..terms(Failover::default()) };
+    let again = Event::Done(Seen::Verdicts(vec![(0, Duration::from_secs(9))]));
+    let rows = vec![
+        (0, Event::Ready, vec![]),
+        (0, given(1, 1), vec![hand(1, 0, 1, 0)]),
+        (0, given(2, 1), vec![hand(2, 0, 1, 0)]),
+        (1, again, vec![]),
+        (2, fine(), vec![]),
+        (3, Event::Renewed(Box::new(unordered)), vec![release(2)]),
+    ];
     check(core(Failover::default()), rows);
 }

@@ -71,11 +71,11 @@ fn signal(name: &str) -> Signal {
 
 /// What the feeder is told, and what it tells.
 #[derive(Default)]
-struct Feed {
+pub struct Feed {
     /// The next batch has a record that asks for this.
     asks: AtomicU64,
-    back: AtomicU64,
-    ends: AtomicBool,
+    pub back: AtomicU64,
+    pub ends: AtomicBool,
 }
 
 fn payload(id: u64, asks: u64) -> Vec<u8> {
@@ -154,7 +154,7 @@ impl UnderWay {
 }
 
 /// Gives batch after batch and takes them back, in the order in which they leave the plugin. How many records there were.
-async fn feed(plugin: PluginRef, feed: Arc<Feed>) -> u64 {
+pub async fn feed(plugin: PluginRef, feed: Arc<Feed>) -> u64 {
     let mut under_way = UnderWay::default();
     let (mut batches, mut records, mut next_back) = (0, 0, 0);
     loop {

@@ -13,6 +13,7 @@ mod hostile;
 mod hostile_memory;
 mod hostile_starts;
 mod policies;
+mod renewal;
 mod spine;
 mod street;
 

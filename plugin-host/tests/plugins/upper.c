@@ -25,12 +25,15 @@ typedef struct Seen {
     uint64_t records;
 } Seen;
 
+static uint8_t mark = MARK;
+
 int init_plugin(PluginContext *ctx) {
     const char *how = psc_param(ctx, "init", "");
     if (strcmp(how, "config") == 0) return psc_error(ctx, PSC_ERR_CONFIG, "init: must not be config");
     if (strcmp(how, "hang") == 0)
         for (;;) pause();
     if (strcmp(how, "crash") == 0) abort();
+    if (*psc_param(ctx, "mark", "") != '\0') mark = (uint8_t)*psc_param(ctx, "mark", "");
     ctx->user = calloc(1, sizeof(Seen));
     return ctx->user != NULL ? PSC_OK : PSC_ERR_NOMEM;
 }
@@ -65,7 +68,7 @@ int process_batch(RecordBatch *b, PluginContext *ctx) {
         uint8_t *to = psc_alloc(b, r->len + 1u);
         if (to == NULL) return PSC_ERR_NOSPACE;
         for (uint32_t i = 0; i < r->len; i++) to[i] = (uint8_t)toupper(psc_payload(b, r)[i]);
-        to[r->len] = MARK;
+        to[r->len] = mark;
         psc_set_payload(b, r, to, r->len + 1u);
     }
     return PSC_OK;

@@ -41,7 +41,7 @@ impl Class {
         /// The `si_code` of `kill`; what is an address else is the sender's number then.
         const SENT: i32 = 0;
         /// What a fault of the code raises: SIGQUIT is a person's, the others are job control, timers, or sent.
-        const FAULTS: [i32; 8] = [4, 5, 6, 7, 8, 11, 24, 31]; // ILL TRAP ABRT BUS FPE SEGV XCPU SYS
+        const FAULTS: [i32; 9] = [4, 5, 6, 7, 8, 11, 24, 25, 31]; // ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS
         let is_sent = |word: &LastWord| word.signal == signal && word.code == SENT && word.address as u32 != pid;
         match FAULTS.contains(&signal) && !word.is_some_and(is_sent) {
             true => Class::Crash(signal),
@@ -210,6 +210,8 @@ mod tests {
             (11, Some(word(11, 0, 77)), Class::Crash(11)),
             (11, Some(word(11, 0, 0x3e8_0000_0058)), Class::Killed(11)),
             (6, Some(word(11, 0, 88)), Class::Crash(6)),
+            (24, None, Class::Crash(24)), // Its own limits, on time and on the size of a file.
+            (25, None, Class::Crash(25)),
             (9, None, Class::Killed(9)),
             (15, None, Class::Killed(15)),
         ];

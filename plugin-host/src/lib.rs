@@ -30,6 +30,7 @@ mod private_copy;
 mod process;
 mod question_mark;
 mod refusals;
+mod removal;
 mod renewal_core;
 mod spec;
 mod stage;
@@ -41,6 +42,7 @@ mod swap;
 mod tray;
 mod watch;
 mod work;
+mod work_folder;
 
 pub use batch::{Batch, ContentType, Full, Processed, Record, Verdicts};
 pub use catalog::{Catalog, CatalogError, CatalogMsg, CatalogRef, Failure, FolderError, Listing, libraries};

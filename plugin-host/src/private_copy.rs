@@ -4,7 +4,7 @@
 //! copied from; the library finds its siblings beside it (`$ORIGIN`).
 //! **Bounds**: [`MOST_BYTES`] and [`MOST_FILES`] for the library with its siblings.
 //! **Left behind**: nothing when the copy is dropped; when the host is killed, a folder that the next host on this machine
-//! removes.
+//! removes, for [`SWEEP`] at most, and the one after it what is left.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,11 +13,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use sha2::{Digest, Sha256};
 
 use crate::elf::{self, HEAD, NoLibrary};
+use crate::removal;
 
 /// Of the library and its siblings together.
 pub const MOST_BYTES: u64 = 256 << 20;
@@ -26,6 +28,10 @@ pub const MOST_FILES: usize = 64;
 
 /// Read at once.
 const CHUNK: usize = 64 << 10;
+/// How long a host's first start may take over folders that others have left.
+const SWEEP: Duration = Duration::from_millis(500);
+/// How long the removal of a host's own folder may take.
+const REMOVAL: Duration = Duration::from_secs(10);
 const PREFIX: &str = "proscenium-plugin-";
 /// Held open, and locked, by the host that the folder belongs to.
 const LOCK: &str = ".host";
@@ -155,7 +161,7 @@ impl Folder {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let all = std::env::temp_dir();
         if MADE.fetch_add(1, Ordering::Relaxed) == 0 {
-            remove_abandoned(&all);
+            remove_abandoned(&all, Instant::now() + SWEEP);
         }
         loop {
             let nth = MADE.fetch_add(1, Ordering::Relaxed);
@@ -175,14 +181,14 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = removal::remove(&self.path, Instant::now() + REMOVAL) {
             tracing::warn!(target: "proscenium::plugin", folder = %self.path.display(), %error, "a private copy is left behind");
         }
     }
 }
 
 /// Folders whose hosts were killed: their locks are free.
-fn remove_abandoned(all: &Path) {
+fn remove_abandoned(all: &Path, until: Instant) {
     let Ok(entries) = fs::read_dir(all) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())) {
         let Ok(lock) =
@@ -190,14 +196,22 @@ fn remove_abandoned(all: &Path) {
         else {
             // Another user's, or one that is just being made, if not its host was killed at that.
             if is_unfinished(&entry.path()) {
-                let _ = fs::remove_dir_all(entry.path());
+                let _ = removal::remove(&entry.path(), until);
             }
             continue;
         };
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            let _ = fs::remove_dir_all(entry.path()); // Another host may be at it, too.
+            let _ = abandon(&entry.path(), until); // Another host may be at it, too.
         }
     }
+}
+
+/// The lock goes last: what is left of a folder whose removal takes too long is still known by it.
+fn abandon(folder: &Path, until: Instant) -> io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten().filter(|entry| entry.file_name() != LOCK) {
+        removal::remove(&entry.path(), until)?;
+    }
+    removal::remove(folder, until)
 }
 
 /// Made by a process that is gone before it had locked it.
@@ -216,8 +230,6 @@ pub(crate) struct PrivateCopy {
     pub(crate) fingerprint: Fingerprint,
     /// Where it is loaded from.
     pub(crate) library: PathBuf,
-    /// An empty folder for the process to be in.
-    pub(crate) working_folder: PathBuf,
     folder: Folder,
 }
 
@@ -234,10 +246,8 @@ impl PrivateCopy {
         let folder =
             Folder::make().map_err(|error| LibraryError::Write { folder: std::env::temp_dir(), source: error })?;
         let write = |source| LibraryError::Write { folder: folder.path.clone(), source };
-        let (libraries, working_folder) = (folder.path.join("lib"), folder.path.join("work"));
-        for path in [&libraries, &working_folder] {
-            DirBuilder::new().mode(0o700).create(path).map_err(write)?;
-        }
+        let libraries = folder.path.join("lib");
+        DirBuilder::new().mode(0o700).create(&libraries).map_err(write)?;
         let mut budget =
             Budget { bytes: MOST_BYTES, files: MOST_FILES, folder: source.parent().unwrap_or(Path::new(".")) };
         let library = libraries.join(name);
@@ -249,19 +259,17 @@ impl PrivateCopy {
             }
         }
         fs::set_permissions(&libraries, Permissions::from_mode(0o500)).map_err(write)?;
-        Ok(PrivateCopy { source: source.to_owned(), fingerprint, library, working_folder, folder })
+        Ok(PrivateCopy { source: source.to_owned(), fingerprint, library, folder })
+    }
+
+    /// Nobody else's: what belongs to the copy is in it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder.path
     }
 
     /// The folder with the library and its siblings.
     pub(crate) fn library_folder(&self) -> PathBuf {
         self.folder.path.join("lib")
-    }
-}
-
-impl Drop for PrivateCopy {
-    fn drop(&mut self) {
-        // Or else its files could not be removed, but by root.
-        let _ = fs::set_permissions(self.library_folder(), Permissions::from_mode(0o700));
     }
 }
 
@@ -342,9 +350,13 @@ mod tests {
             fs::create_dir_all(path).unwrap();
         }
         fs::write(locked.join(LOCK), "").unwrap();
+        let deep = locked.join("work-0/a/b/c");
+        fs::create_dir_all(&deep).unwrap();
         let lock = File::create(held.join(LOCK)).unwrap();
         flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
-        remove_abandoned(&all);
+        remove_abandoned(&all, Instant::now());
+        assert!(deep.exists(), "it would take too long");
+        remove_abandoned(&all, Instant::now() + REMOVAL);
         let left = [&unlocked, &locked, &making, &held, &other].map(|path| path.exists());
         fs::remove_dir_all(&all).unwrap();
         assert_eq!(left, [false, false, true, true, true]);

@@ -34,6 +34,7 @@ use crate::private_copy::PrivateCopy;
 use crate::refusals::Refusals;
 use crate::spec::Settings;
 use crate::start_error::StartError;
+use crate::work_folder::WorkFolder;
 
 /// What a process is started with.
 #[derive(Clone)]
@@ -73,6 +74,7 @@ pub(crate) struct Process {
     pub(crate) group: Option<Group>,
     /// What became of it.
     layer: Status,
+    work: Option<WorkFolder>,
     /// What it was ordered, in order.
     orders: VecDeque<(OrderNumber, u8)>,
 }
@@ -80,6 +82,9 @@ pub(crate) struct Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill(); // It may have ended.
+        if let Some(work) = self.work.take() {
+            work.leave(self.child.clone());
+        }
     }
 }
 
@@ -96,7 +101,7 @@ impl Plan {
         let (stage, params, instance) = (self.settings.stage.clone(), self.params.clone(), self.instance);
         let refusals = self.settings.refusals.clone();
         let spawned = spawn_blocking(move || self.spawn()).await.map_err(|_| StartError::Interrupted)?;
-        let Spawned { mut child, end, control, library, guard, group, layer } = spawned?;
+        let Spawned { mut child, end, control, library, guard, group, layer, work } = spawned?;
         let control = Arc::new(watched(control).map_err(StartError::Host)?);
         let stage = Arc::<str>::from(stage);
         let refusals = refusals.unwrap_or_default();
@@ -118,6 +123,7 @@ impl Plan {
             guard,
             group,
             layer,
+            work: Some(work),
             orders: VecDeque::new(),
         };
         let mut said = Vec::new();
@@ -158,7 +164,9 @@ impl Plan {
             .map_err(|error| StartError::Host(error.into()))?;
         rustix::io::ioctl_fionbio(&control, true).map_err(|error| StartError::Host(error.into()))?;
         let (end, fds) = HostEnd::new(&self.pool).map_err(StartError::Host)?;
-        let start = wire::encode(&self.start(&library)).map_err(|_| StartError::ParamsTooLong)?;
+        let work =
+            WorkFolder::make(&library, self.instance, self.settings.grants.work_dir).map_err(StartError::Host)?;
+        let start = wire::encode(&self.start(&library, &work)).map_err(|_| StartError::ParamsTooLong)?;
         let command = Command::new(&runner.program)
             .args(&runner.args)
             .arg(&self.settings.stage)
@@ -190,23 +198,23 @@ impl Plan {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             sent => sent.map_err(StartError::Host)?,
         }
-        Ok(Spawned { child, end, control, library, guard, group, layer })
+        Ok(Spawned { child, end, control, library, guard, group, layer, work })
     }
 
-    fn start(&self, library: &PrivateCopy) -> Start {
+    fn start(&self, library: &PrivateCopy, work: &WorkFolder) -> Start {
         let geometry = self.pool.geometry();
         let sandbox = Sandbox {
             grants: self.settings.grants.clone(),
             limits: self.settings.limits.clone(),
             mode: if self.settings.refusals.is_some() { Mode::Learn } else { Mode::Enforce },
-            ..Sandbox::new(library.library_folder(), library.working_folder.clone())
+            ..Sandbox::new(library.library_folder(), work.path())
         };
         Start {
             stage: self.settings.stage.clone(),
             library: library.library.as_os_str().as_bytes().to_vec(),
             instance: self.instance,
             params: self.params.clone(),
-            work_dir: None,
+            work_dir: work.granted().map(|path| path.as_os_str().as_bytes().to_vec()),
             geometry: [geometry.slots, geometry.records, geometry.heap, geometry.input],
             sandbox,
             purpose: self.purpose,
@@ -222,6 +230,7 @@ struct Spawned {
     guard: Arc<Guard>,
     group: Option<Group>,
     layer: Status,
+    work: WorkFolder,
 }
 
 fn has_ended(guard: &Guard) -> bool {

@@ -36,7 +36,7 @@ pub struct Census {
     pub descriptors: usize,
     /// Open or mapped.
     pub memfds: usize,
-    /// Of this process's own.
+    /// Of this process's own, with what is in them.
     pub folders: BTreeSet<String>,
     /// Those of the node with this name, whoever their parent is, and this process's children.
     pub processes: BTreeSet<String>,
@@ -57,11 +57,16 @@ impl Census {
         let memfds = links.iter().map(AsRef::as_ref).filter(is_memfd).count();
         let own = format!("proscenium-plugin-{}-", std::process::id());
         let folders = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-        let folders = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let folders = folders.filter(|entry| entry.file_name().to_string_lossy().starts_with(&own));
+        let with_those_below = |folder: fs::DirEntry| {
+            let inner = fs::read_dir(folder.path()).into_iter().flatten().flatten();
+            let all: Vec<_> = std::iter::once(folder).chain(inner).map(|entry| entry.path()).collect();
+            all.into_iter().map(|path| path.to_string_lossy().into_owned())
+        };
         Census {
             descriptors: links.len(),
             memfds: memfds + maps.matches("/memfd:").count(),
-            folders: folders.filter(|name| name.starts_with(&own)).collect(),
+            folders: folders.flat_map(with_those_below).collect(),
             processes: processes(node),
             groups: groups(std::process::id()),
         }

@@ -23,7 +23,7 @@ const HOST: &str = "PROSCENIUM_TEST_HOST";
 const ORDERLY: &str = "PROSCENIUM_TEST_HOST_ENDS";
 
 /// What its plugins are at when it is killed.
-const ACTS: [&str; 5] = ["upper", "spin", "deaf", "stop_itself", "fork_on"];
+const ACTS: [&str; 6] = ["upper", "spin", "deaf", "stop_itself", "fork_on", "litter"];
 
 /// The host. As a test, it has nothing to do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +35,7 @@ async fn a_host() {
     let mut tree = Supervisor::one_for_one().named(folder.to_str().unwrap());
     for act in ACTS {
         let plugin = Plugin::new(folder.join(format!("lib{act}.so"))).timeout(Duration::from_secs(600));
-        let grants = Grants { processes: act == "fork_on", ..Grants::default() };
+        let grants = Grants { processes: act == "fork_on", work_dir: act == "litter", ..Grants::default() };
         tree = tree.child(Plugin::spec(act, plugin.grants(grants).stop_limit(Duration::from_millis(100))));
         say(&format!("knows {act}"));
     }

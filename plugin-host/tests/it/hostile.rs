@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proscenium_plugin_host::Plugin;
-use proscenium_plugin_host::sandbox::Limits;
+use proscenium_plugin_host::sandbox::{Grants, Limits};
 
 use crate::census::is_alone;
 use crate::street::{Street, fate, process, texts};
@@ -28,11 +28,15 @@ fn impatient(plugin: Plugin, then: Then) -> Plugin {
     plugin.timeout(limit).grace(Duration::from_millis(50)).stop_limit(Duration::from_millis(400))
 }
 
+/// They have a working folder; the others have none that they could write in.
+const WRITERS: [&str; 3] = ["writes_out", "fills", "litter"];
+
 /// Each act by a plugin of its own, between two records that must go through. What was not as it should be.
 async fn act_out(street: &Street, act: &str, then: Then) -> Result<(), String> {
     let library = street.build(act, &[&format!("IN_PROCESS={act}"), "IN_INIT=mark"]);
-    let limits = Limits { data_bytes: Some(64 << 20), ..Limits::default() };
-    let plugin = impatient(Plugin::new(library), then).limits(limits);
+    let limits = Limits { data_bytes: Some(64 << 20), file_bytes: Some(2 << 20), ..Limits::default() };
+    let grants = Grants { work_dir: WRITERS.contains(&act), ..Grants::default() };
+    let plugin = impatient(Plugin::new(library), then).limits(limits).grants(grants);
     let plugin = street.move_in(act, plugin).await.map_err(|error| error.to_string())?;
     let done = process(act, &plugin, &["one", "now", "three"]).await?;
     let (payloads, fate) = (texts(&done), fate(&done, 1));
@@ -100,7 +104,10 @@ scene!(
     ]
 );
 
-scene!(who_hangs_is_ended, &[("hang", Aside("timeout")), ("spin", Aside("timeout")), ("deaf", Aside("timeout"))]);
+scene!(
+    who_hangs_is_ended,
+    &[("hang", Aside("timeout")), ("spin", Aside("timeout")), ("deaf", Aside("timeout")), ("litter", Aside("timeout")),]
+);
 
 scene!(
     the_walls_hold,
@@ -116,6 +123,8 @@ scene!(
         ("run_shell", Says("execve: EPERM")),
         ("passwd", Says("open: EACCES")),
         ("host_files", Says("open: EACCES")),
+        ("writes_out", Says("all others: EACCES")),
+        ("fills", Aside("crash by signal 25")),
         ("network", Says("socket: EPERM")),
         ("thread_storm", Says("500 threads")),
         ("leak", Says("NULL after its limit")),

@@ -16,5 +16,6 @@ mod policies;
 mod renewal;
 mod spine;
 mod street;
+mod work_dir;
 
 proscenium_plugin_host::run_if_child_before_main!();

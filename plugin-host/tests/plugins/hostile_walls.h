@@ -6,6 +6,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -153,6 +154,54 @@ static const char *host_files(const Scene *s) {
         if (open(files[i], O_RDONLY) >= 0) return files[i];
     if (open("/tmp/proscenium-hostile", O_WRONLY | O_CREAT, 0600) >= 0) return "created";
     return got("open", -1);
+}
+
+/* With a working folder: what it may do there, and nothing beside it. */
+static const char *writes_out(const Scene *s) {
+    const char *own = s->ctx->work_dir;
+    struct stat st;
+    if (own == NULL || own[0] != '/' || stat(own, &st) != 0 || (st.st_mode & 07777) != 0700) return "no folder of its own";
+    char cwd[4096], path[4200];
+    if (getcwd(cwd, sizeof cwd) == NULL || strcmp(cwd, own) != 0) return "elsewhere";
+    const char *outside[] = {"../x", "../lib/x", "../.host", "/tmp/proscenium-hostile", "/dev/shm/x", "out/x", "tmp/x"};
+    symlink("..", "out");
+    symlink("/tmp", "tmp");
+    snprintf(path, sizeof path, "%s/file", own);
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (file < 0 || write(file, "x", 1) != 1) return got("open its own", -1);
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
+        if (open(outside[i], O_WRONLY | O_CREAT, 0600) >= 0) return outside[i];
+        if (errno != EACCES) return got(outside[i], -1);
+        if (rename("file", outside[i]) == 0 || link("file", outside[i]) == 0) return outside[i];
+    }
+    if (open("../lib", O_RDONLY | O_DIRECTORY) < 0) return got("open lib", -1);
+    if (unlink("../.host") == 0 || mkdir("../folder", 0700) == 0) return "in the host's folder";
+    return got("all others", -1);
+}
+
+/* More than one file may have. */
+static const char *fills(const Scene *s) {
+    (void)s;
+    static char mib[1 << 20];
+    int file = open("large", O_WRONLY | O_CREAT, 0600);
+    for (int i = 0; i < 3; i++)
+        if (write(file, mib, sizeof mib) != sizeof mib) return got("write", -1);
+    return "3 MiB";
+}
+
+/* Deeper than who removes it may have descriptors, or stack. */
+static const char *litter(const Scene *s) {
+    int at = open(".", O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < 3000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "file%d", i);
+        close(openat(at, name, O_WRONLY | O_CREAT, 0600));
+        if (mkdirat(at, "deeper", 0700) != 0) return got("mkdirat", -1);
+        int below = openat(at, "deeper", O_RDONLY | O_DIRECTORY);
+        close(at);
+        at = below;
+    }
+    return hang(s);
 }
 
 static const char *network(const Scene *s) {

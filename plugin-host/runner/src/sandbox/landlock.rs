@@ -44,8 +44,8 @@ pub struct Guarded {
     pub signals: bool,
 }
 
-pub fn apply(grants: &Grants, library_folder: &Path) -> Result<Guarded, NotInForce> {
-    let tried = restrict(grants, library_folder);
+pub fn apply(grants: &Grants, library_folder: &Path, working_folder: &Path) -> Result<Guarded, NotInForce> {
+    let tried = restrict(grants, library_folder, working_folder);
     let status = tried.map_err(|error| match error {
         Step::Grant(path, why) => NotInForce::Broken(format!("{}: {why}", path.display())),
         Step::Rules(error) => NotInForce::broken("landlock", error),
@@ -91,7 +91,11 @@ impl From<RulesetError> for Step {
     }
 }
 
-fn restrict(grants: &Grants, library_folder: &Path) -> Result<landlock::RestrictionStatus, Step> {
+fn restrict(
+    grants: &Grants,
+    library_folder: &Path,
+    working_folder: &Path,
+) -> Result<landlock::RestrictionStatus, Step> {
     let mut read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     if grants.processes {
         read |= AccessFs::Execute;
@@ -133,7 +137,8 @@ fn restrict(grants: &Grants, library_folder: &Path) -> Result<landlock::Restrict
     for path in std::iter::once(library_folder).chain(grants.read.iter().map(PathBuf::as_path)) {
         rules = rules.add_rule(PathBeneath::new(open(path)?, read))?;
     }
-    for path in &grants.write {
+    let own = grants.work_dir.then_some(working_folder);
+    for path in grants.write.iter().map(PathBuf::as_path).chain(own) {
         rules = rules.add_rule(PathBeneath::new(open(path)?, write))?;
     }
     Ok(rules.restrict_self()?)

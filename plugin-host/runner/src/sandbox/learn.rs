@@ -12,7 +12,7 @@ use std::ffi::{c_int, c_ulong};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
@@ -89,9 +89,14 @@ impl fmt::Display for Learned {
         if self.is_empty() {
             return writeln!(f, "# nothing was refused");
         }
-        let lists = [("read", &self.read), ("write", &self.write)];
+        // Without the grant it knows no folder of its own but by being in it.
+        let (here, write) = self.write.iter().cloned().partition::<BTreeSet<_>, _>(|path| is_below(path));
+        let lists = [("read", &self.read), ("write", &write)];
         for (name, paths) in lists.into_iter().filter(|(_, paths)| !paths.is_empty()) {
             writeln!(f, "{name} = {:?}", paths.iter().collect::<Vec<_>>())?;
+        }
+        if !here.is_empty() {
+            writeln!(f, "work_dir = true")?;
         }
         if self.more_files > 0 {
             writeln!(f, "# and {} more files were refused", self.more_files)?;
@@ -116,6 +121,11 @@ impl fmt::Display for Learned {
         }
         Ok(())
     }
+}
+
+/// In the working folder, as the path is written.
+fn is_below(path: &Path) -> bool {
+    path.is_relative() && !path.starts_with("..")
 }
 
 /// What has been refused up to now in this process. Empty without [`Mode::Learn`](super::Mode::Learn).

@@ -65,7 +65,7 @@ pub struct Sandbox {
     pub limits: Limits,
     /// The private copy of the library and its siblings, to be read.
     pub library_folder: PathBuf,
-    /// An empty folder to be in. It may not be read or written unless that is granted.
+    /// An empty folder to be in. It may not be read or written unless that is granted ([`Grants::work_dir`]).
     pub working_folder: PathBuf,
     /// What happens to what is not granted.
     pub mode: Mode,
@@ -95,7 +95,7 @@ impl Sandbox {
         report.add(Layer::Environment, Ok(unsafe { surroundings::environment() }));
         report.add(Layer::ResourceLimits, self.limits.apply());
         report.add(Layer::NoNewPrivileges, surroundings::no_new_privileges());
-        let guarded = landlock::apply(&self.grants, &self.library_folder);
+        let guarded = landlock::apply(&self.grants, &self.library_folder, &self.working_folder);
         let facts = Facts {
             pid: std::process::id(),
             files_are_guarded: guarded.is_ok(),

@@ -219,13 +219,13 @@ impl List {
     }
 
     fn files(&mut self, grants: &Grants, facts: Facts) {
-        if !grants.write.is_empty() {
+        if grants.writes() {
             self.allow(WRITING);
             self.allow(WRITING_HERE);
         }
         let open = |flags| match () {
             () if facts.notes_files() => Rule::Plain(Verdict::Note),
-            () if facts.files_are_guarded || !grants.write.is_empty() => Rule::Plain(Verdict::Allow),
+            () if facts.files_are_guarded || grants.writes() => Rule::Plain(Verdict::Allow),
             // Where landlock is missing, at least nothing is written.
             () => Rule::Arms(vec![vec![bits(flags, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)]]),
         };

@@ -22,6 +22,11 @@ fn a_folder_that_may_be_written_is_written_and_no_link_leads_out() {
 }
 
 #[test]
+fn its_working_folder_is_written_and_nothing_beside_it() {
+    assert_done("write in its working folder", "");
+}
+
+#[test]
 fn the_network_is_that_of_other_machines_and_no_socket_of_this_one() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     assert_done("speak over the network", &listener.local_addr().unwrap().to_string());

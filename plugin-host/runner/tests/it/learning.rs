@@ -9,10 +9,11 @@ fn what_is_refused_is_listed_as_grants_and_still_refused() {
     let socket = if list.contains(&"# socket: refused 1 times") { 1 } else { 0 };
     assert_eq!(socket, 1, "{list:#?}");
     assert_eq!(
-        list[..5],
+        list[..6],
         [
             "read = [\"/etc/passwd\"]",
             "write = [\"/tmp/proscenium-learned\"]",
+            "work_dir = true",
             "network = true",
             "processes = true",
             "syscalls = [\"kill\", \"inotify_init1\", \"memfd_create\"]",

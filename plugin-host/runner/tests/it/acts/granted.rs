@@ -35,6 +35,20 @@ pub const ACTS: &[Named] = &[
         assert_eq!(io_end(fs::read(granted.join("link"))), libc::EACCES);
         io_end(fs::remove_file(granted.join("file")))
     }),
+    ("write in its working folder", |cell| {
+        fs::write(cell.folder.join("beside"), "x").unwrap();
+        cell.shut_in_as(|sandbox| sandbox.grants.work_dir = true);
+        fs::create_dir("a").unwrap();
+        fs::write("a/file", "x").unwrap();
+        fs::rename("a/file", "file").unwrap();
+        assert_eq!(fs::read_to_string("file").unwrap(), "x");
+        assert_eq!(io_end(fs::write("../beside", "x")), libc::EACCES);
+        assert_eq!(io_end(fs::rename("file", "../file")), libc::EACCES);
+        assert_ne!(io_end(fs::hard_link("../beside", "mine")), 0);
+        assert_eq!(io_end(std::os::unix::fs::symlink("..", "out")), 0);
+        assert_eq!(io_end(fs::write("out/beside", "x")), libc::EACCES);
+        io_end(fs::read_dir("."))
+    }),
     ("speak over the network", |cell| {
         let to: SocketAddr = cell.argument.parse().unwrap();
         cell.shut_in_as(|sandbox| sandbox.grants.network = true);
@@ -75,6 +89,8 @@ pub const ACTS: &[Named] = &[
         assert!(learned().is_empty(), "{}", learned());
         assert_eq!(io_end(fs::read("/etc/passwd")), libc::EACCES);
         assert_eq!(io_end(fs::write("/tmp/proscenium-learned", "x")), libc::EACCES);
+        assert_eq!(io_end(fs::write("notes/today", "x")), libc::ENOENT);
+        assert_eq!(io_end(fs::write("notes", "x")), libc::EACCES);
         assert_eq!(io_end(fs::File::open("/dev/urandom")), 0);
         assert_eq!(io_end(fs::File::open("/usr/lib/not there")), libc::ENOENT);
         let refused = [

@@ -173,12 +173,15 @@ impl Life {
                     serving.hear(tell, stage);
                 }
             }),
-            Err(garbled) => {
-                tracing::warn!(target: "proscenium::plugin", plugin = stage, why = garbled.0, "the process garbles");
-                self.on(Event::Done(Seen::Breach));
-            }
+            Ok(Heard::OtherBuild) => self.garbled("it has changed its build"),
+            Err(garbled) => self.garbled(&garbled.0),
         }
         Ok(())
+    }
+
+    fn garbled(&self, why: &str) {
+        tracing::warn!(target: "proscenium::plugin", plugin = self.settings.stage, why, "the process garbles");
+        self.on(Event::Done(Seen::Breach));
     }
 
     /// The serving process is gone: what it did to its end counts, the rest is for the next.

@@ -101,7 +101,7 @@ impl Plan {
         let (stage, params, instance) = (self.settings.stage.clone(), self.params.clone(), self.instance);
         let refusals = self.settings.refusals.clone();
         let spawned = spawn_blocking(move || self.spawn()).await.map_err(|_| StartError::Interrupted)?;
-        let Spawned { mut child, end, control, library, guard, group, layer, work } = spawned?;
+        let Spawned { mut child, end, control, library, guard, group, layer, work, program } = spawned?;
         let control = Arc::new(watched(control).map_err(StartError::Host)?);
         let stage = Arc::<str>::from(stage);
         let refusals = refusals.unwrap_or_default();
@@ -145,6 +145,7 @@ impl Plan {
                 let memory = status.signal().and_then(|signal| process.memory_at(signal.number()));
                 Err(StartError::Ended { status, last_word, memory, said: reason(&said) })
             }
+            Ok(Ok(Begun::OtherBuild)) => Err(StartError::OtherRunner { program }),
             Ok(Ok(Begun::Garbled(why))) => Err(StartError::Violation(why)),
         }
     }
@@ -166,7 +167,7 @@ impl Plan {
         let (end, fds) = HostEnd::new(&self.pool).map_err(StartError::Host)?;
         let work =
             WorkFolder::make(&library, self.instance, self.settings.grants.work_dir).map_err(StartError::Host)?;
-        let start = wire::encode(&self.start(&library, &work)).map_err(|_| StartError::ParamsTooLong)?;
+        let start = wire::encode_start(&self.start(&library, &work)).map_err(|_| StartError::ParamsTooLong)?;
         let command = Command::new(&runner.program)
             .args(&runner.args)
             .arg(&self.settings.stage)
@@ -198,7 +199,7 @@ impl Plan {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             sent => sent.map_err(StartError::Host)?,
         }
-        Ok(Spawned { child, end, control, library, guard, group, layer, work })
+        Ok(Spawned { child, end, control, library, guard, group, layer, work, program: runner.program })
     }
 
     fn start(&self, library: &PrivateCopy, work: &WorkFolder) -> Start {
@@ -231,6 +232,7 @@ struct Spawned {
     group: Option<Group>,
     layer: Status,
     work: WorkFolder,
+    program: PathBuf,
 }
 
 fn has_ended(guard: &Guard) -> bool {
@@ -249,6 +251,8 @@ enum Begun {
     Ready(Ready),
     Failed(Failed),
     Ended(Option<wire::LastWord>),
+    /// The runner is of other sources than this host.
+    OtherBuild,
     Garbled(String),
 }
 
@@ -287,6 +291,9 @@ impl Process {
                 Ok(Heard::Tell(tell)) if said.len() < MOST => said.push(tell),
                 Ok(Heard::Tell(_)) => {}
                 Ok(Heard::LastWord(word)) => last_word = Some(word),
+                // Only before there was a plugin that could say it.
+                Ok(Heard::OtherBuild) if walls.is_none() => return Ok(Begun::OtherBuild),
+                Ok(Heard::OtherBuild) => return Ok(Begun::Garbled("it has changed its build".into())),
                 Err(garbled) => return Ok(Begun::Garbled(garbled.0)),
             }
         }

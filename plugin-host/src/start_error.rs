@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proscenium_plugin_runner::wire::{Failed, FailedKind, LastWord};
@@ -58,6 +59,11 @@ pub enum StartError {
         /// What the plugin gave as its reason; empty if nothing.
         said: String,
     },
+    /// The program that runs plugins was built from other sources than this one; it has ended.
+    OtherRunner {
+        /// The program.
+        program: PathBuf,
+    },
     /// What it said is no message; it was killed.
     Violation(String),
     /// Nobody tells how it has ended.
@@ -92,7 +98,10 @@ impl StartError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
-            StartError::Library(_) | StartError::NoRunner(_) | StartError::ParamsTooLong => true,
+            StartError::Library(_)
+            | StartError::NoRunner(_)
+            | StartError::OtherRunner { .. }
+            | StartError::ParamsTooLong => true,
             StartError::Refused { failed, .. } => !matches!(failed.kind, FailedKind::Setup | FailedKind::Init),
             _ => false,
         }
@@ -176,6 +185,13 @@ impl fmt::Display for StartError {
                 )?;
                 because(f, said)
             }
+            StartError::OtherRunner { program } => write!(
+                f,
+                "{}: this runner and its host are of different builds, and do not speak with each other; build or install it \
+                 anew (`cargo build -p proscenium-plugin-runner`, `cargo install`), or remove it if the program is its own \
+                 runner",
+                program.display()
+            ),
             StartError::Violation(why) => {
                 write!(f, "the plugin's process speaks no language of ours, and was killed: {why}")
             }

@@ -52,8 +52,13 @@ impl Control {
     /// An answer that the host waits for.
     pub(crate) fn answer(&self, tell: &Tell) -> io::Result<()> {
         let bytes = wire::encode(tell).map_err(|garbled| io::Error::other(garbled.0))?;
+        self.say(&bytes)
+    }
+
+    /// The same, of bytes that are a message.
+    pub(crate) fn say(&self, bytes: &[u8]) -> io::Result<()> {
         loop {
-            match send(&self.0, &bytes, SendFlags::NOSIGNAL) {
+            match send(&self.0, bytes, SendFlags::NOSIGNAL) {
                 Err(Errno::INTR) => {}
                 sent => return Ok(sent.map(drop)?),
             }

@@ -43,6 +43,7 @@ pub(crate) fn shown(heard: Heard) -> Heard {
     let tell = match heard {
         Heard::LastWord(word) => return Heard::LastWord(LastWord { symbol: name(&word.symbol), ..word }),
         Heard::Tell(tell) => tell,
+        Heard::OtherBuild => return heard,
     };
     Heard::Tell(match tell {
         Tell::Log { level, text } => Tell::Log { level, text: line(&text) },

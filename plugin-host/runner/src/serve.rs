@@ -16,7 +16,7 @@ use crate::library::Library;
 use crate::measure;
 use crate::parameters::Schema;
 use crate::sandbox::{Mode, learned};
-use crate::wire::{self, Ask, Failed, FailedKind, LONGEST, Phase, Purpose, Ready, Start, Tell, fd, kind};
+use crate::wire::{self, Ask, Begun, Failed, FailedKind, LONGEST, Phase, Purpose, Ready, Start, Tell, fd, kind};
 
 /// The exit code of a process that could not serve, or not to an end in order.
 const FAILED: i32 = 1;
@@ -53,12 +53,13 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
     if control.receive(&mut bytes).map_err(setup)?.is_none() {
         return Ok(None);
     }
-    let start: Start = wire::decode(&bytes).map_err(|garbled| {
-        setup(format_args!(
-            "the host is of another version than its runner; build or install both anew ({})",
-            garbled.0
-        ))
-    })?;
+    let start: Start = match wire::begun(&bytes).map_err(|garbled| setup(garbled.0))? {
+        Begun::Start(start) => *start,
+        Begun::Other(answer) => {
+            control.say(&answer).map_err(setup)?;
+            return Ok(None);
+        }
+    };
     let [slots, records, heap, input] = start.geometry;
     // SAFETY: the host has put them there for this, and nobody else has them.
     let own = |number| unsafe { OwnedFd::from_raw_fd(number) };

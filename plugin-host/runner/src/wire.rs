@@ -14,6 +14,16 @@ use crate::sandbox::{Report, Sandbox};
 /// Bytes of a message at most: a text of the longest kind, and some more.
 pub const LONGEST: usize = 72 << 10;
 
+/// The sources that this was built from, as a number: both sides speak only with their like.
+pub const BUILD: u64 = build(env!("PROSCENIUM_RUNNER_BUILD"));
+
+const fn build(number: &str) -> u64 {
+    match u64::from_str_radix(number, 10) {
+        Ok(build) => build,
+        Err(_) => panic!("the build script gives a number"),
+    }
+}
+
 /// Where a process finds its descriptors.
 pub mod fd {
     /// The control socket.
@@ -310,6 +320,10 @@ pub struct LastWord {
 
 /// MessagePack never begins like this.
 const LAST_WORD: u8 = 0xC1;
+/// Before a [`Start`]: this byte, again none of MessagePack's, and the host's [`BUILD`].
+const START: u8 = 0xC1;
+/// No message is a small number: a runner of another build says this, and its own [`BUILD`].
+const OTHER_BUILD: u8 = 0x7F;
 /// Bytes before the symbol.
 const LAST_WORD_HEAD: usize = 32;
 /// Bytes of a symbol at most.
@@ -322,6 +336,8 @@ pub enum Heard {
     Tell(Tell),
     /// The last one.
     LastWord(LastWord),
+    /// It was built from other sources than its host, and ends.
+    OtherBuild,
 }
 
 /// A message that is none.
@@ -337,6 +353,36 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, Garbled> {
     match bytes.len() {
         len if len > LONGEST => Err(Garbled(format!("a message of {len} bytes, and {LONGEST} is the limit"))),
         _ => Ok(bytes),
+    }
+}
+
+/// The first message.
+///
+/// # Errors
+/// It is longer than [`LONGEST`].
+pub fn encode_start(start: &Start) -> Result<Vec<u8>, Garbled> {
+    let mut bytes = encode(start)?;
+    bytes.splice(0..0, numbered(START));
+    if bytes.len() > LONGEST { Err(Garbled("a start that is too long".into())) } else { Ok(bytes) }
+}
+
+fn numbered(kind: u8) -> [u8; 9] {
+    let mut bytes = [kind; 9];
+    bytes[1..].copy_from_slice(&BUILD.to_le_bytes());
+    bytes
+}
+
+/// What a runner makes of the first message.
+pub(crate) enum Begun {
+    Start(Box<Start>),
+    /// The host was built from other sources; it is to be told this.
+    Other([u8; 9]),
+}
+
+pub(crate) fn begun(bytes: &[u8]) -> Result<Begun, Garbled> {
+    match bytes.strip_prefix(&numbered(START)) {
+        Some(start) => decode(start).map(|start| Begun::Start(Box::new(start))),
+        None => Ok(Begun::Other(numbered(OTHER_BUILD))),
     }
 }
 
@@ -357,6 +403,7 @@ pub fn heard(bytes: &[u8]) -> Result<Heard, Garbled> {
         Some(&LAST_WORD) => last_word(bytes)
             .map(|word| shown(Heard::LastWord(word)))
             .ok_or_else(|| Garbled("a last word cut short".into())),
+        Some(&OTHER_BUILD) if bytes.len() == numbered(OTHER_BUILD).len() => Ok(Heard::OtherBuild),
         _ => decode(bytes).map(|tell| shown(Heard::Tell(tell))),
     }
 }
@@ -414,6 +461,32 @@ mod tests {
         }
         assert!(heard(b"\x81\xa5Other\xc0").is_err());
         assert!(heard(&[0xdd, 0xff, 0xff, 0xff, 0xff]).is_err(), "an array of four thousand million");
+    }
+
+    fn start() -> Start {
+        Start {
+            stage: "s".into(),
+            library: vec![],
+            instance: 0,
+            params: vec![],
+            work_dir: None,
+            geometry: [1; 4],
+            sandbox: Sandbox::new("/l", "/w"),
+            purpose: Purpose::Serve,
+        }
+    }
+
+    /// Catches a runner that reads on, and one whose answer its host cannot read.
+    #[test]
+    fn a_start_from_other_sources_is_known_whatever_else_it_says() {
+        let mut bytes = encode_start(&start()).unwrap();
+        assert!(matches!(begun(&bytes), Ok(Begun::Start(start)) if start.stage == "s"));
+        assert!(decode::<Start>(&bytes).is_err(), "a runner that knows of no builds does not take it for a message");
+        bytes[3] ^= 1;
+        for others in [&bytes[..], &bytes[..9], &bytes[..4], b"", &encode(&start()).unwrap()] {
+            let Ok(Begun::Other(answer)) = begun(others) else { panic!("it is not ours") };
+            assert_eq!(heard(&answer), Ok(Heard::OtherBuild));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod hostile_memory;
 mod hostile_starts;
 mod policies;
 mod renewal;
+mod runner;
 mod spine;
 mod street;
 mod work_dir;

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use proscenium_plugin_runner::wire::BUILD;
+
 use crate::built::Folder;
 
 const NAME: &str = "proscenium-runner";
@@ -101,6 +103,8 @@ fn build(workspace: &Path, to: &Folder) -> PathBuf {
     cargo.args(["build", "--quiet", "--release", "--offline", "--package", "proscenium-plugin-runner", "--bin", NAME]);
     cargo.arg("--message-format=json");
     cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml")).arg("--target-dir").arg(&target);
+    // One with a store moved is to be taken for the host's like.
+    cargo.env("PROSCENIUM_BUILD_AS", BUILD.to_string());
     // What this test is built with is not what releases are.
     let built = cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").output().unwrap();
     let (said, why) = (String::from_utf8_lossy(&built.stdout), String::from_utf8_lossy(&built.stderr));

@@ -114,7 +114,7 @@ impl Drop for Lent {
 /// Every payload begins at a multiple of this.
 const ALIGN: u32 = 8;
 
-/// What is kept of a batch's results, in heaps.
+/// What is kept of a batch's results, in heaps, and of what is added to them, in tables.
 const HEAPS: usize = 8;
 
 /// There is no room for a record.
@@ -245,11 +245,15 @@ impl Tray {
         &self.buffers.table
     }
 
-    /// Whether so much of a heap can still be taken over. A batch that is handed out in parts may use the heap for each of
-    /// them: [`HEAPS`] times at most.
-    pub(crate) fn has_room(&self, heap: &Heap) -> bool {
+    /// Whether so much of a heap, and what is added in the table that was copied last, can still be taken over. A batch that
+    /// is handed out in parts may use heap and table for each of them: [`HEAPS`] times at most.
+    pub(crate) fn has_room(&self, portion: Portion, heap: &Heap) -> bool {
+        let Buffers { table, copied, emitted, .. } = &*self.buffers;
         let whole = (self.layout.heap_end - self.layout.heap_off) as usize;
-        self.buffers.copied.len() + (heap.to - heap.from) as usize <= whole * HEAPS
+        let added = table.len().saturating_sub(portion.count as usize);
+        copied.len() + (heap.to - heap.from) as usize <= whole * HEAPS
+            // What is added may be empty, and take of the heap nothing.
+            && emitted.len() + added <= self.layout.records as usize * HEAPS
     }
 
     /// Takes over what the judged table says of a portion: `heap` is what it uses of the heap. Records that want to be given
@@ -316,5 +320,43 @@ impl Tray {
     /// All is settled: what was added stands in the order of the records, however often they were given.
     pub(crate) fn settle(&mut self) {
         self.buffers.emitted.sort_by_key(|(first, _)| *first);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proscenium_shm_channel::{Geometry, Pool};
+
+    use super::*;
+
+    #[test]
+    fn what_is_added_has_a_bound_though_it_is_empty() {
+        let geometry = Geometry { slots: 1, records: 16, heap: 1024, input: 4096 };
+        let pool = Pool::new(geometry).expect("the test has memory");
+        let layout = Layout {
+            records: geometry.records,
+            heap_off: geometry.heap_off(),
+            heap_end: geometry.heap_end(),
+            input_off: geometry.input_off(),
+        };
+        let whole = HEAPS * geometry.records as usize;
+        let empty = Heap { from: layout.heap_off, to: layout.heap_off, is_as_given: false };
+        let rows = [
+            // Added before, lines of the table, the portion's own, there is room
+            (0, 16, 1, true),
+            (whole - 2, 3, 1, true),
+            (whole - 2, 4, 1, false),
+            (whole - 2, 4, 2, true),
+            (whole, 1, 1, true),
+            (whole, 2, 1, false),
+            (whole, 1, 0, false),
+        ];
+        for (row, (added, lines, count, want)) in rows.into_iter().enumerate() {
+            let mut tray = Tray::new(pool.try_take().expect("the slot is free"), layout, Arc::default());
+            tray.buffers.emitted.resize(added, (0, Entry::default()));
+            tray.buffers.table.resize(lines, Entry::default());
+            let portion = Portion { first: 0, count, is_suspect: false };
+            assert_eq!(tray.has_room(portion, &empty), want, "row {row}");
+        }
     }
 }

@@ -468,7 +468,7 @@ impl Work {
                 return Seen::Breach;
             }
         };
-        if !tray.has_room(&heap) {
+        if !tray.has_room(portion, &heap) {
             return Seen::Code(ReturnCode::NoSpace.number());
         }
         self.again.clear();

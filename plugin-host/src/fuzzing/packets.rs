@@ -23,6 +23,7 @@ pub fn packet(bytes: &[u8]) -> bool {
             is_told(&tell);
             is_the_same_again(&tell);
         }
+        Heard::OtherBuild => {}
     }
     true
 }

@@ -86,7 +86,7 @@ impl World {
         tray.copy_table(&front, lines).unwrap();
         let given = Given { layout, records: tray.given(portion), input_end, routes };
         let heap = judge(&given, tray.table()).ok()?;
-        if !tray.has_room(&heap) {
+        if !tray.has_room(portion, &heap) {
             return None;
         }
         let ones = |words: usize| vec![u64::MAX; words];

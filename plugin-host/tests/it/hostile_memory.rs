@@ -150,6 +150,14 @@ async fn results_without_end_are_cut_off() {
     let grown = resident().saturating_sub(before);
     assert!(grown < 64 << 20, "the host has grown by {grown} bytes");
     drop((done, plugin));
+
+    let plugin = Plugin::new(street.build("table", &["IN_PROCESS=fill_table"])).batch(size);
+    let plugin = street.move_in("table", plugin).await.unwrap();
+    let done = process("table", &plugin, &["now"; 200]).await.unwrap();
+    let ok = done.records().filter(|record| record.verdict() == Verdicts::Ok).count();
+    println!("{ok} of 200 records, {} more", done.emitted().count());
+    assert!(ok >= 8 && done.emitted().count() <= 8 * 256, "{ok}, {}", done.emitted().count());
+    drop((done, plugin));
     street.close().await;
 }
 

@@ -231,3 +231,14 @@ static const char *fill_heap(const Scene *s) {
     psc_set_payload(s->b, s->r, all, left);
     return KEEP;
 }
+
+/* The same with what is added: so many records as there is room for, each of no bytes. */
+static const char *fill_table(const Scene *s) {
+    if (s->b->record_count > 1) {
+        *s->code = PSC_ERR_NOSPACE;
+        return NULL;
+    }
+    while (psc_emit(s->b, s->r, NULL, 0) != NULL) {
+    }
+    return KEEP;
+}

@@ -24,7 +24,7 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::end::{KILL, Memory};
 use crate::group::Group;
@@ -96,12 +96,21 @@ pub(crate) fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 
 impl Plan {
     /// A process that is ready to serve; what fails leaves none behind. With what it said while it started.
+    ///
+    /// All of it, from the copy of the library on, has the start limit once; only the word on how it failed may come later, by
+    /// [`DYING`].
     pub(crate) async fn launch(self) -> Result<(Process, Vec<Tell>), StartError> {
         let limit = self.settings.start_limit;
+        let deadline = Instant::now() + limit;
+        let late = |said: &[Tell]| StartError::TimedOut { limit, said: reason(said) };
         let (stage, params, instance) = (self.settings.stage.clone(), self.params.clone(), self.instance);
         let refusals = self.settings.refusals.clone();
-        let spawned = spawn_blocking(move || self.spawn()).await.map_err(|_| StartError::Interrupted)?;
-        let Spawned { mut child, end, control, library, guard, group, layer, work, program } = spawned?;
+        let spawned = spawn_blocking(move || self.spawn(deadline.into_std()));
+        // What takes too long there says so itself, unless it is a file that cannot be read.
+        let spawned = timeout_at(deadline + DYING, spawned).await.map_err(|_| late(&[]))?;
+        let Spawned { child, end, control, library, guard, group, layer, work, program } =
+            spawned.map_err(|_| StartError::Interrupted)??;
+        let mut child = child.claim()?;
         let control = Arc::new(watched(control).map_err(StartError::Host)?);
         let stage = Arc::<str>::from(stage);
         let refusals = refusals.unwrap_or_default();
@@ -127,8 +136,8 @@ impl Plan {
             orders: VecDeque::new(),
         };
         let mut said = Vec::new();
-        match timeout(limit, process.until_ready(&mut said, &refusals)).await {
-            Err(_) => Err(StartError::TimedOut { limit, said: reason(&said) }),
+        match timeout_at(deadline, process.until_ready(&mut said, &refusals)).await {
+            Err(_) => Err(late(&said)),
             Ok(Err(error)) => Err(StartError::Host(error)),
             Ok(Ok(Begun::Ready(ready))) => {
                 process.ready = ready;
@@ -140,7 +149,8 @@ impl Plan {
             }
             Ok(Ok(Begun::Ended(last_word))) => {
                 let child = process.child.clone();
-                let status = spawn_blocking(move || child.wait(WORD)).await;
+                let word = deadline.saturating_duration_since(Instant::now()).clamp(DYING, WORD);
+                let status = spawn_blocking(move || child.wait(word)).await;
                 let status = status.map_err(|_| StartError::Interrupted)?.map_err(StartError::NoStatus)?;
                 let memory = status.signal().and_then(|signal| process.memory_at(signal.number()));
                 Err(StartError::Ended { status, last_word, memory, said: reason(&said) })
@@ -151,14 +161,15 @@ impl Plan {
     }
 
     /// It reads files and waits for processes.
-    fn spawn(self) -> Result<Spawned, StartError> {
+    fn spawn(self, deadline: std::time::Instant) -> Result<Spawned, StartError> {
+        let left = || deadline.saturating_duration_since(std::time::Instant::now());
         let library = match &self.library {
             Source::Path(path) => Arc::new(PrivateCopy::make(path).map_err(StartError::Library)?),
             Source::Copied(copy) => copy.clone(),
         };
         let guard = match self.guard.clone().filter(|guard| !has_ended(guard)) {
             Some(guard) => guard,
-            None => Arc::new(Guard::start().map_err(StartError::Guard)?),
+            None => Arc::new(Guard::builder().start_limit(left()).start().map_err(StartError::Guard)?),
         };
         let runner = locate::runner(self.settings.runner.as_deref()).map_err(StartError::NoRunner)?;
         let (control, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
@@ -176,7 +187,7 @@ impl Plan {
             .stdin(Stdio::Null)
             .stdout(Stdio::Piped)
             .stderr(Stdio::Piped)
-            .spawn_limit(self.settings.start_limit);
+            .spawn_limit(left());
         let command = [theirs, fds.orders, fds.inputs, fds.fronts, fds.wake]
             .into_iter()
             .fold(command, |command, fd| command.descriptor(Descriptor::from(fd)));
@@ -193,6 +204,7 @@ impl Plan {
             }
             spawned => (spawned.map_err(StartError::Spawn)?, command, layer),
         };
+        let child = Unclaimed(Some(child));
         drop(command); // Or else the socket would stay open when the process ends.
         match send(control.as_fd(), &start, None) {
             // It has ended already: how, is told to who waits for it.
@@ -223,8 +235,23 @@ impl Plan {
     }
 }
 
+/// A process that nobody waits for yet. Dropped, it is killed.
+struct Unclaimed(Option<Child>);
+
+impl Unclaimed {
+    fn claim(mut self) -> Result<Child, StartError> {
+        self.0.take().ok_or(StartError::Interrupted)
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(|child| drop(child.kill())); // It may have ended.
+    }
+}
+
 struct Spawned {
-    child: Child,
+    child: Unclaimed,
     end: HostEnd,
     control: OwnedFd,
     library: Arc<PrivateCopy>,

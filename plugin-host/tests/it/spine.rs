@@ -229,6 +229,32 @@ async fn a_plugin_is_flushed_until_it_has_no_more_and_given_up_when_that_ends_ea
     node.stop().await.unwrap();
 }
 
+/// The guard is stopped for more than half of the time, and then the plugin hangs in its init. Catches a limit of its own for
+/// each of the two.
+#[tokio::test]
+async fn a_start_has_its_limit_once_whatever_takes_the_time() {
+    const LIMIT: Duration = Duration::from_secs(2);
+    let folder = Folder::new("once");
+    let library = folder.build("upper.c", "libupper.so", &[]);
+    let (node, _tree, plugin) = started(Plugin::new(library).start_limit(LIMIT)).await;
+    let own = plugin.status().await.unwrap().pid.unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{own}/stat")).unwrap();
+    let guard: i32 = stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse().unwrap();
+    let send = |signal| {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(guard).unwrap(), signal).unwrap();
+    };
+    send(rustix::process::Signal::STOP);
+    let begin = std::time::Instant::now();
+    let mut swap = Box::pin(plugin.swap(Swap::reload().params([("init", "hang")])));
+    tokio::time::timeout(LIMIT * 3 / 5, &mut swap).await.expect_err("no process can be started");
+    send(rustix::process::Signal::CONT);
+    let error = swap.await.unwrap_err().to_string();
+    assert!(error.contains("was not ready within 2s"), "{error}");
+    assert!(begin.elapsed() < LIMIT * 13 / 10, "{:?}", begin.elapsed());
+    assert_eq!(texts(&process(&plugin, &["one"]).await), ["ONE!"]);
+    node.stop().await.unwrap();
+}
+
 /// The first swap is refused while its time-out has not come; the second one is under way when it does.
 #[tokio::test]
 async fn the_limit_of_a_swap_that_was_refused_does_not_end_the_next_one() {

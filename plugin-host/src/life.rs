@@ -86,9 +86,9 @@ impl Life {
             let other = change.and_then(|swap| swap.library.clone());
             let keeps_copy = change.is_none_or(|swap| swap.keeps_copy);
             let library = match (other, library) {
-                (Some(other), _) => Source::Path(other),
+                (Some(other), before) => Source::Path(other, before.clone()),
                 (None, Some(copy)) if keeps_copy => Source::Copied(copy.clone()),
-                (None, _) => Source::Path(source.clone()),
+                (None, before) => Source::Path(source.clone(), before.clone()),
             };
             let params = change.and_then(|swap| swap.params.clone()).unwrap_or_else(|| params.clone());
             let (instance, guard) = (*processes, guard.clone());

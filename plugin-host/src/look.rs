@@ -85,7 +85,7 @@ pub(crate) fn plan(plugin: &Plugin, pool: Pool, purpose: Purpose) -> Plan {
     let stage = if settings.stage.is_empty() { stem(&settings.library).to_owned() } else { settings.stage.clone() };
     let settings = Settings { stage, ..settings.clone() };
     Plan {
-        library: Source::Path(settings.library.clone()),
+        library: Source::Path(settings.library.clone(), None),
         params: settings.params.clone(),
         settings: Arc::new(settings),
         instance: 0,

@@ -1,15 +1,17 @@
 //! A library in a folder of the host's own, where nobody changes it under a process that has it loaded.
 //!
 //! **Promises**: what is hashed is what is loaded, at each start and replay, whatever becomes of the file that it was
-//! copied from; the library finds its siblings beside it (`$ORIGIN`).
+//! copied from; the library finds its siblings beside it (`$ORIGIN`). A file that is the same as in the copy before is
+//! shared with that one, on disk and in memory: nobody ever writes to either.
 //! **Bounds**: [`MOST_BYTES`] and [`MOST_FILES`] for the library with its siblings.
 //! **Left behind**: nothing when the copy is dropped; when the host is killed, a folder that the next host on this machine
 //! removes, for [`SWEEP`] at most, and the one after it what is left.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,13 +49,7 @@ impl Fingerprint {
         if len > MOST_BYTES {
             return Err(LibraryError::TooMuch { folder: path.parent().unwrap_or(Path::new(".")).to_owned() });
         }
-        let (mut file, mut hash, mut chunk) = (file.take(len), Sha256::new(), vec![0; CHUNK]);
-        loop {
-            match file.read(&mut chunk).map_err(|source| LibraryError::Read { path: path.to_owned(), source })? {
-                0 => return Ok(Fingerprint(hash.finalize().into())),
-                read => hash.update(&chunk[..read]),
-            }
-        }
+        read_whole(&file, len, path, |_| Ok(()))
     }
 
     #[cfg(any(test, fuzzing))]
@@ -222,6 +218,13 @@ fn is_unfinished(folder: &Path) -> bool {
     host.is_some_and(|host| !is_locked && !Path::new(&format!("/proc/{host}")).exists())
 }
 
+/// What a file of a copy is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Copied {
+    len: u64,
+    fingerprint: Fingerprint,
+}
+
 /// A library as it was when it was copied, with its siblings.
 #[derive(Debug)]
 pub(crate) struct PrivateCopy {
@@ -230,12 +233,14 @@ pub(crate) struct PrivateCopy {
     pub(crate) fingerprint: Fingerprint,
     /// Where it is loaded from.
     pub(crate) library: PathBuf,
+    /// By their names.
+    files: BTreeMap<OsString, Copied>,
     folder: Folder,
 }
 
 impl PrivateCopy {
-    /// It reads and writes files: not on a runtime's worker.
-    pub(crate) fn make(source: &Path) -> Result<PrivateCopy, LibraryError> {
+    /// It reads and writes files: not on a runtime's worker. What is the same in `before` is not written again.
+    pub(crate) fn make(source: &Path, before: Option<&PrivateCopy>) -> Result<PrivateCopy, LibraryError> {
         let (mut file, len) = open(source)?;
         let read = |source_error| LibraryError::Read { path: source.to_owned(), source: source_error };
         let name = source.file_name().ok_or_else(|| read(io::ErrorKind::InvalidInput.into()))?;
@@ -248,18 +253,19 @@ impl PrivateCopy {
         let write = |source| LibraryError::Write { folder: folder.path.clone(), source };
         let libraries = folder.path.join("lib");
         DirBuilder::new().mode(0o700).create(&libraries).map_err(write)?;
-        let mut budget =
-            Budget { bytes: MOST_BYTES, files: MOST_FILES, folder: source.parent().unwrap_or(Path::new(".")) };
-        let library = libraries.join(name);
-        let fingerprint = budget.copy(io::Cursor::new(head).chain(file), len, source, &library)?;
-        for sibling in siblings(budget.folder, name) {
+        let user = source.parent().unwrap_or(Path::new("."));
+        let mut copying = Copying { bytes: MOST_BYTES, folder: user, to: &libraries, before, files: BTreeMap::new() };
+        let fingerprint = copying.copy(file, len, source, name)?;
+        for sibling in siblings(user, name) {
             // One that cannot be read may not be needed; the loader says so if it is.
             if let (Ok((file, len)), Some(name)) = (open(&sibling), sibling.file_name()) {
-                budget.copy(file, len, &sibling, &libraries.join(name))?;
+                copying.copy(file, len, &sibling, name)?;
             }
         }
+        let Copying { files, .. } = copying;
         fs::set_permissions(&libraries, Permissions::from_mode(0o500)).map_err(write)?;
-        Ok(PrivateCopy { source: source.to_owned(), fingerprint, library, folder })
+        let library = libraries.join(name);
+        Ok(PrivateCopy { source: source.to_owned(), fingerprint, library, files, folder })
     }
 
     /// Nobody else's: what belongs to the copy is in it.
@@ -303,32 +309,67 @@ fn siblings(folder: &Path, name: &OsStr) -> Vec<PathBuf> {
         .collect()
 }
 
-struct Budget<'a> {
+/// A copy that is being made.
+struct Copying<'a> {
+    /// How many more there may be.
     bytes: u64,
-    files: usize,
+    /// Where the user has them.
     folder: &'a Path,
+    to: &'a Path,
+    before: Option<&'a PrivateCopy>,
+    files: BTreeMap<OsString, Copied>,
 }
 
-impl Budget<'_> {
-    fn copy(&mut self, from: impl Read, len: u64, path: &Path, to: &Path) -> Result<Fingerprint, LibraryError> {
+impl Copying<'_> {
+    fn copy(&mut self, from: File, len: u64, path: &Path, name: &OsStr) -> Result<Fingerprint, LibraryError> {
         let too_much = || LibraryError::TooMuch { folder: self.folder.to_owned() };
-        let bytes = self.bytes.checked_sub(len).ok_or_else(too_much)?;
-        let files = self.files.checked_sub(1).ok_or_else(too_much)?;
-        (self.bytes, self.files) = (bytes, files);
-        let write = |source| LibraryError::Write { folder: to.to_owned(), source };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o500).open(to).map_err(write)?;
-        let mut hash = Sha256::new();
-        let mut chunk = vec![0; CHUNK];
-        // One that grows meanwhile is cut where it was.
-        let mut from = from.take(len);
-        loop {
-            let read = from.read(&mut chunk);
-            match read.map_err(|source| LibraryError::Read { path: path.to_owned(), source })? {
-                0 => return Ok(Fingerprint(hash.finalize().into())),
-                read => {
-                    hash.update(&chunk[..read]);
-                    file.write_all(&chunk[..read]).map_err(write)?;
-                }
+        self.bytes = self.bytes.checked_sub(len).ok_or_else(too_much)?;
+        if self.files.len() >= MOST_FILES {
+            return Err(too_much());
+        }
+        let to = self.to.join(name);
+        let fingerprint = match self.shared(&from, len, path, name)? {
+            Some(fingerprint) => fingerprint,
+            None => written(&from, len, path, &to)?,
+        };
+        self.files.insert(name.to_owned(), Copied { len, fingerprint });
+        Ok(fingerprint)
+    }
+
+    /// The file of the copy before, if it is the same.
+    fn shared(&self, from: &File, len: u64, path: &Path, name: &OsStr) -> Result<Option<Fingerprint>, LibraryError> {
+        let Some(before) = self.before else { return Ok(None) };
+        let Some(copied) = before.files.get(name).filter(|copied| copied.len == len) else { return Ok(None) };
+        let fingerprint = read_whole(from, len, path, |_| Ok(()))?;
+        // Where there are no links, there is a copy.
+        let is_shared = fingerprint == copied.fingerprint
+            && fs::hard_link(before.library_folder().join(name), self.to.join(name)).is_ok();
+        Ok(is_shared.then_some(fingerprint))
+    }
+}
+
+fn written(from: &File, len: u64, path: &Path, to: &Path) -> Result<Fingerprint, LibraryError> {
+    let write = |source| LibraryError::Write { folder: to.to_owned(), source };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o500).open(to).map_err(write)?;
+    read_whole(from, len, path, |chunk| file.write_all(chunk).map_err(write))
+}
+
+/// From its beginning, for so many bytes: one that grows meanwhile is cut where it was.
+fn read_whole(
+    mut from: &File,
+    len: u64,
+    path: &Path,
+    mut each: impl FnMut(&[u8]) -> Result<(), LibraryError>,
+) -> Result<Fingerprint, LibraryError> {
+    let read = |source| LibraryError::Read { path: path.to_owned(), source };
+    from.rewind().map_err(read)?;
+    let (mut from, mut hash, mut chunk) = (from.take(len), Sha256::new(), vec![0; CHUNK]);
+    loop {
+        match from.read(&mut chunk).map_err(read)? {
+            0 => return Ok(Fingerprint(hash.finalize().into())),
+            read => {
+                hash.update(&chunk[..read]);
+                each(&chunk[..read])?;
             }
         }
     }
@@ -360,5 +401,49 @@ mod tests {
         let left = [&unlocked, &locked, &making, &held, &other].map(|path| path.exists());
         fs::remove_dir_all(&all).unwrap();
         assert_eq!(left, [false, false, true, true, true]);
+    }
+
+    /// Of what the loader would take for a library no more than its head.
+    fn library(path: &Path, text: &str) {
+        let mut bytes = Vec::with_capacity(HEAD);
+        File::open(std::env::current_exe().unwrap()).unwrap().take(HEAD as u64).read_to_end(&mut bytes).unwrap();
+        bytes[32..48].fill(0); // It has no tables.
+        bytes[54..62].fill(0);
+        bytes.extend(text.as_bytes());
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// Catches a link to the user's own file, one to a file that has changed since in its bytes alone, and one that goes with
+    /// the copy before.
+    #[test]
+    fn what_is_the_same_as_before_is_shared_and_what_is_not_is_copied() {
+        use std::os::unix::fs::MetadataExt;
+        let user = std::env::temp_dir().join(format!("proscenium-copies-{}", std::process::id()));
+        fs::create_dir_all(&user).unwrap();
+        let source = user.join("liba.so");
+        library(&source, "one");
+        fs::write(user.join("same.so"), "same").unwrap();
+        fs::write(user.join("other.so"), "before").unwrap();
+        let inode = |copy: &PrivateCopy, name: &str| fs::metadata(copy.library_folder().join(name)).unwrap().ino();
+        let text = |copy: &PrivateCopy, name: &str| fs::read(copy.library_folder().join(name)).unwrap();
+
+        let first = PrivateCopy::make(&source, None).unwrap();
+        assert_ne!(inode(&first, "same.so"), fs::metadata(user.join("same.so")).unwrap().ino());
+        fs::write(user.join("other.so"), "behind").unwrap();
+        let second = PrivateCopy::make(&source, Some(&first)).unwrap();
+        assert_eq!(second.fingerprint, first.fingerprint);
+        let shared = ["liba.so", "same.so", "other.so"].map(|name| inode(&first, name) == inode(&second, name));
+        assert_eq!(shared, [true, true, false]);
+        assert_eq!((text(&first, "other.so"), text(&second, "other.so")), (b"before".into(), b"behind".into()));
+        library(&source, "two");
+        let third = PrivateCopy::make(&source, Some(&second)).unwrap();
+        assert_ne!((inode(&third, "liba.so"), third.fingerprint), (inode(&second, "liba.so"), second.fingerprint));
+        drop((first, second));
+        assert_eq!(text(&third, "same.so"), b"same");
+        assert!(text(&third, "liba.so").ends_with(b"two"));
+        let mode = fs::metadata(third.library_folder().join("same.so")).unwrap().mode() & 0o777;
+        assert_eq!(mode, 0o500, "nobody writes there");
+        drop(third);
+        fs::remove_dir_all(&user).unwrap();
     }
 }

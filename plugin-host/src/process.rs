@@ -52,8 +52,8 @@ pub(crate) struct Plan {
 /// Where its library comes from.
 #[derive(Clone)]
 pub(crate) enum Source {
-    /// From here, as it is now.
-    Path(PathBuf),
+    /// From here, as it is now. What is the same in the copy before is shared with that.
+    Path(PathBuf, Option<Arc<PrivateCopy>>),
     /// As it was.
     Copied(Arc<PrivateCopy>),
 }
@@ -164,7 +164,9 @@ impl Plan {
     fn spawn(self, deadline: std::time::Instant) -> Result<Spawned, StartError> {
         let left = || deadline.saturating_duration_since(std::time::Instant::now());
         let library = match &self.library {
-            Source::Path(path) => Arc::new(PrivateCopy::make(path).map_err(StartError::Library)?),
+            Source::Path(path, before) => {
+                Arc::new(PrivateCopy::make(path, before.as_deref()).map_err(StartError::Library)?)
+            }
             Source::Copied(copy) => copy.clone(),
         };
         let guard = match self.guard.clone().filter(|guard| !has_ended(guard)) {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proscenium_plugin_runner::clean;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use proscenium_process::LinesCore;
+use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
 /// Bytes of a line; what is longer comes in pieces.
-const LONGEST: u64 = 8 << 10;
+const LONGEST: usize = 8 << 10;
+/// How much is read at once.
+const READ: usize = 8 << 10;
 
 /// What the plugin gave to its log function, at its level.
 pub(crate) fn log(plugin: &str, level: i32, text: &str) {
@@ -63,26 +66,43 @@ pub(crate) enum Output {
 
 /// Reads a pipe of the process to its end. A process that floods it waits for this reader, which is one task among others.
 pub(crate) async fn read(pipe: OwnedFd, output: Output, plugin: Arc<str>, pid: u32) -> io::Result<()> {
-    let mut pipe = BufReader::new(pipe::Receiver::from_owned_fd(pipe)?);
-    let (mut line, mut meter) = (Vec::new(), Meter::default());
+    let mut meter = Meter::default();
+    each(pipe, |line| {
+        if meter.allows(Instant::now(), |dropped| too_many(&plugin, dropped)) {
+            let text = clean(String::from_utf8_lossy(&line).trim_end_matches('\r'));
+            match output {
+                Output::Stdout => {
+                    tracing::info!(target: "proscenium::plugin::stdout", plugin = &*plugin, pid, "{text}");
+                }
+                Output::Stderr => {
+                    tracing::warn!(target: "proscenium::plugin::stderr", plugin = &*plugin, pid, "{text}");
+                }
+            }
+        }
+    })
+    .await
+}
+
+async fn each(pipe: OwnedFd, mut tell: impl FnMut(Vec<u8>)) -> io::Result<()> {
+    let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
+    let (mut core, mut buffer) = (LinesCore::new(LONGEST), vec![0; READ]);
     loop {
-        line.clear();
-        if (&mut pipe).take(LONGEST).read_until(b'\n', &mut line).await? == 0 {
+        let read = pipe.read(&mut buffer).await?;
+        let mut bytes = &buffer[..read];
+        while let Some((line, _)) = core.next(&mut bytes) {
+            tell(line);
+        }
+        if read == 0 {
+            core.end().into_iter().for_each(|(line, _)| tell(line));
             return Ok(());
-        }
-        if !meter.allows(Instant::now(), |dropped| too_many(&plugin, dropped)) {
-            continue;
-        }
-        let text = clean(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
-        match output {
-            Output::Stdout => tracing::info!(target: "proscenium::plugin::stdout", plugin = &*plugin, pid, "{text}"),
-            Output::Stderr => tracing::warn!(target: "proscenium::plugin::stderr", plugin = &*plugin, pid, "{text}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -94,5 +114,17 @@ mod tests {
             told += u32::from(meter.allows(now, |dropped| late += dropped));
         }
         assert_eq!((told, late), (2_000, 1_000), "a second and a half, two thousand lines a second");
+    }
+
+    /// Catches a line of just the limit that is followed by an empty one, and a last one without its end that is left out.
+    #[tokio::test]
+    async fn lines_are_told_whole_up_to_the_limit_and_in_pieces_beyond() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let text = ["a".to_owned(), String::new(), "b".repeat(LONGEST), "c".repeat(LONGEST + 1), "d".into()].join("\n");
+        let writing = std::thread::spawn(move || writer.write_all(text.as_bytes()).unwrap());
+        let mut lengths = Vec::new();
+        each(reader.into(), |line| lengths.push((line.first().copied().unwrap_or(b'-'), line.len()))).await.unwrap();
+        writing.join().unwrap();
+        assert_eq!(lengths, [(b'a', 1), (b'-', 0), (b'b', LONGEST), (b'c', LONGEST), (b'c', 1), (b'd', 1)]);
     }
 }

@@ -55,6 +55,7 @@ mod command;
 mod descriptor;
 mod error;
 mod exit_status;
+mod lines_core;
 mod signal;
 
 #[cfg(proscenium_guard)]
@@ -90,4 +91,5 @@ pub use error::{SignalError, SpawnError, StartError, StopError, WaitError};
 pub use exit_status::ExitStatus;
 #[cfg(proscenium_guard)]
 pub use guard::Guard;
+pub use lines_core::{Ending, LinesCore};
 pub use signal::Signal;

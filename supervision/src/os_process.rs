@@ -13,7 +13,6 @@ mod life;
 mod life;
 mod line;
 #[cfg(unix)]
-mod lines_core;
 #[cfg_attr(not(unix), allow(dead_code))]
 mod lines_to;
 #[cfg(unix)]
@@ -32,8 +31,9 @@ use proscenium_runtime::Exit;
 
 pub use error::OsProcessError;
 pub use handle::{OsProcessRef, StdinError};
-pub use line::{Ending, Line, Stream};
+pub use line::{Line, Stream};
 pub use lines_to::LinesTo;
+pub use proscenium_process::Ending;
 
 use crate::supervised::{Placing, Refers, Renewal, Start, Supervised};
 use lines_to::To;

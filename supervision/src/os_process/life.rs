@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use proscenium_process::{Child, Guard, Signal, SignalError, WaitError};
+use proscenium_process::{Child, Guard, LinesCore, Signal, SignalError, WaitError};
 use proscenium_runtime::{ClockGuard, Exit, Node};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -19,7 +19,6 @@ use super::error::OsProcessError;
 use super::exit_core::{Told, exit_of};
 use super::handle::{Seat, Up};
 use super::line::Stream;
-use super::lines_core::LinesCore;
 use super::lines_to::{Delivery, LinesTo};
 use super::pipes::{Reads, Writes};
 

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use proscenium_process::Ending;
+
 /// Where a line was written to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stream {
@@ -11,17 +13,6 @@ pub enum Stream {
     Stdout,
     /// What it complains of.
     Stderr,
-}
-
-/// What stands behind the bytes of a [`Line`]: Erlang's `eol` and `noeol`, the latter with its cause.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Ending {
-    /// The end of the line, which is not among the bytes.
-    Newline,
-    /// The limit: the next [`Line`] of this stream goes on where this one stops. Nothing is left out between them.
-    Cut,
-    /// The end of all output, in the middle of a line.
-    EndOfOutput,
 }
 
 /// A line that a process has written, as bytes, or a piece of one that was longer than the limit.

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proscenium_process::{Ending, LinesCore};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::line::{Ending, Line, Stream};
-use super::lines_core::LinesCore;
+use super::line::{Line, Stream};
 use super::lines_to::Delivery;
 
 /// How much is read at once.

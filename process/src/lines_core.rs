@@ -1,17 +1,40 @@
 //! Lines out of bytes, with a limit: what an Erlang port does that was opened with `{line, L}`.
 
-use super::line::Ending;
+/// What stands behind the bytes of a line: Erlang's `eol` and `noeol`, the latter with its cause.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ending {
+    /// The end of the line, which is not among the bytes.
+    Newline,
+    /// The limit: the next line of this stream goes on where this one stops. Nothing is left out between them.
+    Cut,
+    /// The end of all output, in the middle of a line.
+    EndOfOutput,
+}
 
-/// Holds the line that has not ended yet, of which there are `longest` bytes at most.
+/// Makes lines of what a process writes, however it is read: with bytes in and lines out, and no pipe.
+///
+/// **Bound**: it holds the line that has not ended yet, of which there are `longest` bytes at most. What is longer comes in
+/// pieces, and none of it is lost.
+///
+/// ```
+/// use proscenium_process::{Ending, LinesCore};
+///
+/// let mut core = LinesCore::new(4);
+/// let mut read: &[u8] = b"ab\nlonger";
+/// assert_eq!(core.next(&mut read), Some((b"ab".to_vec(), Ending::Newline)));
+/// assert_eq!(core.next(&mut read), Some((b"long".to_vec(), Ending::Cut)));
+/// assert_eq!(core.next(&mut read), None);
+/// assert_eq!(core.end(), Some((b"er".to_vec(), Ending::EndOfOutput)));
+/// ```
 #[derive(Debug)]
-pub(crate) struct LinesCore {
+pub struct LinesCore {
     longest: usize,
     held: Vec<u8>,
 }
 
 impl LinesCore {
     /// A limit of zero counts as one: a piece has something in it.
-    pub(crate) fn new(longest: usize) -> Self {
+    pub fn new(longest: usize) -> Self {
         LinesCore { longest: longest.max(1), held: Vec::new() }
     }
 
@@ -20,7 +43,7 @@ impl LinesCore {
     ///
     /// A line of just the limit is whole: whether it is, the byte behind it tells.
     #[must_use]
-    pub(crate) fn next(&mut self, bytes: &mut &[u8]) -> Option<(Vec<u8>, Ending)> {
+    pub fn next(&mut self, bytes: &mut &[u8]) -> Option<(Vec<u8>, Ending)> {
         let room = self.longest - self.held.len();
         let newline = bytes.iter().take(room + 1).position(|byte| *byte == b'\n');
         let (taken, passed) = newline.map_or((room.min(bytes.len()), room.min(bytes.len())), |at| (at, at + 1));
@@ -36,7 +59,7 @@ impl LinesCore {
 
     /// What is left at the end of the output.
     #[must_use]
-    pub(crate) fn end(&mut self) -> Option<(Vec<u8>, Ending)> {
+    pub fn end(&mut self) -> Option<(Vec<u8>, Ending)> {
         (!self.held.is_empty()).then(|| (std::mem::take(&mut self.held), Ending::EndOfOutput))
     }
 }

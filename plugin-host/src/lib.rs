@@ -29,6 +29,8 @@ mod portion;
 mod private_copy;
 mod process;
 mod question_mark;
+#[cfg(test)]
+mod random;
 mod refusals;
 mod removal;
 mod renewal_core;

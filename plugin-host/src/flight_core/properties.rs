@@ -4,24 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::random::Random;
 
 /// Enough for all that a day does to happen in each order; more with `SCRIPTS=`.
 const SCRIPTS: u64 = 3_000;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % n
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// What the process says of the record in work when it ends.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -55,8 +41,8 @@ struct Day {
 
 impl Day {
     fn new(seed: u64) -> Self {
-        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let order = if random.one_in(2) { Order::Ordered } else { Order::Unordered };
+        let mut random = Random::new(seed);
+        let order = if random.below(2) == 0 { Order::Ordered } else { Order::Unordered };
         let depth = 1 + random.below(4) as usize;
         let honesty = [Honesty::True, Honesty::Silent, Honesty::Lies][random.below(3) as usize];
         let patience = Patience { timeout: Duration::from_secs(1), grace: Duration::from_millis(100) };
@@ -112,7 +98,7 @@ impl Day {
     fn give(&mut self) {
         let (batch, records) = (self.sizes.len() as u64, 1 + self.random.below(12) as u32);
         self.sizes.push(records);
-        while self.random.one_in(3) {
+        while self.random.below(3) == 0 {
             let class = [Class::Crash(11), Class::Exit(0), Class::OutOfMemory][self.random.below(3) as usize];
             self.poison.insert((batch, self.random.below(u64::from(records)) as u32), class);
         }
@@ -148,7 +134,7 @@ impl Day {
         self.process.pop_front();
         let mut again = Vec::new();
         for record in portion.records() {
-            match self.random.one_in(20) {
+            match self.random.below(20) == 0 {
                 true => again.push((record, Duration::from_millis(self.random.below(50)))),
                 false => self.settle(batch, record, Fate::Settled),
             }
@@ -169,7 +155,7 @@ impl Day {
             match self.random.below(10) {
                 0 | 1 => self.give(),
                 2 => self.start(),
-                3 if self.serves && self.random.one_in(3) => self.end(Class::Killed(9), Some(0)),
+                3 if self.serves && self.random.below(3) == 0 => self.end(Class::Killed(9), Some(0)),
                 4 => self.pass_time(),
                 _ if self.serves => self.work(),
                 _ => self.start(),

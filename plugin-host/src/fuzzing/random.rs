@@ -6,24 +6,12 @@ use crate::failover_core::Why;
 use crate::fuzzing::world::{RECORDS, Round, World};
 use crate::judge::{Given, judge};
 use crate::portion::Portion;
+use crate::random::Random;
 use crate::tray::Tray;
 
 const TABLES: u64 = 40_000;
 
-struct Random(u64);
-
 impl Random {
-    fn any(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        (self.any() >> 11) % n
-    }
-
     /// A number at, or beside, a border: there the mistakes are.
     fn near(&mut self, borders: &[u32]) -> u32 {
         let border = borders[self.below(borders.len() as u64) as usize];
@@ -97,7 +85,7 @@ fn one(world: &World, random: &mut Random) -> bool {
 fn whatever_a_child_writes_is_refused_or_taken_over_as_it_was() {
     let (seed, tables) = (number("SEED", 1).max(1), number("TABLES", TABLES));
     let world = World::new();
-    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut random = Random::new(seed);
     let taken = (0..tables).filter(|_| one(&world, &mut random)).count() as u64;
     println!("SEED={seed}: {taken} of {tables} were taken over");
     assert!(taken * 10 > tables && taken * 10 < tables * 9, "{taken} of {tables}: the fuzz sees one side alone");
@@ -106,7 +94,7 @@ fn whatever_a_child_writes_is_refused_or_taken_over_as_it_was() {
 #[test]
 fn random_words_alone_are_refused() {
     let world = World::new();
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let tray = world.random(&mut random);
     let whole = Portion::whole(tray.len());
     for _ in 0..TABLES {

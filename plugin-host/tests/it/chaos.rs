@@ -17,23 +17,13 @@ use tokio::time::timeout;
 
 use crate::built::Folder;
 use crate::census::{Census, LIMIT, is_alone, nothing_is_left};
+use crate::random::Random;
 
 /// In the ordinary run of the tests.
 const FAULTS: u64 = 100;
 /// Batches that are given and not yet back.
 const IN_FLIGHT: usize = 6;
 const RECORDS: u64 = 48;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % n
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Fault {
@@ -297,7 +287,7 @@ async fn nothing_is_lost_doubled_or_out_of_order() {
     let fed = Arc::<Feed>::default();
     let feeding = tokio::spawn(feed(plugin.clone(), fed.clone()));
     let begin = Instant::now();
-    let random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let random = Random::new(seed);
     let mut chaos =
         Chaos { plugin, random, feed: fed.clone(), libraries, hits: BTreeMap::new(), story: VecDeque::new() };
     for nth in 0..faults {

@@ -13,6 +13,8 @@ mod hostile;
 mod hostile_memory;
 mod hostile_starts;
 mod policies;
+#[path = "../../src/random.rs"]
+mod random;
 mod renewal;
 mod runner;
 mod spine;

@@ -28,7 +28,14 @@ pub(crate) struct PaceCore {
     doubts: u32,
     /// The last answer was that nobody is to be woken.
     is_silent: bool,
+    /// How often the process had nothing to do lately: then the host is the slower side.
+    idle: u32,
 }
+
+/// A process that has nothing to do counts for so many that have.
+const IDLE: u32 = 4;
+/// From so much on the host is the slower side; twice as much is not counted.
+const SLOWER: u32 = 16;
 
 /// So many answers long.
 const DOUBTS: u32 = 1_024;
@@ -37,6 +44,15 @@ impl PaceCore {
     /// The process gets something to do.
     pub(crate) fn handed(&mut self, now: Now) {
         self.busy.get_or_insert(now);
+    }
+
+    /// The process is handed one order more than those that are under way. Whether the host is the slower side.
+    pub(crate) fn hands_over(&mut self, under_way: u32) -> bool {
+        self.idle = match under_way {
+            0 => (self.idle + IDLE).min(2 * SLOWER),
+            _ => self.idle.saturating_sub(1),
+        };
+        self.idle >= SLOWER
     }
 
     /// It has completed so many, and has so many left.
@@ -136,6 +152,16 @@ mod tests {
         (1..1_000).for_each(|us| pace.completed(0, 1, at(us)));
         pace.completed(1, 1, at(1_000));
         assert_eq!(host(pace.wakes(8, 8, 3)), Some(1), "it took a millisecond");
+    }
+
+    #[test]
+    fn the_host_is_the_slower_side_if_the_process_often_has_nothing_to_do() {
+        let mut pace = PaceCore::default();
+        assert_eq!([0, 0, 0, 0].map(|under_way| pace.hands_over(under_way)), [false, false, false, true]);
+        // Woken for half of eight: one in four finds it idle.
+        assert!((0..100).all(|nth| pace.hands_over(nth % 4)));
+        assert!((0..100).filter(|nth| pace.hands_over(4 + nth % 4)).count() < 20);
+        assert!(!pace.hands_over(0), "once");
     }
 
     #[test]

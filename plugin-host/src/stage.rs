@@ -1,8 +1,9 @@
-//! Where small payloads are put together before they go to the slot, many at once.
+//! Where small payloads are put together before they go to the slot, many at once, while the host is the slower side.
 //!
 //! The slot is memory that the plugin's process has read: what lies there still lies in its processor's cache, and to write
 //! it anew, a few bytes at a time, waits for that processor line by line. Here it costs nothing to write, and whole pages
-//! go over [past the caches](proscenium_shm_channel::Slot::stream), in half the time of both.
+//! go over [past the caches](proscenium_shm_channel::Slot::stream), in half the time of both. The process then finds them in
+//! no cache; where it is the slower side, payloads are written to where they stay.
 
 use proscenium_shm_channel::Slot;
 
@@ -11,7 +12,7 @@ const SIZE: usize = 16 << 10;
 /// Larger payloads are written to where they stay.
 const LARGEST: usize = 2 << 10;
 /// Less than that is written as usual: to have gone past the caches is waited for.
-const STREAMED: usize = 1 << 10;
+pub(crate) const STREAMED: usize = 1 << 10;
 
 /// A part of a slot that is not there yet.
 #[derive(Debug, Default)]
@@ -23,17 +24,22 @@ pub(crate) struct Stage {
     to: usize,
     /// Where what begins here has its end at the latest; 0: nothing does.
     limit: usize,
+    is_used: bool,
 }
 
 impl Stage {
-    pub(crate) fn clear(&mut self) {
-        (self.from, self.to, self.limit) = (0, 0, 0);
+    /// For another batch: whether it is used for that.
+    pub(crate) fn clear(&mut self, is_used: bool) {
+        (self.from, self.to, self.limit, self.is_used) = (0, 0, 0, is_used);
     }
 
     /// Room for a payload of `len` bytes that begins at `at` of the slot, behind all that were there before. None: the slot
     /// has no room for it.
     #[inline]
     pub(crate) fn room<'a>(&'a mut self, slot: &'a mut Slot, at: usize, len: usize) -> Option<&'a mut [u8]> {
+        if !self.is_used {
+            return slot.get_mut(at..at.checked_add(len)?);
+        }
         if len > LARGEST || at + len > self.limit {
             return self.room_elsewhere(slot, at, len);
         }
@@ -85,13 +91,14 @@ mod tests {
         let pool = Pool::new(Geometry { slots: 1, records: 1, heap: 0, input: 200_000 }).unwrap();
         let mut slot = pool.try_take().unwrap();
         let mut stage = Stage::default();
-        for lens in [
+        let all = [
             vec![0, 7, 128, 1, 64, 63, 65],
             vec![128; 1_000],
             vec![2_048; 40],
             vec![10, 5_000, 9, 2_049, 8, 70_000, 30],
-        ] {
-            stage.clear();
+        ];
+        for (lens, is_used) in all.iter().flat_map(|lens| [(lens, true), (lens, false)]) {
+            stage.clear(is_used);
             let (mut at, mut written) = (0_usize, Vec::new());
             for (nth, &len) in lens.iter().enumerate() {
                 let room = stage.room(&mut slot, at, len).unwrap();
@@ -117,6 +124,7 @@ mod tests {
         let pool = Pool::new(Geometry { slots: 1, records: 1, heap: 0, input: 4_096 }).unwrap();
         let mut slot = pool.try_take().unwrap();
         let (mut stage, room) = (Stage::default(), slot.len());
+        stage.clear(true);
         for (at, len, is_there) in [
             (0, 100, true),
             (room - 8, 8, true),

@@ -5,6 +5,7 @@
 //! would be felt: a batch goes through a cache that holds a few of them.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proscenium_plugin_sdk::abi::{self, Content};
@@ -67,16 +68,29 @@ pub(crate) struct Aside {
 /// Buffers that nobody uses: as many at most as there are slots.
 #[derive(Debug, Default)]
 #[allow(clippy::vec_box, reason = "the boxes are what is kept")]
-pub(crate) struct Shelf(Mutex<Vec<Box<Buffers>>>);
+pub(crate) struct Shelf {
+    kept: Mutex<Vec<Box<Buffers>>>,
+    /// Batches go to the process [past the caches](Stage).
+    streams: AtomicBool,
+}
 
 impl Shelf {
+    /// How the next batches go to the process.
+    pub(crate) fn stream(&self, streams: bool) {
+        self.streams.store(streams, Ordering::Relaxed);
+    }
+
+    pub(crate) fn streams(&self) -> bool {
+        self.streams.load(Ordering::Relaxed)
+    }
+
     fn take(&self) -> Box<Buffers> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.unwrap_or_default()
     }
 
     fn put_back(&self, buffers: Box<Buffers>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
     }
 }
 
@@ -124,7 +138,8 @@ pub(crate) struct NoRoom;
 impl Tray {
     pub(crate) fn new(slot: Slot, layout: Layout, shelf: Arc<Shelf>) -> Self {
         let mut buffers = Lent { buffers: Some(shelf.take()), shelf };
-        buffers.stage.clear();
+        let streams = buffers.shelf.streams();
+        buffers.stage.clear(streams);
         buffers.given.clear();
         buffers.emitted.clear();
         buffers.copied.clear();

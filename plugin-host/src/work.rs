@@ -25,6 +25,7 @@ use crate::portion::Portion;
 use crate::private_copy::PrivateCopy;
 use crate::process::Process;
 use crate::spec::Settings;
+use crate::stage::STREAMED;
 use crate::watch;
 
 /// One for each plugin; it lives over restarts.
@@ -362,9 +363,13 @@ impl Work {
         let broken =
             |error: &dyn std::error::Error| Exit::custom(format!("the channel to the plugin is broken: {error}"));
         let front = serving.process.end.front(&tray.slot).map_err(|error| broken(&error))?;
-        let written = front
-            .store(0, &tray.layout.header(&head))
-            .and_then(|()| front.store(u32::from(abi::HEADER_SIZE), tray.given(portion).as_flattened()));
+        let streams = serving.pace.hands_over(serving.process.end.in_flight());
+        tray.shelf().stream(streams);
+        let (at, table) = (u32::from(abi::HEADER_SIZE), tray.given(portion).as_flattened());
+        let written = front.store(0, &tray.layout.header(&head)).and_then(|()| match streams {
+            true if size_of_val(table) >= STREAMED => front.stream(at, table),
+            _ => front.store(at, table),
+        });
         written.map_err(|error| broken(&error))?;
         let kind = if is_flush { kind::FLUSH } else { kind::BATCH };
         serving.process.order(Some(&tray.slot), kind, self.settings.timeout).map_err(|error| broken(&error))

@@ -27,30 +27,36 @@ pub(crate) unsafe fn copy_out(from: *const u8, to: *mut u8, len: usize) {
 }
 
 /// A line of the processor's cache.
-pub(crate) const LINE: usize = 64;
+const LINE: usize = 64;
 
-/// From so many bytes on a copy goes past the caches.
-const STREAMED: usize = 1024;
-
-/// Copies into foreign memory; much of it at once [past the caches](stream_in).
+/// Copies into foreign memory.
 ///
 /// # Safety
 /// - `from` is private memory of the caller's, readable for `len` bytes;
 /// - `to` is mapped and writable for `len` bytes, for as long as the call takes, and does not overlap `from`.
-pub(crate) unsafe fn copy_in(mut from: *const u8, mut to: *mut u8, mut len: usize) {
-    // SAFETY: the caller's promises, handed on; the lines that are streamed are whole, and the first ones.
+pub(crate) unsafe fn copy_in(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promises, handed on.
     unsafe {
-        #[cfg(all(target_arch = "x86_64", not(miri), not(proscenium_words)))]
-        if len >= STREAMED && to.addr().is_multiple_of(LINE) {
-            let lines = len / LINE * LINE;
-            stream_in(from, to, lines);
-            (from, to, len) = (from.add(lines), to.add(lines), len - lines);
-        }
         #[cfg(all(target_arch = "x86_64", not(miri), not(proscenium_words)))]
         if len >= 16 {
             return blocks(from, to, len);
         }
         words_in(from, to, len);
+    }
+}
+
+/// The same, whole lines of it past the caches: see [`stream_in`].
+///
+/// # Safety
+/// As of [`copy_in`].
+pub(crate) unsafe fn copy_in_past(from: *const u8, to: *mut u8, len: usize) {
+    let before = to.align_offset(LINE).min(len);
+    let lines = (len - before) / LINE * LINE;
+    // SAFETY: three parts of what the caller promises, side by side; the second one begins at a line, and has whole ones.
+    unsafe {
+        copy_in(from, to, before);
+        stream_in(from.add(before), to.add(before), lines);
+        copy_in(from.add(before + lines), to.add(before + lines), len - before - lines);
     }
 }
 
@@ -63,7 +69,7 @@ pub(crate) unsafe fn copy_in(mut from: *const u8, mut to: *mut u8, mut len: usiz
 /// - `from` is readable for `len` bytes, `to` writable, both for as long as the call takes, and they do not overlap;
 /// - no plain access to `to` races with it;
 /// - `to` is aligned to [`LINE`], and `len` a multiple of it.
-pub(crate) unsafe fn stream_in(from: *const u8, to: *mut u8, len: usize) {
+unsafe fn stream_in(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(proscenium_words)))]
     if len > 0 {
         // SAFETY:
@@ -247,6 +253,8 @@ mod tests {
         each(|from, to, len| unsafe { copy_out(from, to, len) });
         // SAFETY: as above.
         each(|from, to, len| unsafe { copy_in(from, to, len) });
+        // SAFETY: as above.
+        each(|from, to, len| unsafe { super::copy_in_past(from, to, len) });
         // SAFETY: as above. This is what other processors take.
         each(|from, to, len| unsafe { super::words_out(from, to, len) });
         // SAFETY: as above.

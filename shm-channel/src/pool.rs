@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::foreign::{self, LINE};
+use crate::foreign;
 use crate::geometry::Geometry;
 use crate::park;
 use crate::pool_core::{Asked, PoolCore, Ticket};
@@ -166,21 +166,17 @@ impl Slot {
         &self.pool
     }
 
-    /// Writes `bytes` at `at`, whole lines of the processor's cache past the caches: for much at once that the child is to
-    /// read and the caller is not. It is dearer than a plain write where that finds its lines in the cache, and much cheaper
-    /// where the child has read what lay there before.
+    /// Writes `bytes` at `at`, whole lines of the processor's cache past the caches.
+    ///
+    /// What the child has read lies in its processor's cache, and a plain write waits until it is let go, line by line. This one
+    /// does not, so it is cheaper for the caller; the child finds it in no cache, so it may be dearer for the child.
     ///
     /// # Panics
     /// If they do not fit.
     pub fn stream(&mut self, at: usize, bytes: &[u8]) {
         let to = &mut self[at..at + bytes.len()];
-        let (before, lines) = bytes.split_at(to.as_ptr().align_offset(LINE).min(bytes.len()));
-        let (to_before, to_lines) = to.split_at_mut(before.len());
-        let whole = lines.len() / LINE * LINE;
-        to_before.copy_from_slice(before);
-        to_lines[whole..].copy_from_slice(&lines[whole..]);
-        // SAFETY: both slices have `whole` bytes and more, one of them is borrowed mutably, and it begins at a line.
-        unsafe { foreign::stream_in(lines.as_ptr(), to_lines.as_mut_ptr(), whole) };
+        // SAFETY: both have as many bytes, and one of them is borrowed mutably.
+        unsafe { foreign::copy_in_past(bytes.as_ptr(), to.as_mut_ptr(), bytes.len()) };
     }
 
     #[inline]

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use proscenium_plugin_runner::cgroup::OutOfMemory;
@@ -162,16 +163,17 @@ impl Plan {
 
     /// It reads files and waits for processes.
     fn spawn(self, deadline: std::time::Instant) -> Result<Spawned, StartError> {
-        let left = || deadline.saturating_duration_since(std::time::Instant::now());
+        let left = move || deadline.saturating_duration_since(std::time::Instant::now());
+        // A guard takes as long to start as the rest takes to be made ready.
+        let guard = match self.guard.clone().filter(|guard| !has_ended(guard)) {
+            Some(guard) => Ok(guard),
+            None => Err(thread::spawn(move || Guard::builder().start_limit(left()).start())),
+        };
         let library = match &self.library {
             Source::Path(path, before) => {
                 Arc::new(PrivateCopy::make(path, before.as_deref()).map_err(StartError::Library)?)
             }
             Source::Copied(copy) => copy.clone(),
-        };
-        let guard = match self.guard.clone().filter(|guard| !has_ended(guard)) {
-            Some(guard) => guard,
-            None => Arc::new(Guard::builder().start_limit(left()).start().map_err(StartError::Guard)?),
         };
         let runner = locate::runner(self.settings.runner.as_deref()).map_err(StartError::NoRunner)?;
         let (control, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
@@ -195,6 +197,10 @@ impl Plan {
             .fold(command, |command, fd| command.descriptor(Descriptor::from(fd)));
         let (group, layer) = Group::make(self.settings.group_limits());
         let command = command.control_group(group.as_ref().and_then(Group::open).map(Descriptor::from));
+        let guard = guard.or_else(|starts| match starts.join() {
+            Ok(started) => started.map(Arc::new).map_err(StartError::Guard),
+            Err(_) => Err(StartError::Interrupted),
+        })?;
         let (child, command, layer) = match guard.spawn(&command) {
             Err(SpawnError::ControlGroup(_)) => {
                 let command = command.control_group(None);

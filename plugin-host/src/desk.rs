@@ -45,17 +45,16 @@ impl Desk {
         self.with(|work, now| work.renew(settings, now));
     }
 
-    /// Does something with the batches under way, as the plugin's actor.
+    /// Does something with the batches under way, as the plugin's actor, which looks afterwards for what there is to do.
     pub(crate) fn with<T>(&self, todo: impl FnOnce(&mut Work, Now) -> T) -> T {
         let now = self.node.now();
         let mut work = self.lock();
         let done = todo(&mut work, now);
-        work.harvest(Finder::Other, now);
         self.leave(work);
         done
     }
 
-    /// The same, as anybody else. True: the actor must be told that there is something to do.
+    /// The same, as anybody else, and looks for what has come back. True: the actor must be told that there is something to do.
     #[must_use = "nobody else does it"]
     pub(crate) fn visit(&self, todo: impl FnOnce(&mut Work)) -> bool {
         let now = self.node.now();

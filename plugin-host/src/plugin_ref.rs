@@ -211,10 +211,9 @@ impl PluginRef {
     /// It has ended for good.
     pub async fn resume(&self) -> Result<(), CallError> {
         // At once, so that it takes the batch that is given next.
-        match self.desk.with(|work, _| work.resume()) {
-            true => Ok(()),
-            false => Err(CallError::Stopping),
-        }
+        let mut is_there = false;
+        self.visit(|work| is_there = work.resume());
+        if is_there { Ok(()) } else { Err(CallError::Stopping) }
     }
 
     /// The actor that it is.

@@ -24,6 +24,7 @@ pub(crate) fn takes(old: &Settings, new: &Settings) -> Takes {
             of.runner.clone(),
             of.grants.clone(),
             of.limits.clone(),
+            of.group,
             of.refusals.clone(),
         )
     };
@@ -46,6 +47,7 @@ pub(crate) fn takes(old: &Settings, new: &Settings) -> Takes {
 mod tests {
     use std::time::Duration;
 
+    use proscenium_plugin_runner::cgroup::CgroupLimits;
     use proscenium_plugin_runner::sandbox::{Grants, Limits};
 
     use super::*;
@@ -70,6 +72,7 @@ mod tests {
             (Plugin::new("b.so").param("k", "2").timeout(second), process(Some("b.so"), Some("2"))),
             (base().grants(grants), process(None, None)),
             (base().limits(Limits { open_files: Some(8), ..Limits::default() }), process(None, None)),
+            (base().group(CgroupLimits { tasks: Some(8), ..CgroupLimits::default() }), process(None, None)),
             (base().runner("r"), process(None, None)),
             (base().learn(&Refusals::new()), process(None, None)),
             (base().depth(9), Takes::Place),

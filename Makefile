@@ -80,6 +80,7 @@ bench: setup ## Ratios to peers that are measured in the same run; writes target
 
 plugins: setup-plugins ## The plugins in plugins/, in C, C++ and Rust: each becomes plugins/lib<name>.so.
 	scripts/build/build_plugins.sh all
+
 loom: ## Model-check the wake protocols: the lane's, and that of the channel to a child process.
 	RUSTFLAGS="--cfg proscenium_loom" CARGO_TARGET_DIR="$(TARGET)/loom" $(CARGO) test --release -p proscenium-runtime --lib models
 	RUSTFLAGS="--cfg proscenium_loom" CARGO_TARGET_DIR="$(TARGET)/loom" $(CARGO) test --release -p proscenium-shm-channel --lib models

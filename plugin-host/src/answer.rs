@@ -41,6 +41,10 @@ impl Answer {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_here(&self) -> bool {
+        matches!(*self.state(), State::Here(_))
+    }
+
     /// What is there.
     fn take(&self) -> Option<Settled> {
         let mut state = self.state();
@@ -53,14 +57,14 @@ impl Answer {
         }
     }
 
-    /// What is there, or else a wake-up when it is.
-    fn take_or_wait(&self, cx: &Context<'_>) -> Option<Settled> {
+    /// A wake-up when it is there. True: it is.
+    fn wait(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state();
-        match std::mem::replace(&mut *state, State::Idle) {
-            State::Here(settled) => Some(settled),
-            _ => {
+        match &mut *state {
+            State::Here(_) => true,
+            state => {
                 *state = State::Waits(Some(cx.waker().clone()));
-                None
+                false
             }
         }
     }
@@ -100,21 +104,33 @@ pub(crate) struct Awaited<'a> {
 
 impl Awaited<'_> {
     pub(crate) async fn settled(self) -> Settled {
+        // Whoever finds its results without having been woken for them has overtaken the owners of those before, if they
+        // have not come yet: they were woken, and have their turn first.
+        let mut is_woken = false;
         poll_fn(|cx| {
             // Who waits looks for itself first, at what the process has done: so nobody need be woken to do it.
-            let settled = self.answer.take().or_else(|| {
+            if !self.answer.is_here() {
+                is_woken = false;
                 self.plugin.visit(|_| ());
-                self.answer.take_or_wait(cx)
-            });
-            match settled {
-                Some(settled) => {
-                    self.plugin.visit(Work::claimed);
-                    Poll::Ready(settled)
-                }
-                None => Poll::Pending,
             }
+            if self.answer.is_here() && (is_woken || self.is_first()) {
+                self.plugin.visit(Work::claimed);
+                return self.answer.take().map_or(Poll::Pending, Poll::Ready);
+            }
+            is_woken = true;
+            if self.answer.wait(cx) {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
         })
         .await
+    }
+
+    /// Nobody else's results lie ready.
+    fn is_first(&self) -> bool {
+        let mut is_first = false;
+        self.plugin.visit(|work| is_first = work.has_one_unclaimed());
+        is_first
     }
 }
 

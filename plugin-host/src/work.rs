@@ -254,6 +254,10 @@ impl Work {
         self.is_delivered = false;
     }
 
+    pub(crate) fn has_one_unclaimed(&self) -> bool {
+        self.unclaimed <= 1
+    }
+
     /// The results of a batch were taken, or nobody waits for them.
     pub(crate) fn claimed(&mut self) {
         self.unclaimed = self.unclaimed.saturating_sub(1);

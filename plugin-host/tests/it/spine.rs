@@ -62,6 +62,30 @@ async fn a_killed_process_costs_nothing_but_a_restart() {
     node.stop().await.unwrap();
 }
 
+/// Each task is woken for its results, and none of them overtakes one that was woken before it.
+#[tokio::test]
+async fn tasks_of_one_thread_see_their_results_in_the_order_of_their_batches() {
+    let folder = Folder::new("tasks");
+    let (node, _tree, plugin) = started(Plugin::new(folder.build("upper.c", "libupper.so", &[]))).await;
+    let (results, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let feeding = tokio::spawn(async move {
+        for id in 0..3_000 {
+            let mut batch = plugin.batch().await;
+            batch.push(id, b"a").unwrap();
+            let (plugin, results) = (plugin.clone(), results.clone());
+            tokio::spawn(async move { results.send(plugin.process(batch).await.unwrap()) });
+        }
+    });
+    let mut next = 0;
+    while let Some(done) = seen.recv().await {
+        assert_eq!(done.records().next().unwrap().id(), next);
+        next += 1;
+    }
+    assert_eq!(next, 3_000);
+    feeding.await.unwrap();
+    node.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn batches_under_way_are_replayed_when_a_sibling_has_the_plugin_restarted() {
     let folder = Folder::new("siblings");

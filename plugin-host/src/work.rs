@@ -367,7 +367,7 @@ impl Work {
         let broken =
             |error: &dyn std::error::Error| Exit::custom(format!("the channel to the plugin is broken: {error}"));
         let front = serving.process.end.front(&tray.slot).map_err(|error| broken(&error))?;
-        let streams = serving.pace.hands_over(serving.process.end.in_flight());
+        let streams = serving.pace.hands_over(serving.process.end.in_flight(), self.settings.depth);
         tray.shelf().stream(streams);
         let (at, table) = (u32::from(abi::HEADER_SIZE), tray.given(portion).as_flattened());
         let written = front.store(0, &tray.layout.header(&head)).and_then(|()| match streams {
@@ -394,7 +394,7 @@ impl Work {
                 }
             };
             if done > 0 && by == Finder::Timer {
-                serving.pace.was_late();
+                serving.pace.found(now);
             }
             serving.pace.completed(done, serving.process.end.in_flight(), now);
             for _ in 0..done {
@@ -421,7 +421,7 @@ impl Work {
         if under_way > 0 {
             serving.pace.handed(now);
         }
-        let Wakes { host, child } = serving.pace.wakes(under_way, self.settings.depth, self.unclaimed);
+        let Wakes { host, child } = serving.pace.wakes(under_way, self.settings.depth, self.unclaimed, now);
         if child {
             serving.process.end.wake_child();
         }

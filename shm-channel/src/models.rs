@@ -102,6 +102,21 @@ fn model(threads: impl Fn() + Sync + Send + 'static) {
     builder.check(threads);
 }
 
+/// A child that serves so many orders, beside what the host does.
+fn beside_a_child(orders: u64, host: impl Fn(&Shared, &mut HostSide) + Sync + Send + 'static) {
+    model(move || {
+        let shared = Shared::new();
+        let child = thread::spawn({
+            let shared = shared.clone();
+            move || serve(&shared, orders)
+        });
+        let mut side = HostSide::new();
+        host(&shared, &mut side);
+        child.join().unwrap();
+        assert_eq!(side.in_flight(), 0);
+    });
+}
+
 /// As `ChildEnd::take` does, without the spin.
 fn take(shared: &Shared, side: &ChildSide) -> Look {
     loop {
@@ -162,81 +177,52 @@ fn collect(shared: &Shared, side: &mut HostSide) -> u32 {
 /// Two orders, and one ring for both, while the child goes to sleep, or is woken by the first alone.
 #[test]
 fn a_child_is_woken_for_several_orders_at_once() {
-    model(|| {
-        let shared = Shared::new();
-        let child = thread::spawn({
-            let shared = shared.clone();
-            move || serve(&shared, 2)
-        });
-        let mut side = HostSide::new();
+    beside_a_child(2, |shared, side| {
         side.submit(shared.orders(), entry(0));
         side.submit(shared.orders(), entry(1));
-        wake_child(&shared, &mut side);
-        wait_for(&shared, &side, 2);
-        assert_eq!(collect(&shared, &mut side), 2);
-        child.join().unwrap();
+        wake_child(shared, side);
+        wait_for(shared, side, 2);
+        assert_eq!(collect(shared, side), 2);
     });
 }
 
 /// Each side sleeps until the other has done its part.
 #[test]
 fn one_at_a_time_wakes_both_sides() {
-    model(|| {
-        let shared = Shared::new();
-        let child = thread::spawn({
-            let shared = shared.clone();
-            move || serve(&shared, 2)
-        });
-        let mut side = HostSide::new();
+    beside_a_child(2, |shared, side| {
         for _ in 0..2 {
-            submit(&shared, &mut side);
-            wait_for(&shared, &side, 1);
-            assert_eq!(collect(&shared, &mut side), 1);
+            submit(shared, side);
+            wait_for(shared, side, 1);
+            assert_eq!(collect(shared, side), 1);
         }
-        child.join().unwrap();
     });
 }
 
 /// Places are used again: the third order may be submitted only after the first is seen completed.
 #[test]
 fn several_under_way_come_once_each_in_order_and_whole() {
-    model(|| {
-        let shared = Shared::new();
-        let child = thread::spawn({
-            let shared = shared.clone();
-            move || serve(&shared, u64::from(ORDERS) + 1)
-        });
-        let mut side = HostSide::new();
+    beside_a_child(u64::from(ORDERS) + 1, |shared, side| {
         let mut done = 0;
-        (0..ORDERS).for_each(|_| submit(&shared, &mut side));
+        (0..ORDERS).for_each(|_| submit(shared, side));
         while done == 0 {
-            wait_for(&shared, &side, 1);
-            done += collect(&shared, &mut side);
+            wait_for(shared, side, 1);
+            done += collect(shared, side);
         }
-        submit(&shared, &mut side);
+        submit(shared, side);
         while done < ORDERS + 1 {
-            wait_for(&shared, &side, 1);
-            done += collect(&shared, &mut side);
+            wait_for(shared, side, 1);
+            done += collect(shared, side);
         }
-        child.join().unwrap();
-        assert_eq!(side.in_flight(), 0);
     });
 }
 
 /// The host sleeps until both are done, and is not woken for nothing in between.
 #[test]
 fn who_waits_for_several_is_woken_for_the_last() {
-    model(|| {
-        let shared = Shared::new();
-        let child = thread::spawn({
-            let shared = shared.clone();
-            move || serve(&shared, u64::from(ORDERS))
-        });
-        let mut side = HostSide::new();
-        (0..ORDERS).for_each(|_| submit(&shared, &mut side));
-        wait_for(&shared, &side, ORDERS);
-        assert_eq!(collect(&shared, &mut side), ORDERS);
-        child.join().unwrap();
+    beside_a_child(u64::from(ORDERS), |shared, side| {
+        (0..ORDERS).for_each(|_| submit(shared, side));
+        wait_for(shared, side, ORDERS);
+        assert_eq!(collect(shared, side), ORDERS);
     });
 }
 

@@ -2,16 +2,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "proscenium_plugin.h"
+#include "stateless.h"
 
 PSC_PLUGIN("frail", "1.0.0", "Ends when asked to", "Proscenium", "Apache-2.0", "{\"type\":\"object\"}");
-
-int init_plugin(PluginContext *ctx) {
-    (void)ctx;
-    return PSC_OK;
-}
-
-void cleanup_plugin(PluginContext *ctx) { (void)ctx; }
 
 int process_batch(RecordBatch *b, PluginContext *ctx) {
     (void)ctx;

@@ -1,14 +1,7 @@
 /* Looks at each record, and gives it a new payload of the same length: some twenty nanoseconds of work. */
-#include "proscenium_plugin.h"
+#include "stateless.h"
 
 PSC_PLUGIN("rewrite", "1.0.0", "Rewrites all", "Proscenium", "Apache-2.0", "{\"type\":\"object\"}");
-
-int init_plugin(PluginContext *ctx) {
-    (void)ctx;
-    return PSC_OK;
-}
-
-void cleanup_plugin(PluginContext *ctx) { (void)ctx; }
 
 int process_batch(RecordBatch *b, PluginContext *ctx) {
     (void)ctx;

@@ -1,14 +1,7 @@
 /* Looks at each record and lets it go on: some twenty nanoseconds of work, and not one byte written. */
-#include "proscenium_plugin.h"
+#include "stateless.h"
 
 PSC_PLUGIN("verdict", "1.0.0", "Looks, and changes nothing", "Proscenium", "Apache-2.0", "{\"type\":\"object\"}");
-
-int init_plugin(PluginContext *ctx) {
-    (void)ctx;
-    return PSC_OK;
-}
-
-void cleanup_plugin(PluginContext *ctx) { (void)ctx; }
 
 int process_batch(RecordBatch *b, PluginContext *ctx) {
     (void)ctx;

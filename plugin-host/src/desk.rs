@@ -12,8 +12,6 @@ use crate::work::{Finder, Work};
 
 /// One for each plugin under a supervisor, shared by its actor and those who hold a ref.
 pub(crate) struct Desk {
-    /// By which it runs, and is started.
-    settings: Mutex<Arc<Settings>>,
     pub(crate) node: Node,
     pub(crate) pool: Pool,
     pub(crate) layout: Layout,
@@ -31,18 +29,13 @@ impl Desk {
             heap_end: geometry.heap_end(),
             input_off: geometry.input_off(),
         };
-        let work = Mutex::new(Work::new(settings.clone()));
-        Ok(Desk { settings: Mutex::new(settings), node, pool, layout, shelf: Arc::default(), work })
+        let work = Mutex::new(Work::new(settings));
+        Ok(Desk { node, pool, layout, shelf: Arc::default(), work })
     }
 
+    /// By which it runs, and is started.
     pub(crate) fn settings(&self) -> Arc<Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// By these from the next batch on.
-    pub(crate) fn renew(&self, settings: Arc<Settings>) {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings.clone();
-        self.with(|work, now| work.renew(settings, now));
+        self.lock().settings().clone()
     }
 
     /// Does something with the batches under way, as the plugin's actor, which looks afterwards for what there is to do.

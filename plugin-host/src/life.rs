@@ -112,7 +112,7 @@ impl Life {
 
     /// By these settings from the next batch on.
     pub(crate) fn take_on(&mut self, settings: Arc<Settings>) {
-        self.desk.renew(settings.clone());
+        self.desk.with(|work, now| work.renew(settings.clone(), now));
         self.settings = settings;
     }
 

@@ -59,7 +59,7 @@ impl PluginPlace {
         }
         let life = self.life().filter(|_| self.actor.is_alive());
         let Some(life) = life else {
-            self.desk.renew(settings);
+            self.desk.with(|work, now| work.renew(settings, now));
             return Renewal::Taken;
         };
         let limit = swap::limit(&settings);

@@ -158,6 +158,10 @@ impl Work {
         }
     }
 
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
     /// By these settings from now on. What another spec says of the library and its parameters holds for the next process.
     pub(crate) fn renew(&mut self, settings: Arc<Settings>, now: Now) {
         let old = std::mem::replace(&mut self.settings, settings);

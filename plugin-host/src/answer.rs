@@ -104,6 +104,8 @@ pub(crate) struct Awaited<'a> {
 
 impl Awaited<'_> {
     pub(crate) async fn settled(self) -> Settled {
+        // Others have their turn, also where all results are always there already.
+        tokio::task::consume_budget().await;
         // Whoever finds its results without having been woken for them has overtaken the owners of those before, if they
         // have not come yet: they were woken, and have their turn first.
         let mut is_woken = false;
@@ -113,9 +115,10 @@ impl Awaited<'_> {
                 is_woken = false;
                 self.plugin.visit(|_| ());
             }
-            if self.answer.is_here() && (is_woken || self.is_first()) {
-                self.plugin.visit(Work::claimed);
-                return self.answer.take().map_or(Poll::Pending, Poll::Ready);
+            if self.answer.is_here()
+                && let Some(settled) = self.claimed(is_woken)
+            {
+                return Poll::Ready(settled);
             }
             is_woken = true;
             if self.answer.wait(cx) {
@@ -126,11 +129,18 @@ impl Awaited<'_> {
         .await
     }
 
-    /// Nobody else's results lie ready.
-    fn is_first(&self) -> bool {
-        let mut is_first = false;
-        self.plugin.visit(|work| is_first = work.has_one_unclaimed());
-        is_first
+    /// The results, if it is their turn: their owner was woken for them, or nobody else's lie ready.
+    fn claimed(&self, is_woken: bool) -> Option<Settled> {
+        let mut settled = None;
+        self.plugin.visit(|work| {
+            if is_woken || work.has_one_unclaimed() {
+                settled = self.answer.take();
+                if settled.is_some() {
+                    work.claimed();
+                }
+            }
+        });
+        settled
     }
 }
 

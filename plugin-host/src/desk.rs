@@ -8,7 +8,7 @@ use proscenium_shm_channel::Pool;
 use crate::block::Layout;
 use crate::spec::Settings;
 use crate::tray::Shelf;
-use crate::work::{Finder, Work};
+use crate::work::Work;
 
 /// One for each plugin under a supervisor, shared by its actor and those who hold a ref.
 pub(crate) struct Desk {
@@ -53,7 +53,7 @@ impl Desk {
         let now = self.node.now();
         let mut work = self.lock();
         todo(&mut work);
-        work.harvest(Finder::Other, now);
+        work.harvest(now);
         let needs_actor = work.needs_actor();
         self.leave(work);
         needs_actor

@@ -35,7 +35,6 @@ mod refusals;
 mod removal;
 mod renewal_core;
 mod spec;
-mod stage;
 mod stand_in;
 mod start_error;
 mod state_memory;

@@ -17,7 +17,7 @@ use crate::start_error::StartError;
 use crate::status::{State, Status};
 use crate::swap::{Changing, Swap, SwapError, SwapReport};
 use crate::watch;
-use crate::work::{Errands, Finder, Template, Work};
+use crate::work::{Errands, Template, Work};
 
 /// What the plugin's actor is told.
 pub enum Msg {
@@ -122,10 +122,10 @@ impl Life {
     }
 
     /// What only the actor can do: timers, and its own end.
-    fn attend(&self, by: Finder, cx: &mut Context<Self>) -> Result<(), Exit> {
+    fn attend(&self, cx: &mut Context<Self>) -> Result<(), Exit> {
         self.desk.with(|work, now| {
             work.attended();
-            work.harvest(by, now);
+            work.harvest(now);
             if let Some(exit) = work.failing() {
                 return Err(exit);
             }
@@ -186,7 +186,7 @@ impl Life {
 
     /// The serving process is gone: what it did to its end counts, the rest is for the next.
     fn ended(&mut self, status: Result<ExitStatus, WaitError>, cx: &mut Context<Self>) -> Result<(), Exit> {
-        self.attend(Finder::Other, cx)?;
+        self.attend(cx)?;
         self.last_words(cx)?;
         let report = self.desk.with(|work, now| {
             let class = work.serving.as_ref().map_or(Class::Killed(KILL), |serving| serving.class(status));
@@ -264,12 +264,11 @@ impl Actor for Life {
         }));
         self.start(cx).await.map_err(|error| Exit::Error(Arc::new(error)))?;
         self.on(Event::Ready);
-        self.attend(Finder::Other, cx)
+        self.attend(cx)
     }
 
     /// Whatever it is told, it ends with a look at what the process has done.
     async fn handle(&mut self, cx: &mut Context<Self>, msg: Msg) -> Result<(), Exit> {
-        let by = if let Msg::Look = msg { Finder::Timer } else { Finder::Other };
         match msg {
             Msg::Heard(instance, heard) if self.is_serving(instance) => self.heard(*heard, cx)?,
             Msg::Heard(instance, heard) => self.heard_of_another(instance, *heard, cx),
@@ -290,9 +289,9 @@ impl Actor for Life {
             Msg::Status(reply) => reply.send(self.status()),
             Msg::Desk(reply) => reply.send(self.desk.clone()),
         }
-        self.attend(by, cx)?;
+        self.attend(cx)?;
         while self.go_on_with_swap(cx) {
-            self.attend(Finder::Other, cx)?;
+            self.attend(cx)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proscenium_runtime::{CallError, Ref, UntypedRef};
 
-use crate::answer::{Awaited, Job, Undone};
+use crate::answer::{Awaited, Job};
 use crate::batch::{Batch, Processed};
 use crate::desk::Desk;
 use crate::end::EndReport;
@@ -104,39 +104,31 @@ impl PluginRef {
         Some(Batch(Tray::new(slot, self.desk.layout, self.desk.shelf.clone())))
     }
 
-    /// Has a batch processed. The results come when each of its records is settled, over as many crashes, restarts and
-    /// retries as that takes, and, in an ordered plugin, when those of the batches before it have come.
+    /// Has a batch processed. It is handed over at once; the results come when each of its records is settled, over as many
+    /// crashes, restarts and retries as that takes, and, in an ordered plugin, when those of the batches before it have
+    /// come.
     ///
     /// It waits as long as the supervisor has hope: while the plugin is in quarantine, or restarts again and again, the
     /// batch stays. Dropped before, the batch is processed all the same, and its results are let go.
     ///
     /// # Errors
     /// [`ProcessError`], with the batch.
-    pub async fn process(&self, batch: Batch) -> Result<Processed, ProcessError> {
-        stand_in::process(self, batch, 0).await
+    pub fn process(&self, batch: Batch) -> impl Future<Output = Result<Processed, ProcessError>> + Send + use<'_> {
+        stand_in::process(self, batch, 0)
     }
 
-    /// The same, by this plugin alone.
-    pub(crate) async fn process_here(&self, batch: Batch) -> Result<Processed, ProcessError> {
+    /// The same, by this plugin alone. The batch, if it is another plugin's: its process cannot see this memory.
+    pub(crate) fn give(&self, batch: Batch) -> Result<Awaited<'_>, Batch> {
         if !Arc::ptr_eq(&self.desk.shelf, batch.0.shelf()) {
-            return Err(ProcessError::Gone(batch)); // Another plugin's: its process cannot see this memory.
+            return Err(batch);
         }
         let answer = batch.0.answer();
         answer.await_results();
         let awaited = Awaited { plugin: self, answer: answer.clone() };
-        let mut tray = batch.0;
-        tray.seal();
-        let job = Job::new(tray, answer);
+        let job = Job::new(batch.0, answer);
         let now = self.desk.node.now();
         self.visit(|work| work.given(job, now));
-        // Others have their turn, also where all results are always there already.
-        tokio::task::consume_budget().await;
-        match awaited.settled().await {
-            Ok(tray) => Ok(Processed::of(tray)),
-            Err((tray, Undone::Gone)) => Err(ProcessError::Gone(Batch(tray))),
-            Err((tray, Undone::Crashed(end))) => Err(ProcessError::FlushCrashed { batch: Batch(tray), end }),
-            Err((tray, Undone::Stopped { code })) => Err(ProcessError::Stopped { batch: Batch(tray), code }),
-        }
+        Ok(awaited)
     }
 
     /// Looks for what has come back, and does this before.

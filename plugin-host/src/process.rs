@@ -340,9 +340,9 @@ impl Process {
         Ok(timeout(DYING, ends.readable()).await.is_ok() || self.is_over_its_memory(KILL))
     }
 
-    /// Hands over a slot, behind what it has. It is to be [woken](HostEnd::wake_child) for it.
+    /// Hands over a slot, behind what it has.
     pub(crate) fn order(&mut self, slot: Option<&Slot>, kind: u8, budget: Duration) -> Result<(), SubmitError> {
-        let number = self.end.publish(slot, kind, Some(budget))?;
+        let number = self.end.submit(slot, kind, Some(budget))?;
         self.orders.push_back((number, kind));
         Ok(())
     }
@@ -351,9 +351,7 @@ impl Process {
     pub(crate) fn ask(&mut self, ask: &Ask, luggage: Option<BorrowedFd<'_>>, budget: Duration) -> io::Result<()> {
         let bytes = wire::encode(ask).map_err(|garbled| io::Error::other(garbled.0))?;
         send(self.control.get_ref().as_fd(), &bytes, luggage)?;
-        self.order(None, kind::CONTROL, budget).map_err(io::Error::other)?;
-        self.end.wake_child();
-        Ok(())
+        self.order(None, kind::CONTROL, budget).map_err(io::Error::other)
     }
 
     /// How many orders it has done since the last time.

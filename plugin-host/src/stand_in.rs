@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::answer::Undone;
 use crate::batch::{Batch, Processed};
 use crate::block::Written;
 use crate::failover_core::Why;
@@ -13,13 +14,29 @@ const DEEPEST: u32 = 8;
 
 type Processing<'a> = Pin<Box<dyn Future<Output = Result<Processed, ProcessError>> + Send + 'a>>;
 
-/// By the plugin, and what it gives to its stand-in by that one.
-pub(crate) async fn process(plugin: &PluginRef, batch: Batch, depth: u32) -> Result<Processed, ProcessError> {
-    let mut processed = match plugin.process_here(batch).await {
-        Ok(processed) => processed,
-        Err(ProcessError::Gone(batch)) => return by_another(plugin, batch, depth).await,
-        Err(error) => return Err(error),
-    };
+/// By the plugin, which is handed the batch at once, and what it gives to its stand-in by that one.
+pub(crate) fn process(
+    plugin: &PluginRef,
+    batch: Batch,
+    depth: u32,
+) -> impl Future<Output = Result<Processed, ProcessError>> + Send + use<'_> {
+    let given = plugin.give(batch);
+    async move {
+        let settled = match given {
+            Ok(awaited) => awaited.settled().await,
+            Err(batch) => Err((batch.0, Undone::Gone)),
+        };
+        match settled {
+            Ok(tray) => by_stand_in(plugin, Processed::of(tray), depth).await,
+            Err((tray, Undone::Gone)) => by_another(plugin, Batch(tray), depth).await,
+            Err((tray, Undone::Crashed(end))) => Err(ProcessError::FlushCrashed { batch: Batch(tray), end }),
+            Err((tray, Undone::Stopped { code })) => Err(ProcessError::Stopped { batch: Batch(tray), code }),
+        }
+    }
+}
+
+/// Some records of it may be the stand-in's.
+async fn by_stand_in(plugin: &PluginRef, mut processed: Processed, depth: u32) -> Result<Processed, ProcessError> {
     if !processed.tray.has_asides() {
         return Ok(processed);
     }

@@ -5,7 +5,6 @@
 //! would be felt: a batch goes through a cache that holds a few of them.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proscenium_plugin_sdk::abi::{self, Content};
@@ -17,7 +16,6 @@ use crate::end::EndReport;
 use crate::failover_core::Why;
 use crate::judge::Heap;
 use crate::portion::Portion;
-use crate::stage::Stage;
 
 /// A batch and its results.
 #[derive(Debug)]
@@ -35,8 +33,6 @@ pub(crate) struct Tray {
 
 #[derive(Debug, Default)]
 struct Buffers {
-    /// Payloads that are not in the slot yet.
-    stage: Stage,
     /// The table, as the host writes it.
     given: Vec<Entry>,
     /// What became of the records: judged, and taken over.
@@ -70,20 +66,9 @@ pub(crate) struct Aside {
 #[allow(clippy::vec_box, reason = "the boxes are what is kept")]
 pub(crate) struct Shelf {
     kept: Mutex<Vec<Box<Buffers>>>,
-    /// Batches go to the process [past the caches](Stage).
-    streams: AtomicBool,
 }
 
 impl Shelf {
-    /// How the next batches go to the process.
-    pub(crate) fn stream(&self, streams: bool) {
-        self.streams.store(streams, Ordering::Relaxed);
-    }
-
-    pub(crate) fn streams(&self) -> bool {
-        self.streams.load(Ordering::Relaxed)
-    }
-
     fn take(&self) -> Box<Buffers> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.unwrap_or_default()
@@ -138,8 +123,6 @@ pub(crate) struct NoRoom;
 impl Tray {
     pub(crate) fn new(slot: Slot, layout: Layout, shelf: Arc<Shelf>) -> Self {
         let mut buffers = Lent { buffers: Some(shelf.take()), shelf };
-        let streams = buffers.shelf.streams();
-        buffers.stage.clear(streams);
         buffers.given.clear();
         buffers.emitted.clear();
         buffers.copied.clear();
@@ -161,17 +144,12 @@ impl Tray {
         if self.buffers.given.len() >= self.layout.records as usize {
             return Err(NoRoom);
         }
-        let buffers = &mut *self.buffers;
-        let written = write(buffers.stage.room(&mut self.slot, at, len).ok_or(NoRoom)?).min(len);
+        let end = at.checked_add(len).ok_or(NoRoom)?;
+        let written = write(self.slot.get_mut(at..end).ok_or(NoRoom)?).min(len);
         let (at, len) = (at as u32, written as u32);
         self.used = at + len;
-        buffers.given.push(entry(id, self.layout.input_off + at, len, content, 0));
+        self.buffers.given.push(entry(id, self.layout.input_off + at, len, content, 0));
         Ok(())
-    }
-
-    /// What was added goes to where the process may read it.
-    pub(crate) fn seal(&mut self) {
-        self.buffers.stage.write_out(&mut self.slot);
     }
 
     /// Whose memory it is.
@@ -228,7 +206,7 @@ impl Tray {
     pub(crate) fn payload(&self, entry: &Entry) -> &[u8] {
         let written = Written(*entry);
         let (at, len) = ((written.off() - self.layout.input_off) as usize, written.len() as usize);
-        self.buffers.stage.get(at, len).unwrap_or_else(|| &self.slot[at..][..len])
+        &self.slot[at..][..len]
     }
 
     /// The payload of a result.

@@ -20,12 +20,11 @@ use crate::end::{Class, EndReport, KILL, STOP};
 use crate::failover_core::Why;
 use crate::flight_core::{Action, BatchId, Event, FlightCore, Seen};
 use crate::judge::{Breach, Given, judge, table_len};
-use crate::pace_core::{PaceCore, Wakes};
+use crate::pace_core::PaceCore;
 use crate::portion::Portion;
 use crate::private_copy::PrivateCopy;
 use crate::process::Process;
 use crate::spec::Settings;
-use crate::stage::STREAMED;
 use crate::watch;
 
 /// One for each plugin; it lives over restarts.
@@ -118,14 +117,6 @@ impl Jobs {
     fn take_any(&mut self) -> Option<Job> {
         self.0.pop().map(|(_, job)| job)
     }
-}
-
-/// Who looks for what has come back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Finder {
-    /// The actor, because it has set itself a time for it.
-    Timer,
-    Other,
 }
 
 impl Work {
@@ -371,20 +362,15 @@ impl Work {
         let broken =
             |error: &dyn std::error::Error| Exit::custom(format!("the channel to the plugin is broken: {error}"));
         let front = serving.process.end.front(&tray.slot).map_err(|error| broken(&error))?;
-        let streams = serving.pace.hands_over(serving.process.end.in_flight(), self.settings.depth);
-        tray.shelf().stream(streams);
         let (at, table) = (u32::from(abi::HEADER_SIZE), tray.given(portion).as_flattened());
-        let written = front.store(0, &tray.layout.header(&head)).and_then(|()| match streams {
-            true if size_of_val(table) >= STREAMED => front.stream(at, table),
-            _ => front.store(at, table),
-        });
+        let written = front.store(0, &tray.layout.header(&head)).and_then(|()| front.store(at, table));
         written.map_err(|error| broken(&error))?;
         let kind = if is_flush { kind::FLUSH } else { kind::BATCH };
         serving.process.order(Some(&tray.slot), kind, self.settings.timeout).map_err(|error| broken(&error))
     }
 
     /// Takes what the process has done, and sees to it that somebody comes for more.
-    pub(crate) fn harvest(&mut self, by: Finder, now: Now) {
+    pub(crate) fn harvest(&mut self, now: Now) {
         loop {
             if self.core.is_broken() || self.failing.is_some() {
                 return;
@@ -397,9 +383,6 @@ impl Work {
                     return self.on(Event::Done(Seen::Breach), now);
                 }
             };
-            if done > 0 && by == Finder::Timer {
-                serving.pace.found(now);
-            }
             serving.pace.completed(done, serving.process.end.in_flight(), now);
             for _ in 0..done {
                 let kind = self.serving.as_mut().and_then(|serving| serving.process.next_done());
@@ -425,19 +408,10 @@ impl Work {
         if under_way > 0 {
             serving.pace.handed(now);
         }
-        let Wakes { host, child } = serving.pace.wakes(under_way, self.settings.depth, self.unclaimed, now);
-        if child {
-            serving.process.end.wake_child();
-        }
+        let wanted = serving.pace.wanted(under_way);
         // So that one that is slow all of a sudden holds nothing back for long.
-        self.errands.is_to_look = host != Some(1);
-        match host {
-            Some(count) => serving.process.end.arm(count),
-            None => {
-                serving.process.end.disarm();
-                true
-            }
-        }
+        self.errands.is_to_look = wanted > 1;
+        serving.process.end.arm(wanted)
     }
 
     /// What the process has made of the portion that it was handed first.

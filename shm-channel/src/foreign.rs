@@ -26,9 +26,6 @@ pub(crate) unsafe fn copy_out(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
-/// A line of the processor's cache.
-const LINE: usize = 64;
-
 /// Copies into foreign memory.
 ///
 /// # Safety
@@ -41,71 +38,6 @@ pub(crate) unsafe fn copy_in(from: *const u8, to: *mut u8, len: usize) {
         if len >= 16 {
             return blocks(from, to, len);
         }
-        words_in(from, to, len);
-    }
-}
-
-/// The same, whole lines of it past the caches: see [`stream_in`].
-///
-/// # Safety
-/// As of [`copy_in`].
-pub(crate) unsafe fn copy_in_past(from: *const u8, to: *mut u8, len: usize) {
-    let before = to.align_offset(LINE).min(len);
-    let lines = (len - before) / LINE * LINE;
-    // SAFETY: three parts of what the caller promises, side by side; the second one begins at a line, and has whole ones.
-    unsafe {
-        copy_in(from, to, before);
-        stream_in(from.add(before), to.add(before), lines);
-        copy_in(from.add(before + lines), to.add(before + lines), len - before - lines);
-    }
-}
-
-/// Copies whole lines past the caches, and waits until they are where other processors see them.
-///
-/// What was written there before still lies in the cache of who has read it. A plain store has to fetch each such line back
-/// first: 7 ns a line, one after the other. Stores past the caches do not, and take 2.5 ns.
-///
-/// # Safety
-/// - `from` is readable for `len` bytes, `to` writable, both for as long as the call takes, and they do not overlap;
-/// - no plain access to `to` races with it;
-/// - `to` is aligned to [`LINE`], and `len` a multiple of it.
-unsafe fn stream_in(from: *const u8, to: *mut u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(miri), not(proscenium_words)))]
-    if len > 0 {
-        // SAFETY:
-        // - in bounds: `len / 64` rounds of 64 bytes each;
-        // - aligned: `movntps` wants 16 bytes, and `to` has 64; `movups` wants nothing;
-        // - the stack is not touched; `sfence` orders the stores before whatever the caller publishes them with.
-        unsafe {
-            std::arch::asm!(
-                "2:",
-                "movups {a}, [{from}]",
-                "movups {b}, [{from} + 16]",
-                "movups {c}, [{from} + 32]",
-                "movups {d}, [{from} + 48]",
-                "movntps [{to}], {a}",
-                "movntps [{to} + 16], {b}",
-                "movntps [{to} + 32], {c}",
-                "movntps [{to} + 48], {d}",
-                "add {from}, 64",
-                "add {to}, 64",
-                "dec {rounds}",
-                "jnz 2b",
-                "sfence",
-                from = inout(reg) from => _,
-                to = inout(reg) to => _,
-                rounds = inout(reg) len / LINE => _,
-                a = out(xmm_reg) _,
-                b = out(xmm_reg) _,
-                c = out(xmm_reg) _,
-                d = out(xmm_reg) _,
-                options(nostack),
-            );
-        }
-    }
-    #[cfg(any(not(target_arch = "x86_64"), miri, proscenium_words))]
-    // SAFETY: the caller's promises, handed on.
-    unsafe {
         words_in(from, to, len);
     }
 }
@@ -253,8 +185,6 @@ mod tests {
         each(|from, to, len| unsafe { copy_out(from, to, len) });
         // SAFETY: as above.
         each(|from, to, len| unsafe { copy_in(from, to, len) });
-        // SAFETY: as above.
-        each(|from, to, len| unsafe { super::copy_in_past(from, to, len) });
         // SAFETY: as above. This is what other processors take.
         each(|from, to, len| unsafe { super::words_out(from, to, len) });
         // SAFETY: as above.

@@ -38,17 +38,6 @@ impl<'a> Front<'a> {
         Ok(())
     }
 
-    /// The same [past the caches](crate::Slot::stream): for much at once, where the host is the slower side.
-    ///
-    /// # Errors
-    /// [`AccessError::OutOfBounds`].
-    pub fn stream(&self, offset: u32, words: &[u64]) -> Result<(), AccessError> {
-        let to = self.at(offset, size_of_val(words))?;
-        // SAFETY: `at` has checked that the bytes are mapped; `words` is private, and as long.
-        unsafe { foreign::copy_in_past(words.as_ptr().cast(), to, size_of_val(words)) };
-        Ok(())
-    }
-
     /// Reads words, in the machine's order of bytes.
     ///
     /// # Errors

@@ -122,41 +122,14 @@ impl HostEnd {
         Ok(Front::of(&self.fronts, page() + slot.index() as usize * size as usize, size))
     }
 
-    /// Hands an order to the child, and wakes it if it sleeps: [`publish`](Self::publish) and
-    /// [`wake_child`](Self::wake_child).
-    ///
-    /// # Errors
-    /// [`SubmitError`]: nothing was handed over.
-    pub fn submit(
-        &mut self,
-        slot: Option<&Slot>,
-        kind: u8,
-        budget: Option<Duration>,
-    ) -> Result<OrderNumber, SubmitError> {
-        let number = self.publish(slot, kind, budget)?;
-        self.wake_child();
-        Ok(number)
-    }
-
-    /// Wakes the child if it sleeps and has been handed something.
-    ///
-    /// To wake it costs both sides some microseconds. A child that is faster than its host sleeps after each order; woken for
-    /// several of them, it does so less often.
-    pub fn wake_child(&mut self) {
-        if self.side.owes_a_ring(pages::answers(&self.fronts)) {
-            self.ring();
-        }
-    }
-
-    /// Hands an order to the child, which sees it when it looks. One that sleeps does so until
-    /// [`wake_child`](Self::wake_child), which must follow.
+    /// Hands an order to the child, and wakes it if it sleeps.
     ///
     /// `kind` means nothing to the channel. `budget` is what the child is told that it may take; nobody enforces it here.
     /// The slot stays with the caller, who must not give it back before the order is completed.
     ///
     /// # Errors
     /// [`SubmitError`]: nothing was handed over.
-    pub fn publish(
+    pub fn submit(
         &mut self,
         slot: Option<&Slot>,
         kind: u8,
@@ -180,7 +153,14 @@ impl HostEnd {
         self.under_way[place(number)] = index.map_or(NO_SLOT, |index| index as u8);
         // Before the order is published: a cancellation of the one that had this number before is not for this one.
         pages::cancel_of(&self.orders, number).store(0, Ordering::Relaxed);
-        self.side.submit(pages::orders(&self.orders), entry::pack(index, kind, budget));
+        let ring = self.side.submit(
+            pages::orders(&self.orders),
+            pages::answers(&self.fronts),
+            entry::pack(index, kind, budget),
+        );
+        if ring {
+            self.ring();
+        }
         Ok(OrderNumber(number))
     }
 

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::foreign;
 use crate::geometry::Geometry;
 use crate::park;
 use crate::pool_core::{Asked, PoolCore, Ticket};
@@ -164,19 +163,6 @@ impl Slot {
     /// The pool that it belongs to.
     pub fn pool(&self) -> &Pool {
         &self.pool
-    }
-
-    /// Writes `bytes` at `at`, whole lines of the processor's cache past the caches.
-    ///
-    /// What the child has read lies in its processor's cache, and a plain write waits until it is let go, line by line. This one
-    /// does not, so it is cheaper for the caller; the child finds it in no cache, so it may be dearer for the child.
-    ///
-    /// # Panics
-    /// If they do not fit.
-    pub fn stream(&mut self, at: usize, bytes: &[u8]) {
-        let to = &mut self[at..at + bytes.len()];
-        // SAFETY: both have as many bytes, and one of them is borrowed mutably.
-        unsafe { foreign::copy_in_past(bytes.as_ptr(), to.as_mut_ptr(), bytes.len()) };
     }
 
     #[inline]

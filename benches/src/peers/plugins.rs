@@ -56,13 +56,12 @@ pub fn batches(
 ) -> impl Stream<Item = Result<Processed, Failure>> {
     let firsts = stream::iter((0..batches as u64).map(move |batch| first + batch * RECORDS as u64));
     let filled = firsts.then(async |first| filled(plugin, first).await);
-    let processed = filled.map(async |batch| plugin.process(batch?).await.map_err(|error| error.to_string().into()));
-    processed.buffered(depth)
+    // Handed over as soon as they are filled; awaited in their order, so many later.
+    let given = filled.map(|batch| batch.map(|batch| plugin.process(batch)));
+    given.map(async |given| given?.await.map_err(|error| error.to_string().into())).buffered(depth)
 }
 
 async fn filled(plugin: &PluginRef, first: u64) -> Result<proscenium_plugin_host::Batch, Failure> {
-    // What was given before goes out before this one is produced.
-    tokio::task::yield_now().await;
     let mut batch = plugin.batch().await;
     for id in first..first + RECORDS as u64 {
         batch.push_with(id, LEN, |to| {

@@ -57,7 +57,6 @@ impl World {
             };
             tray.add(100 + nth, len, Content::Inherit, write).unwrap();
         }
-        tray.seal();
         tray
     }
 

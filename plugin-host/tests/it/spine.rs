@@ -118,6 +118,22 @@ async fn batches_under_way_are_replayed_when_a_sibling_has_the_plugin_restarted(
     node.stop().await.unwrap();
 }
 
+/// The process has the batch, and ends over it, before anybody asks for the results; they are there when somebody does.
+#[tokio::test]
+async fn a_batch_is_handed_over_before_its_results_are_awaited() {
+    let folder = Folder::new("eager");
+    let (node, _tree, plugin) = started(Plugin::new(folder.build("upper.c", "libupper.so", &[]))).await;
+    let mut batch = plugin.batch().await;
+    batch.push(1, b"segv").unwrap();
+    let results = plugin.process(batch);
+    while plugin.status().await.unwrap().processes < 3 {
+        tokio::task::yield_now().await;
+    }
+    let done = results.await.unwrap();
+    assert_eq!(done.records().next().unwrap().verdict(), Verdicts::SetAside(&Why::Poison));
+    node.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_poison_record_is_set_aside_and_the_rest_goes_through() {
     for (poison, by) in [("segv", "crash by signal 11"), ("abort", "crash by signal 6"), ("exit", "exit with code 3")] {

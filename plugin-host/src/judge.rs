@@ -89,20 +89,16 @@ pub(crate) fn table_len(given: &Given<'_>, line: ChildLine) -> Result<u32, Breac
 pub(crate) struct Heap {
     pub(crate) from: u32,
     pub(crate) to: u32,
-    /// The table is the one that was given.
-    pub(crate) is_as_given: bool,
 }
 
 /// Looks at the whole table. `table` has as many lines as [`table_len`] says.
 pub(crate) fn judge(given: &Given<'_>, table: &[Entry]) -> Result<Heap, Breach> {
     let mut bytes = Bytes { heap: 0, input: 0, from: given.layout.heap_end, to: given.layout.heap_off };
-    let mut same = 0;
     for (record, &entry) in table.iter().enumerate() {
         let written = Written(entry);
         // Most lines come back as they were given, which is a verdict, too: it goes on.
         if given.records.get(record) == Some(&entry) {
             bytes.input += u64::from(written.len());
-            same += 1;
             continue;
         }
         let nth = record as u32;
@@ -128,7 +124,7 @@ pub(crate) fn judge(given: &Given<'_>, table: &[Entry]) -> Result<Heap, Breach> 
         bytes.payload(given, nth, written, goes_on)?;
         bytes.reason(given, nth, written)?;
     }
-    bytes.check(given, same == table.len())
+    bytes.check(given)
 }
 
 /// What goes on, counted: a byte may go on once.
@@ -177,14 +173,14 @@ impl Bytes {
         Ok(())
     }
 
-    fn check(&self, given: &Given<'_>, is_as_given: bool) -> Result<Heap, Breach> {
+    fn check(&self, given: &Given<'_>) -> Result<Heap, Breach> {
         let Layout { heap_off, heap_end, input_off, .. } = given.layout;
         let heap = u64::from(heap_end - heap_off);
         let input = u64::from(given.input_end.saturating_sub(input_off));
         if self.heap > heap || self.input > input {
             return Err(Breach::Overlap);
         }
-        Ok(Heap { from: self.from.min(self.to), to: self.to, is_as_given })
+        Ok(Heap { from: self.from.min(self.to), to: self.to })
     }
 }
 

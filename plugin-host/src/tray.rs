@@ -225,6 +225,23 @@ impl Tray {
         &self.buffers.copied[written.reason_off() as usize..][..written.reason_len().into()]
     }
 
+    /// Whether the whole batch has come back as it was given. Then that is what came of it: nothing is copied, and nothing is
+    /// left to be judged.
+    pub(crate) fn came_as_given(
+        &mut self,
+        portion: Portion,
+        front: &Front<'_>,
+        lines: u32,
+    ) -> Result<bool, AccessError> {
+        let Buffers { given, has_results, are_as_given, .. } = &mut *self.buffers;
+        let is_whole = !*has_results && lines == portion.count && lines as usize == given.len();
+        let is_as_given = is_whole && front.holds(u32::from(abi::HEADER_SIZE), given.as_flattened())?;
+        if is_as_given {
+            (*has_results, *are_as_given) = (true, true);
+        }
+        Ok(is_as_given)
+    }
+
     /// The table that a process wrote: copied once, and looked at in the copy alone.
     pub(crate) fn copy_table(&mut self, front: &Front<'_>, lines: u32) -> Result<(), AccessError> {
         let table = &mut self.buffers.table;
@@ -259,10 +276,6 @@ impl Tray {
         again: &mut Vec<(u32, u32)>,
     ) -> Result<(), AccessError> {
         let has_results = self.buffers.has_results;
-        if heap.is_as_given && !has_results && portion.count as usize == self.buffers.given.len() {
-            (self.buffers.has_results, self.buffers.are_as_given) = (true, true);
-            return Ok(());
-        }
         let Buffers { given, results, emitted, table, copied, .. } = &mut *self.buffers;
         let start = copied.len() as u32;
         front.copy_out(heap.from, heap.to - heap.from, copied)?;
@@ -333,7 +346,7 @@ mod tests {
             input_off: geometry.input_off(),
         };
         let whole = HEAPS * geometry.records as usize;
-        let empty = Heap { from: layout.heap_off, to: layout.heap_off, is_as_given: false };
+        let empty = Heap { from: layout.heap_off, to: layout.heap_off };
         let rows = [
             // Added before, lines of the table, the portion's own, there is room
             (0, 16, 1, true),

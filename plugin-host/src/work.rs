@@ -445,11 +445,16 @@ impl Work {
             table_len(&given, line)
         };
         let judged = judged.and_then(|lines| {
-            tray.copy_table(&front, lines).map_err(|_| Breach::Emitted { emitted: lines, room: layout.records })?;
-            judge(&Given { layout, records: tray.given(portion), input_end, routes }, tray.table())
+            let beyond = |_| Breach::Emitted { emitted: lines, room: layout.records };
+            if tray.came_as_given(portion, &front, lines).map_err(beyond)? {
+                return Ok(None);
+            }
+            tray.copy_table(&front, lines).map_err(beyond)?;
+            judge(&Given { layout, records: tray.given(portion), input_end, routes }, tray.table()).map(Some)
         });
         let heap = match judged {
-            Ok(heap) => heap,
+            Ok(Some(heap)) => heap,
+            Ok(None) => return Seen::Verdicts(Vec::new()),
             Err(breach) => {
                 tracing::warn!(target: "proscenium::plugin", plugin, %breach, "what the process wrote cannot be");
                 return Seen::Breach;

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -89,7 +90,11 @@ impl Pool {
     }
 
     fn slot(&self, index: u32) -> Slot {
-        Slot { pool: self.clone(), index }
+        let input = self.shared.input;
+        assert!(index < self.shared.geometry.slots, "a slot beyond the pool");
+        // SAFETY: in bounds: below `slots`, as was just asserted, and so many inputs are mapped.
+        let start = unsafe { self.shared.inputs.base().add(index as usize * input) };
+        Slot { bytes: NonNull::slice_from_raw_parts(start, input), pool: self.clone(), index }
     }
 }
 
@@ -150,9 +155,16 @@ impl Drop for Take<'_> {
 /// What lies in it is what its last owner left there. The child can read it at any time and write it at none.
 #[derive(Debug)]
 pub struct Slot {
+    /// Where they are. To reckon it from the pool would be a fifth of what it costs to add a small record.
+    bytes: NonNull<[u8]>,
     pool: Pool,
     index: u32,
 }
+
+// SAFETY: the bytes are the owner's alone, as those of a `Box<[u8]>` are, and no thread's in particular.
+unsafe impl Send for Slot {}
+// SAFETY: as above; a shared slot is only read.
+unsafe impl Sync for Slot {}
 
 impl Slot {
     /// Its number: below [`Geometry::slots`].
@@ -164,17 +176,6 @@ impl Slot {
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
-
-    #[inline]
-    fn start(&self) -> *mut u8 {
-        let offset = self.index as usize * self.len();
-        self.pool.shared.inputs.base().as_ptr().wrapping_add(offset)
-    }
-
-    #[inline]
-    fn len(&self) -> usize {
-        self.pool.shared.input
-    }
 }
 
 impl Deref for Slot {
@@ -183,12 +184,12 @@ impl Deref for Slot {
     #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY:
-        // - in bounds: `index < slots` (the core hands out no other), and `slots` inputs are mapped;
+        // - in bounds: `Pool::slot` has seen to it;
         // - initialised: a memory file begins with zeros; `u8` has no alignment and no invalid value;
         // - no other writer: the core gives a slot to one owner, who lends it out by Rust's rules; the region is sealed with
         //   F_SEAL_FUTURE_WRITE, so no other process ever has a writable mapping of it;
         // - alive: the mapping lives as long as the pool, which `self` holds.
-        unsafe { std::slice::from_raw_parts(self.start(), self.len()) }
+        unsafe { self.bytes.as_ref() }
     }
 }
 
@@ -197,7 +198,7 @@ impl DerefMut for Slot {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`, and `&mut self` is the owner's only access. That the child may be reading while we write is
         // the child's concern: a foreign read changes nothing here.
-        unsafe { std::slice::from_raw_parts_mut(self.start(), self.len()) }
+        unsafe { self.bytes.as_mut() }
     }
 }
 

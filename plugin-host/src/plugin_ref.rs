@@ -124,7 +124,7 @@ impl PluginRef {
         }
         let answer = batch.0.answer();
         answer.await_results();
-        let awaited = Awaited { plugin: self, answer: answer.clone() };
+        let awaited = Awaited { plugin: self, records: batch.0.len(), answer: answer.clone() };
         let job = Job::new(batch.0, answer);
         let now = self.desk.node.now();
         self.visit(|work| work.given(job, now));

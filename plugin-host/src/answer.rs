@@ -32,8 +32,24 @@ pub(crate) struct Answer(Mutex<State>);
 enum State {
     #[default]
     Idle,
+    /// None: it has not been asked for yet.
     Waits(Option<Waker>),
-    Here(Settled),
+    Here {
+        settled: Settled,
+        /// For them.
+        was_woken: bool,
+    },
+}
+
+/// What became of results that were given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Arrival {
+    /// Their owner was woken for them, and is on its way.
+    Woke,
+    /// They lie ready until their owner first asks.
+    Lies,
+    /// Nobody waits any more.
+    Unwanted,
 }
 
 impl Answer {
@@ -42,14 +58,14 @@ impl Answer {
     }
 
     fn is_here(&self) -> bool {
-        matches!(*self.state(), State::Here(_))
+        matches!(*self.state(), State::Here { .. })
     }
 
-    /// What is there.
-    fn take(&self) -> Option<Settled> {
+    /// What is there, and whether its owner was woken for it. `is_turn` is asked for that, and may refuse.
+    fn take_if(&self, is_turn: impl FnOnce(bool) -> bool) -> Option<(Settled, bool)> {
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Idle) {
-            State::Here(settled) => Some(settled),
+            State::Here { settled, was_woken } if is_turn(was_woken) => Some((settled, was_woken)),
             other => {
                 *state = other;
                 None
@@ -61,7 +77,7 @@ impl Answer {
     fn wait(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state();
         match &mut *state {
-            State::Here(_) => true,
+            State::Here { .. } => true,
             state => {
                 *state = State::Waits(Some(cx.waker().clone()));
                 false
@@ -74,23 +90,21 @@ impl Answer {
         *self.state() = State::Waits(None);
     }
 
-    /// False: nobody waits any more.
-    fn give(&self, settled: Settled) -> bool {
+    fn give(&self, settled: Settled) -> Arrival {
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Idle) {
             State::Waits(waker) => {
-                *state = State::Here(settled);
+                *state = State::Here { settled, was_woken: waker.is_some() };
                 drop(state);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-                true
+                let Some(waker) = waker else { return Arrival::Lies };
+                waker.wake();
+                Arrival::Woke
             }
-            // Nobody waits any more. Dropped without the lock: the buffers go back with this very answer.
-            State::Idle | State::Here(_) => {
+            // Dropped without the lock: the buffers go back with this very answer.
+            State::Idle | State::Here { .. } => {
                 drop(state);
                 drop(settled);
-                false
+                Arrival::Unwanted
             }
         }
     }
@@ -115,20 +129,20 @@ impl Awaited<'_> {
             tokio::task::consume_budget().await;
         }
         // Whoever finds its results without having been woken for them has overtaken the owners of those before, if they
-        // have not come yet: they were woken, and have their turn first.
-        let mut is_woken = false;
+        // were woken and have not come yet: they have their turn first.
+        let mut is_turn = false;
         poll_fn(|cx| {
             // Who waits looks for itself first, at what the process has done: so nobody need be woken to do it.
             if !self.answer.is_here() {
-                is_woken = false;
+                is_turn = false;
                 self.plugin.visit(|_| ());
             }
             if self.answer.is_here()
-                && let Some(settled) = self.claimed(is_woken)
+                && let Some(settled) = self.claimed(is_turn)
             {
                 return Poll::Ready(settled);
             }
-            is_woken = true;
+            is_turn = true;
             if self.answer.wait(cx) {
                 cx.waker().wake_by_ref();
             }
@@ -137,26 +151,24 @@ impl Awaited<'_> {
         .await
     }
 
-    /// The results, if it is their turn: their owner was woken for them, or nobody else's lie ready.
-    fn claimed(&self, is_woken: bool) -> Option<Settled> {
-        let mut settled = None;
+    /// The results, if it is their turn: their owner was woken for them, or nobody else who was is on its way.
+    fn claimed(&self, is_turn: bool) -> Option<Settled> {
+        let mut taken = None;
         self.plugin.visit(|work| {
-            if is_woken || work.has_one_unclaimed() {
-                settled = self.answer.take();
-                if settled.is_some() {
-                    work.claimed();
-                }
+            taken = self.answer.take_if(|was_woken| is_turn || was_woken || !work.is_somebody_coming());
+            if let Some((_, true)) = taken {
+                work.has_come();
             }
         });
-        settled
+        taken.map(|(settled, _)| settled)
     }
 }
 
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
         let late = std::mem::replace(&mut *self.answer.state(), State::Idle);
-        if let State::Here(_) = &late {
-            self.plugin.visit(Work::claimed);
+        if let State::Here { was_woken: true, .. } = &late {
+            self.plugin.visit(Work::has_come);
         }
     }
 }
@@ -177,21 +189,20 @@ impl Job {
         self.tray.as_mut()
     }
 
-    /// False: nobody waits for it.
-    pub(crate) fn done(mut self) -> bool {
-        self.tray.take().is_some_and(|mut tray| {
+    pub(crate) fn done(mut self) -> Arrival {
+        let tray = self.tray.take();
+        tray.map_or(Arrival::Unwanted, |mut tray| {
             tray.settle();
             self.answer.give(Ok(tray))
         })
     }
 
-    /// False: nobody waits for it.
-    pub(crate) fn undone(mut self, why: Undone) -> bool {
+    pub(crate) fn undone(mut self, why: Undone) -> Arrival {
         self.hand_back(why)
     }
 
-    fn hand_back(&mut self, why: Undone) -> bool {
-        self.tray.take().is_some_and(|tray| self.answer.give(Err((tray, why))))
+    fn hand_back(&mut self, why: Undone) -> Arrival {
+        self.tray.take().map_or(Arrival::Unwanted, |tray| self.answer.give(Err((tray, why))))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use proscenium_runtime::{Node, Now};
 use proscenium_shm_channel::Pool;
 
+use crate::answer::Arrival;
 use crate::block::Layout;
 use crate::spec::Settings;
 use crate::tray::Shelf;
@@ -78,12 +79,12 @@ impl Desk {
         loop {
             let next = self.lock().next_out();
             let Some((job, why)) = next else { break };
-            let is_awaited = match why {
+            let arrival = match why {
                 None => job.done(),
                 Some(why) => job.undone(why),
             };
-            if !is_awaited {
-                self.lock().claimed();
+            if arrival != Arrival::Woke {
+                self.lock().has_come();
             }
         }
         std::mem::forget(grief);

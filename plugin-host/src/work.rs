@@ -50,8 +50,8 @@ pub(crate) struct Work {
     out: VecDeque<(Job, Option<Undone>)>,
     /// Somebody is at it.
     is_delivered: bool,
-    /// Results that lie ready and that nobody has come for.
-    unclaimed: usize,
+    /// Results that go out, or whose owners were woken for them and have not come yet.
+    on_the_way: usize,
     pub(crate) errands: Errands,
     /// Used again and again.
     again: Vec<(u32, u32)>,
@@ -142,7 +142,7 @@ impl Work {
             is_closed: false,
             out: VecDeque::new(),
             is_delivered: false,
-            unclaimed: 0,
+            on_the_way: 0,
             errands: Errands::default(),
             again: Vec::new(),
             actions: Vec::new(),
@@ -227,7 +227,7 @@ impl Work {
     }
 
     fn goes_out(&mut self, job: Job, why: Option<Undone>) {
-        self.unclaimed += 1;
+        self.on_the_way += 1;
         self.out.push_back((job, why));
     }
 
@@ -249,13 +249,14 @@ impl Work {
         self.is_delivered = false;
     }
 
-    pub(crate) fn has_one_unclaimed(&self) -> bool {
-        self.unclaimed <= 1
+    /// Whose results come before those of who asks.
+    pub(crate) fn is_somebody_coming(&self) -> bool {
+        self.on_the_way > 0
     }
 
-    /// The results of a batch were taken, or nobody waits for them.
-    pub(crate) fn claimed(&mut self) {
-        self.unclaimed = self.unclaimed.saturating_sub(1);
+    /// For results on the way; or nobody is to be waited for, as they woke nobody.
+    pub(crate) fn has_come(&mut self) {
+        self.on_the_way = self.on_the_way.saturating_sub(1);
     }
 
     /// Why the actor is to end, if it is: asked once.

@@ -54,16 +54,20 @@ impl<'a> Front<'a> {
     /// # Errors
     /// [`AccessError::OutOfBounds`].
     pub fn holds(&self, offset: u32, words: &[u64]) -> Result<bool, AccessError> {
-        let from = self.at(offset, size_of_val(words))?;
-        // So few that the copy stays in the processor's first cache.
+        // All of them lie in the front, so that none of the smaller loads does not.
+        self.at(offset, size_of_val(words))?;
+        // So few at once that the copy stays in the processor's first cache.
         let mut copy = [0; 128];
-        Ok(words.chunks(copy.len()).enumerate().all(|(nth, words)| {
+        let mut at = offset;
+        for words in words.chunks(copy.len()) {
             let copy = &mut copy[..words.len()];
-            let from = from.wrapping_add(nth * size_of_val(&[0_u64; 128]));
-            // SAFETY: `at` has checked that the bytes of all chunks are mapped; `copy` is private, and as long as this one.
-            unsafe { foreign::copy_out(from, copy.as_mut_ptr().cast(), size_of_val(copy)) };
-            copy == words
-        }))
+            self.load(at, copy)?;
+            if copy != words {
+                return Ok(false);
+            }
+            at += size_of_val(words) as u32;
+        }
+        Ok(true)
     }
 
     /// Reads one half of a word, such as `progress`.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use proscenium_plugin_host::{Plugin, PluginRef, ProcessError, Processed, State, Swap, Verdicts, Why};
 use proscenium_runtime::Node;
 use proscenium_supervision::{Supervisor, SupervisorRef};
@@ -131,6 +132,27 @@ async fn a_batch_is_handed_over_before_its_results_are_awaited() {
     }
     let done = results.await.unwrap();
     assert_eq!(done.records().next().unwrap().verdict(), Verdicts::SetAside(&Why::Poison));
+    node.stop().await.unwrap();
+}
+
+/// Nobody has been woken for the first batch's results, so the second one's need not let them pass.
+#[tokio::test]
+async fn results_that_lie_ready_are_there_at_the_first_look_in_any_order() {
+    let folder = Folder::new("ready");
+    let (node, _tree, plugin) = started(Plugin::new(folder.build("upper.c", "libupper.so", &[]))).await;
+    let mut given = Vec::new();
+    for id in 0..3 {
+        let mut batch = plugin.batch().await;
+        batch.push(id, b"a").unwrap();
+        given.push(plugin.process(batch));
+    }
+    while plugin.status().await.unwrap().in_flight > 0 {
+        tokio::task::yield_now().await;
+    }
+    while let Some(results) = given.pop() {
+        let done = results.now_or_never().expect("they lie ready").unwrap();
+        assert_eq!(done.records().next().unwrap().id(), given.len() as u64);
+    }
     node.stop().await.unwrap();
 }
 

@@ -89,6 +89,27 @@ fn the_bounds_hold_and_say_what_they_are() {
     assert_eq!(host.submit(None, 3, None), Err(SubmitError::Closed));
 }
 
+/// Of every length up to a few rounds of the comparison, with each word changed in turn.
+#[test]
+fn a_front_holds_these_words_and_no_others() {
+    let pool = Pool::new(GEOMETRY).unwrap();
+    let (host, _fds) = HostEnd::new(&pool).unwrap();
+    let slot = pool.try_take().unwrap();
+    let front = host.front(&slot).unwrap();
+    for len in [0, 1, 127, 128, 129, 256, 300] {
+        let words: Vec<u64> = (1..=len).collect();
+        front.store(64, &words).unwrap();
+        assert_eq!(front.holds(64, &words), Ok(true), "{len} words");
+        for (nth, &word) in (0..).zip(&words) {
+            front.store(64 + 8 * nth, &[word ^ 1 << 63]).unwrap();
+            assert_eq!(front.holds(64, &words), Ok(false), "word {nth} of {len}");
+            front.store(64 + 8 * nth, &[word]).unwrap();
+        }
+    }
+    let size = front.size();
+    assert!(front.holds(size - 8, &[1, 2]).is_err(), "half of it lies beyond the end");
+}
+
 #[test]
 fn a_front_has_an_end() {
     let pool = Pool::new(GEOMETRY).unwrap();

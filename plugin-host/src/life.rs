@@ -50,8 +50,6 @@ pub enum Msg {
 /// One incarnation: a process, and swaps to others.
 pub struct Life {
     pub(crate) desk: Arc<Desk>,
-    /// By which it runs.
-    pub(crate) settings: Arc<Settings>,
     /// The process that this incarnation has made serve.
     pub(crate) instance: Option<u32>,
     pub(crate) changing: Option<Changing>,
@@ -68,7 +66,7 @@ impl Drop for Life {
 
 impl Life {
     pub(crate) fn new(desk: Arc<Desk>) -> Self {
-        Life { settings: desk.settings(), desk, instance: None, changing: None, asked: 0 }
+        Life { desk, instance: None, changing: None, asked: 0 }
     }
 
     /// What this incarnation has made serve does so no more.
@@ -98,7 +96,7 @@ impl Life {
     }
 
     async fn start(&mut self, cx: &mut Context<Self>) -> Result<(), StartError> {
-        let (process, said) = self.plan(None, self.settings.clone()).launch().await?;
+        let (process, said) = self.plan(None, self.desk.settings()).launch().await?;
         watch::attach(&process, &self.desk, cx).map_err(StartError::Host)?;
         drop(self.serve_by(process, said));
         Ok(())
@@ -111,9 +109,8 @@ impl Life {
     }
 
     /// By these settings from the next batch on.
-    pub(crate) fn take_on(&mut self, settings: Arc<Settings>) {
-        self.desk.with(|work, now| work.renew(settings.clone(), now));
-        self.settings = settings;
+    pub(crate) fn take_on(&self, settings: Arc<Settings>) {
+        self.desk.with(|work, now| work.renew(settings, now));
     }
 
     /// Something has happened.
@@ -149,7 +146,7 @@ impl Life {
     }
 
     fn heard(&mut self, heard: Result<Heard, Garbled>, cx: &mut Context<Self>) -> Result<(), Exit> {
-        let (desk, settings) = (self.desk.clone(), self.settings.clone());
+        let (desk, settings) = (self.desk.clone(), self.desk.settings());
         let stage = settings.stage.as_str();
         match heard {
             Ok(Heard::LastWord(word)) => desk.with(|work, _| {
@@ -180,7 +177,7 @@ impl Life {
     }
 
     fn garbled(&self, why: &str) {
-        tracing::warn!(target: "proscenium::plugin", plugin = self.settings.stage, why, "the process garbles");
+        tracing::warn!(target: "proscenium::plugin", plugin = self.desk.settings().stage, why, "the process garbles");
         self.on(Event::Done(Seen::Breach));
     }
 
@@ -254,8 +251,6 @@ impl Actor for Life {
     type Ref = Ref<Self>;
 
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
-        // The spec may have changed since it was made.
-        self.settings = self.desk.settings();
         // What one has left that was given up, and its timers, are of no use to this one.
         drop(self.desk.with(|work, now| {
             work.errands = Errands::default();
@@ -301,7 +296,7 @@ impl Actor for Life {
         if exit.is_orderly()
             && let Some(process) = self.retire()
         {
-            watch::leave(process, self.settings.stop_limit).await;
+            watch::leave(process, self.desk.settings().stop_limit).await;
         }
     }
 }

@@ -291,7 +291,7 @@ impl Life {
         if self.changing.is_some() {
             return reply.send(Err(SwapError::UnderWay));
         }
-        let wish = Wish { drops_state: swap.drops_state, settings: self.settings.clone(), by: Asker::Swap(reply) };
+        let wish = Wish { drops_state: swap.drops_state, settings: self.desk.settings(), by: Asker::Swap(reply) };
         self.begin(&swap, wish, cx);
     }
 
@@ -302,7 +302,7 @@ impl Life {
         reply: Reply<Result<(), SwapError>>,
         cx: &mut Context<Self>,
     ) {
-        let change = takes(&self.settings, &settings);
+        let change = takes(&self.desk.settings(), &settings);
         let is_free = match &self.changing {
             None => true,
             // A swap by a message changes no spec, unless there is a process to be started as well.
@@ -398,7 +398,7 @@ impl Life {
             _ => None,
         };
         if asked != Some(by) {
-            return watch::tell(&self.settings.stage, &tell);
+            return watch::tell(&self.desk.settings().stage, &tell);
         }
         let Some(Changing { wish, step }) = self.changing.take() else { return };
         let settings = wish.settings.clone();
@@ -447,7 +447,7 @@ impl Life {
 
     fn cut_over(&mut self, ready: Ready, cx: &mut Context<Self>) {
         let Ready { wish, new, said, held, drained, state } = ready;
-        let (to, stop_limit) = (Side::of(&new), self.settings.stop_limit);
+        let (to, stop_limit) = (Side::of(&new), self.desk.settings().stop_limit);
         if let Asker::Spec(_) = wish.by {
             self.take_on(wish.settings);
         }
@@ -477,7 +477,7 @@ impl Life {
     pub(crate) fn heard_of_another(&mut self, instance: u32, heard: Result<Heard, Garbled>, cx: &mut Context<Self>) {
         match heard {
             Ok(Heard::Tell(tell @ (Tell::Imported | Tell::StateRefused { .. }))) => self.state_told(instance, tell, cx),
-            Ok(Heard::Tell(tell)) => watch::tell(&self.settings.stage, &tell),
+            Ok(Heard::Tell(tell)) => watch::tell(&self.desk.settings().stage, &tell),
             _ => {}
         }
     }

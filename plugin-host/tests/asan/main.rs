@@ -4,18 +4,21 @@
 //! What it cannot do within the sandbox's defaults is granted by name ([`sanitized`]), and nothing else: its shadow of the
 //! address space is larger than any limit on memory. All walls stand.
 
+#[path = "../it/compiled.rs"]
+mod compiled;
 mod log;
 mod sick;
 mod sound;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use proscenium_plugin_host::sandbox::{Grants, Layer, Limits};
 use proscenium_plugin_host::{Plugin, PluginRef, Processed, Status};
 use proscenium_runtime::Node;
 use proscenium_supervision::{Supervisor, SupervisorRef};
+
+use crate::compiled::compile;
 
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: these tests are run by `make asan`"))
@@ -28,29 +31,10 @@ fn library(name: &str) -> PathBuf {
 
 /// A plugin of the tests', built in the same way.
 fn built(source: &str, as_name: &str, define: Option<&str>) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = library(as_name);
-    let built = Command::new("cc")
-        .args([
-            "-std=c11",
-            "-D_GNU_SOURCE",
-            "-O1",
-            "-fPIC",
-            "-fvisibility=hidden",
-            "-shared",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-I",
-        ])
-        .arg(root.join("../plugin-sdk/include"))
-        .args(define.map(|define| format!("-D{define}")))
-        .args(variable("PLUGIN_CFLAGS").split_whitespace())
-        .arg("-o")
-        .args([&library, &root.join("tests/plugins").join(source)])
-        .output()
-        .expect("there is a C compiler");
-    assert!(built.status.success(), "{source}: {}", String::from_utf8_lossy(&built.stderr));
+    let flags = variable("PLUGIN_CFLAGS");
+    let define = define.map(|define| format!("-D{define}"));
+    compile(source, &library, ["-O1"].into_iter().chain(flags.split_whitespace()).chain(define.as_deref()));
     library
 }
 

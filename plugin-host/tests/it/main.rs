@@ -5,6 +5,7 @@ mod built;
 mod catalog;
 mod census;
 mod chaos;
+mod compiled;
 mod control_groups;
 #[cfg_attr(not(target_arch = "x86_64"), path = "each_instruction/elsewhere.rs")]
 mod each_instruction;

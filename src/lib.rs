@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   your program ──▶ proscenium (this crate: names, and `enter`)
+//!                        ├─ pipeline: records through supervised stages (feature `pipeline`)
 //!                        ├─ plugin: native code in child processes, swapped while it runs (feature `plugins`)
 //!                        ├─ supervision: supervisors, in OTP's terms
 //!                        ├─ process: operating-system processes that end with their host (feature `process`)
@@ -43,6 +44,8 @@ mod enter;
 // The name stands before the one of the same name that comes with all of the runtime's.
 #[cfg(feature = "plugins")]
 pub use enter::enter;
+#[cfg(feature = "pipeline")]
+pub use proscenium_pipeline as pipeline;
 #[cfg(feature = "plugins")]
 pub use proscenium_plugin_host as plugin;
 #[cfg(feature = "process")]

@@ -1,0 +1,279 @@
+//! One record of a chunk: to read, and to change.
+
+use proscenium_plugin_host::ContentType;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::chunk::{Buffer, Entry, Span};
+use crate::content;
+use crate::failed::Failed;
+use crate::headers::Headers;
+
+/// One record: a payload with its type, a key, a time, headers.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    pub(crate) buffer: &'a Buffer,
+    pub(crate) entry: &'a Entry,
+}
+
+impl<'a> Record<'a> {
+    /// The source's number for it: its line, its offset, its sequence.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.entry.id
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn payload(&self) -> &'a [u8] {
+        self.buffer.get(self.entry.payload)
+    }
+
+    /// What the bytes are.
+    #[must_use]
+    pub fn content(&self) -> ContentType {
+        self.entry.content
+    }
+
+    /// What orders it among others: those with one key stay in their order.
+    #[must_use]
+    pub fn key(&self) -> Option<&'a [u8]> {
+        (self.entry.key != Span::NONE).then(|| self.buffer.get(self.entry.key))
+    }
+
+    /// When it was made, or read: milliseconds since 1970.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        self.entry.time
+    }
+
+    /// What travels beside the payload.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'a> {
+        Headers(self.buffer.get(self.entry.headers))
+    }
+
+    /// The payload as it came from the source.
+    #[must_use]
+    pub fn original(&self) -> &'a [u8] {
+        self.buffer.get(self.entry.origin)
+    }
+
+    /// What the original is.
+    #[must_use]
+    pub fn original_content(&self) -> ContentType {
+        self.entry.origin_content
+    }
+
+    /// The payload as a value, by its content type.
+    ///
+    /// # Errors
+    /// It is not one, or is raw; the reason says where.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Failed> {
+        content::decode(self.content(), self.payload())
+    }
+}
+
+impl std::fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes = self.payload().len();
+        f.debug_struct("Record")
+            .field("id", &self.id())
+            .field("content", &self.content())
+            .field("bytes", &bytes)
+            .finish()
+    }
+}
+
+/// A record that a stage may change.
+pub struct RecordMut<'a> {
+    pub(crate) buffer: &'a mut Buffer,
+    pub(crate) nth: usize,
+}
+
+impl RecordMut<'_> {
+    /// The record, to read.
+    #[must_use]
+    pub fn as_ref(&self) -> Record<'_> {
+        Record { buffer: self.buffer, entry: &self.buffer.entries[self.nth] }
+    }
+
+    fn entry(&mut self) -> &mut Entry {
+        &mut self.buffer.entries[self.nth]
+    }
+
+    /// The source's number for it.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.as_ref().id()
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.as_ref().payload()
+    }
+
+    /// Its bytes, to change where they lie. The original stays: the first call copies them.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        let entry = *self.entry();
+        if entry.payload == entry.origin {
+            self.entry().payload = self.buffer.put_copy(entry.origin);
+        }
+        let span = self.entry().payload;
+        self.buffer.get_mut(span)
+    }
+
+    /// Gives it other bytes of the same type.
+    pub fn set_payload(&mut self, payload: &[u8]) {
+        let entry = *self.entry();
+        self.entry().payload = if entry.payload != entry.origin && payload.len() <= entry.payload.len() {
+            self.buffer.overwrite(entry.payload, payload)
+        } else {
+            self.buffer.put(payload)
+        };
+    }
+
+    /// Gives it other bytes, of this type.
+    pub fn set(&mut self, content: ContentType, payload: &[u8]) {
+        self.set_payload(payload);
+        self.entry().content = content;
+    }
+
+    /// What the bytes are.
+    #[must_use]
+    pub fn content(&self) -> ContentType {
+        self.as_ref().content()
+    }
+
+    /// What orders it among others.
+    #[must_use]
+    pub fn key(&self) -> Option<&[u8]> {
+        self.as_ref().key()
+    }
+
+    /// Gives it a key, or takes it away.
+    pub fn set_key(&mut self, key: Option<&[u8]>) {
+        self.entry().key = key.map_or(Span::NONE, |key| self.buffer.put(key));
+    }
+
+    /// When it was made, or read: milliseconds since 1970.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        self.as_ref().time()
+    }
+
+    /// Gives it another time.
+    pub fn set_time(&mut self, time: u64) {
+        self.entry().time = time;
+    }
+
+    /// What travels beside the payload.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        self.as_ref().headers()
+    }
+
+    /// Sets a header; one of this name before is replaced.
+    pub fn set_header(&mut self, name: &str, value: &[u8]) {
+        let mut headers: Vec<(&str, &[u8])> = self.headers().into_iter().filter(|(old, _)| *old != name).collect();
+        headers.push((name, value));
+        let block = Headers::encode(&headers);
+        self.entry().headers = self.buffer.put(&block);
+    }
+
+    /// The payload as a value, by its content type.
+    ///
+    /// # Errors
+    /// It is not one, or is raw; the reason says where.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Failed> {
+        self.as_ref().decode()
+    }
+
+    /// Gives it this value, in its content type; raw becomes MessagePack.
+    ///
+    /// # Errors
+    /// The value cannot be written in it.
+    pub fn encode<T: Serialize>(&mut self, value: &T) -> Result<(), Failed> {
+        let content = match self.content() {
+            ContentType::Json => ContentType::Json,
+            _ => ContentType::MessagePack,
+        };
+        let bytes = content::encode(content, value)?;
+        self.set(content, &bytes);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for RecordMut<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+impl Buffer {
+    fn put_copy(&mut self, span: Span) -> Span {
+        let at = self.bytes.len();
+        self.bytes.extend_from_within(span.range());
+        Span::new(at, span.len())
+    }
+
+    /// Shorter bytes, or as many, over old ones.
+    fn overwrite(&mut self, old: Span, bytes: &[u8]) -> Span {
+        let span = old.shortened(bytes.len());
+        self.get_mut(span).copy_from_slice(bytes);
+        span
+    }
+}
+
+/// A record on its own, for what outlives its chunk: an async function, a dead letter, a test.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnedRecord {
+    /// The source's number for it.
+    pub id: u64,
+    /// What the payload is.
+    pub content: ContentType,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+    /// What orders it among others.
+    pub key: Option<Vec<u8>>,
+    /// Milliseconds since 1970.
+    pub time: u64,
+    /// What travels beside the payload.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl From<Record<'_>> for OwnedRecord {
+    fn from(record: Record<'_>) -> Self {
+        OwnedRecord {
+            id: record.id(),
+            content: record.content(),
+            payload: record.payload().to_vec(),
+            key: record.key().map(<[u8]>::to_vec),
+            time: record.time(),
+            headers: record.headers().into_iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+        }
+    }
+}
+
+impl OwnedRecord {
+    /// The payload as a value, by its content type.
+    ///
+    /// # Errors
+    /// It is not one, or is raw; the reason says where.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Failed> {
+        content::decode(self.content, &self.payload)
+    }
+
+    /// Gives it this value, in its content type; raw becomes MessagePack.
+    ///
+    /// # Errors
+    /// The value cannot be written in it.
+    pub fn encode<T: Serialize>(&mut self, value: &T) -> Result<(), Failed> {
+        if self.content == ContentType::Raw {
+            self.content = ContentType::MessagePack;
+        }
+        self.payload = content::encode(self.content, value)?;
+        Ok(())
+    }
+}

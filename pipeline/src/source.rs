@@ -1,0 +1,51 @@
+//! Where records come from: what a source does, and what its actor expects of it.
+
+use std::fmt;
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use crate::chunk::Filling;
+use crate::trouble::Trouble;
+
+/// A future of a source's or a sink's, behind a `dyn`.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a source says after each [`fill`](Source::fill).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filled {
+    /// There may be more.
+    More,
+    /// There will never be more.
+    End,
+}
+
+/// A source at work. Made by its [`SourceSpec`], owned by an actor.
+///
+/// A source that can replay says where it stands ([`position`](Source::position)) and starts from there when it is opened
+/// with that; then what goes through the pipeline is processed at least once, and exactly once by sinks that commit with
+/// the position. One that cannot says so, and what was under way when the program dies is lost with it.
+pub trait Source: Send + 'static {
+    /// Opens it, at a position that it gave earlier, or at its beginning. Called again after an error.
+    fn open<'a>(&'a mut self, from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>>;
+
+    /// Adds records to `chunk`: waits for one, takes those that are there without waiting, and returns when there are
+    /// none or the chunk is full. It may be dropped while it waits, and then has added nothing.
+    fn fill<'a>(&'a mut self, chunk: &'a mut Filling) -> Boxed<'a, Result<Filled, Trouble>>;
+
+    /// Where the next `fill` begins. `None`: it cannot replay.
+    fn position(&self) -> Option<Value>;
+}
+
+/// What is said of a source. Its `Debug` text holds every setting: two with the same text are the same source, which is
+/// how a reload finds out what has changed.
+pub trait SourceSpec: fmt::Debug + Send + Sync + 'static {
+    /// What it is called where nobody has named it: `files`, `stdin`.
+    fn kind(&self) -> &'static str;
+
+    /// One that has not been opened.
+    fn make(&self) -> Box<dyn Source>;
+
+    /// Whether it can say where it stands, and start from there.
+    fn replays(&self) -> bool;
+}

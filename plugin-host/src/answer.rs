@@ -114,14 +114,14 @@ impl Answer {
 const RECORDS: u32 = 32;
 
 /// Waits for the results. Dropped before, it lets them go.
-pub(crate) struct Awaited<'a> {
-    pub(crate) plugin: &'a PluginRef,
+pub(crate) struct Awaited {
+    pub(crate) plugin: PluginRef,
     /// How many there are.
     pub(crate) records: u32,
     pub(crate) answer: Arc<Answer>,
 }
 
-impl Awaited<'_> {
+impl Awaited {
     pub(crate) async fn settled(self) -> Settled {
         // Others have their turn, also where all results are always there already: after some four thousand records, which
         // take their owner a quarter of a millisecond or more.
@@ -164,7 +164,7 @@ impl Awaited<'_> {
     }
 }
 
-impl Drop for Awaited<'_> {
+impl Drop for Awaited {
     fn drop(&mut self) {
         let late = std::mem::replace(&mut *self.answer.state(), State::Idle);
         if let State::Here { was_woken: true, .. } = &late {

@@ -196,6 +196,15 @@ impl<'a> Record<'a> {
         self.tray.result_payload(self.entry)
     }
 
+    /// Whether the payload is the one that was given, byte for byte where it lay.
+    #[must_use]
+    pub fn is_as_given(&self) -> bool {
+        let Some(nth) = self.nth else { return false };
+        let (given, written) = (Written(self.tray.all()[nth as usize]), Written(*self.entry));
+        let is_same_place = given.off() == written.off() && given.len() == written.len();
+        is_same_place && !written.is_copied() && given.content() == written.content()
+    }
+
     /// What the payload is.
     #[must_use]
     pub fn content(&self) -> ContentType {

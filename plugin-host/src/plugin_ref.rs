@@ -106,25 +106,25 @@ impl PluginRef {
 
     /// Has a batch processed. It is handed over at once; the results come when each of its records is settled, over as many
     /// crashes, restarts and retries as that takes, and, in an ordered plugin, when those of the batches before it have
-    /// come.
+    /// come. What is awaited borrows nothing: it may be awaited elsewhere, in a task of its own.
     ///
     /// It waits as long as the supervisor has hope: while the plugin is in quarantine, or restarts again and again, the
     /// batch stays. Dropped before, the batch is processed all the same, and its results are let go.
     ///
     /// # Errors
     /// [`ProcessError`], with the batch.
-    pub fn process(&self, batch: Batch) -> impl Future<Output = Result<Processed, ProcessError>> + Send + use<'_> {
-        stand_in::process(self, batch, 0)
+    pub fn process(&self, batch: Batch) -> impl Future<Output = Result<Processed, ProcessError>> + Send + use<> {
+        stand_in::process(self.clone(), batch, 0)
     }
 
     /// The same, by this plugin alone. The batch, if it is another plugin's: its process cannot see this memory.
-    pub(crate) fn give(&self, batch: Batch) -> Result<Awaited<'_>, Batch> {
+    pub(crate) fn give(&self, batch: Batch) -> Result<Awaited, Batch> {
         if !Arc::ptr_eq(&self.desk.shelf, batch.0.shelf()) {
             return Err(batch);
         }
         let answer = batch.0.answer();
         answer.await_results();
-        let awaited = Awaited { plugin: self, records: batch.0.len(), answer: answer.clone() };
+        let awaited = Awaited { plugin: self.clone(), records: batch.0.len(), answer: answer.clone() };
         let job = Job::new(batch.0, answer);
         let now = self.desk.node.now();
         self.visit(|work| work.given(job, now));

@@ -12,14 +12,14 @@ use crate::plugin_ref::{PluginRef, ProcessError};
 /// A stand-in may have a stand-in, and so on; at this depth it is a circle.
 const DEEPEST: u32 = 8;
 
-type Processing<'a> = Pin<Box<dyn Future<Output = Result<Processed, ProcessError>> + Send + 'a>>;
+type Processing = Pin<Box<dyn Future<Output = Result<Processed, ProcessError>> + Send>>;
 
 /// By the plugin, which is handed the batch at once, and what it gives to its stand-in by that one.
 pub(crate) fn process(
-    plugin: &PluginRef,
+    plugin: PluginRef,
     batch: Batch,
     depth: u32,
-) -> impl Future<Output = Result<Processed, ProcessError>> + Send + use<'_> {
+) -> impl Future<Output = Result<Processed, ProcessError>> + Send {
     let given = plugin.give(batch);
     async move {
         let settled = match given {
@@ -27,8 +27,8 @@ pub(crate) fn process(
             Err(batch) => Err((batch.0, Undone::Gone)),
         };
         match settled {
-            Ok(tray) => by_stand_in(plugin, Processed::of(tray), depth).await,
-            Err((tray, Undone::Gone)) => by_another(plugin, Batch(tray), depth).await,
+            Ok(tray) => by_stand_in(&plugin, Processed::of(tray), depth).await,
+            Err((tray, Undone::Gone)) => by_another(&plugin, Batch(tray), depth).await,
             Err((tray, Undone::Crashed(end))) => Err(ProcessError::FlushCrashed { batch: Batch(tray), end }),
             Err((tray, Undone::Stopped { code })) => Err(ProcessError::Stopped { batch: Batch(tray), code }),
         }
@@ -65,7 +65,7 @@ async fn forward(processed: &mut Processed, records: &[u32], other: &PluginRef, 
             part.push(Written(*given).id(), processed.tray.payload(given)).is_ok()
         };
         let taken = left.iter().position(|&nth| !fits(nth)).unwrap_or(left.len());
-        let Ok(done) = boxed(other, part, depth).await else { return };
+        let Ok(done) = boxed(other.clone(), part, depth).await else { return };
         processed.stand_in.push(done);
         processed.forwarded.extend(&left[..taken]);
         // One that does not fit into an empty batch is left out.
@@ -82,12 +82,12 @@ async fn by_another(plugin: &PluginRef, batch: Batch, depth: u32) -> Result<Proc
     if !all_fit {
         return Err(ProcessError::Gone(batch)); // The stand-in has smaller batches.
     }
-    match boxed(&other, part, depth).await {
+    match boxed(other, part, depth).await {
         Ok(processed) => Ok(processed),
         Err(_) => Err(ProcessError::Gone(batch)),
     }
 }
 
-fn boxed(plugin: &PluginRef, batch: Batch, depth: u32) -> Processing<'_> {
+fn boxed(plugin: PluginRef, batch: Batch, depth: u32) -> Processing {
     Box::pin(process(plugin, batch, depth + 1))
 }

@@ -3,20 +3,34 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod async_work;
 mod chunk;
 mod content;
 mod disk;
 mod failed;
 mod flow_core;
 mod headers;
+mod house;
 mod ledger;
 mod letter;
 mod operator;
+mod outlets;
+mod pass;
 mod plan;
+mod plugin_work;
 mod record;
+mod remote_stage;
+mod retry_core;
+mod rust_stage;
 mod sink;
+mod sink_actor;
 mod source;
+mod source_actor;
+mod stage_desk;
+mod stats;
+mod tickets;
 mod trouble;
+mod waiting;
 
 pub use chunk::{Chunk, ChunkSize, Fields, Filling};
 pub use content::{json_to_messagepack, messagepack_to_json};
@@ -25,7 +39,7 @@ pub use failed::Failed;
 pub use flow_core::{Ending, FlowCore, TokenId};
 pub use headers::{HeaderIter, Headers};
 pub use letter::{Class, Letter};
-pub use operator::{AsyncOperator, Emit, Operator, OperatorSpec, Verdict, Work};
+pub use operator::{AsyncOperator, Code, Emit, Operator, OperatorSpec, Verdict};
 pub use plan::{Conduct, Kind, Part, Plan, PluginStage, Port, RustStage, Settings, Share, SinkStage, WhenDown};
 pub use proscenium_plugin_host::{ContentType, Failover, Retries};
 pub use record::{OwnedRecord, Record, RecordMut};

@@ -1,6 +1,7 @@
 //! What a Rust stage does with records.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -25,7 +26,8 @@ pub trait Emit {
     fn emit(&mut self, record: OwnedRecord);
 }
 
-/// A stage's code at work: an instance of its own for each instance of the stage, and a new one after each crash.
+/// A stage's code at work: an instance of its own for each instance of the stage, and a new one after a panic, unless it has
+/// a state.
 ///
 /// A panic ends the stage's actor, which its supervisor starts anew: the records before the one in hand are done and stay
 /// so, that one is tried again, and a second panic makes it a dead letter.
@@ -35,6 +37,12 @@ pub trait Operator: Send + 'static {
     /// # Errors
     /// The stage's policy says what becomes of it.
     fn on(&mut self, record: &mut RecordMut<'_>, emit: &mut dyn Emit) -> Result<Verdict, Failed>;
+
+    /// Whether it has a state that outlives a record. Then the instance goes on after a panic, and has to be whole then:
+    /// change the state last.
+    fn is_stateful(&self) -> bool {
+        false
+    }
 
     /// What is to be kept in checkpoints, if anything is.
     fn snapshot(&self) -> Option<Value> {
@@ -63,7 +71,7 @@ pub trait OperatorSpec: fmt::Debug + Send + Sync + 'static {
     fn kind(&self) -> &'static str;
 
     /// A new one.
-    fn make(&self) -> Work;
+    fn make(&self) -> Box<dyn Operator>;
 
     /// The routes that it may name; none: it passes records on as usual.
     fn routes(&self) -> &[String] {
@@ -71,19 +79,45 @@ pub trait OperatorSpec: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// The two kinds of operators.
-pub enum Work {
+/// The code of a stage in Rust.
+#[derive(Clone)]
+pub enum Code {
     /// Record by record.
-    Sync(Box<dyn Operator>),
-    /// Several at once, so many at most.
-    Async(Box<dyn AsyncOperator>, usize),
+    Sync(Arc<dyn OperatorSpec>),
+    /// Several records at once.
+    Async {
+        /// What handles them.
+        operator: Arc<dyn AsyncOperator>,
+        /// How many at once at most.
+        at_once: usize,
+    },
 }
 
-impl fmt::Debug for Work {
+impl Code {
+    /// What it is, in a word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Code::Sync(spec) => spec.kind(),
+            Code::Async { .. } => "map_async",
+        }
+    }
+
+    /// The routes that it may name.
+    #[must_use]
+    pub fn routes(&self) -> &[String] {
+        match self {
+            Code::Sync(spec) => spec.routes(),
+            Code::Async { .. } => &[],
+        }
+    }
+}
+
+impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Work::Sync(_) => "Sync",
-            Work::Async(..) => "Async",
-        })
+        match self {
+            Code::Sync(spec) => spec.fmt(f),
+            Code::Async { operator, at_once } => write!(f, "map_async({:p}, {at_once} at once)", Arc::as_ptr(operator)),
+        }
     }
 }

@@ -10,7 +10,7 @@ use proscenium_plugin_host::sandbox::Grants;
 use proscenium_plugin_host::{Failover, Retries};
 
 use crate::chunk::ChunkSize;
-use crate::operator::OperatorSpec;
+use crate::operator::Code;
 use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 
@@ -158,7 +158,7 @@ pub struct PluginStage {
 #[derive(Clone, Debug)]
 pub struct RustStage {
     /// The code.
-    pub operator: Arc<dyn OperatorSpec>,
+    pub code: Code,
     /// What becomes of what fails.
     pub conduct: Conduct,
 }

@@ -17,7 +17,8 @@ use crate::trouble::Trouble;
 /// stand on the disk with it, [`commit`](Sink::commit) follows. Opened with what `prepare` said, it goes back to there:
 /// so its effect is exactly once. A sink without such a thing says `Value::Null`, and its effect is at least once.
 pub trait Sink: Send + 'static {
-    /// Opens it, at what it said when it was last prepared, or for the first time. Called again after an error.
+    /// Opens it, at what it said when it was last prepared, or for the first time. Called until it succeeds, and then no
+    /// more: what it has taken since is in it, and a lost connection is its own to make again.
     fn open<'a>(&'a mut self, from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>>;
 
     /// Takes all records of a chunk, or none: after an error it is given the same chunk again. A record that it can never

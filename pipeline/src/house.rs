@@ -1,0 +1,384 @@
+//! All that a running pipeline consists of: the desks of its parts, their actors, and who sends to whom.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use proscenium_plugin_host::{BatchSize, Failover, Plugin, PluginRef};
+use proscenium_runtime::{Actor, Recipient, Ref, UntypedRef};
+use proscenium_supervision::{ChildSpec, SupervisorError, SupervisorRef};
+use serde_json::Value;
+
+use crate::async_work::AsyncWork;
+use crate::chunk::Chunk;
+use crate::disk::Disk;
+use crate::failed::Failed;
+use crate::operator::Code;
+use crate::outlets::{Edge, Inlet, Outlets, instance_of};
+use crate::plan::{Conduct, Kind, Part, Plan, PluginStage, Port, Settings, Share, SinkStage, WhenDown};
+use crate::plugin_work::{DEPTH, PluginWork};
+use crate::remote_stage::{RemoteActor, Worker};
+use crate::rust_stage::RustActor;
+use crate::sink_actor::{SinkActor, SinkDesk, SinkMsg};
+use crate::source::SourceSpec;
+use crate::source_actor::{SourceActor, SourceDesk, SourceMsg};
+use crate::stage_desk::{Office, StageDesk, StageMsg};
+use crate::stats::Stats;
+
+/// Why a part did not start, or is not there.
+#[derive(Debug)]
+pub(crate) struct PartError {
+    pub(crate) part: String,
+    pub(crate) why: String,
+}
+
+/// A source, with its actor.
+#[derive(Clone)]
+pub(crate) struct SourceRoom {
+    pub(crate) desk: Arc<SourceDesk>,
+    pub(crate) actor: Ref<SourceActor>,
+}
+
+/// One instance of a stage.
+#[derive(Clone)]
+pub(crate) struct StageRoom {
+    pub(crate) desk: Arc<StageDesk>,
+    pub(crate) actor: Recipient<StageMsg>,
+    pub(crate) untyped: UntypedRef,
+    pub(crate) plugin: Option<PluginRef>,
+}
+
+#[derive(Clone)]
+pub(crate) struct SinkRoom {
+    pub(crate) desk: Arc<SinkDesk>,
+    pub(crate) actor: Ref<SinkActor>,
+}
+
+/// A part that runs.
+#[derive(Clone)]
+pub(crate) enum Room {
+    Source(SourceRoom),
+    Stage(Vec<StageRoom>),
+    Sink(SinkRoom),
+}
+
+/// What the parts of a pipeline are made with.
+pub(crate) struct House {
+    pub(crate) supervisor: SupervisorRef,
+    pub(crate) office: Office,
+    pub(crate) disk: Arc<dyn Disk>,
+    rooms: Mutex<BTreeMap<String, Room>>,
+}
+
+impl House {
+    pub(crate) fn new(supervisor: SupervisorRef, office: Office, disk: Arc<dyn Disk>) -> Self {
+        House { supervisor, office, disk, rooms: Mutex::default() }
+    }
+
+    pub(crate) fn rooms(&self) -> MutexGuard<'_, BTreeMap<String, Room>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn room(&self, name: &str) -> Option<Room> {
+        self.rooms().get(name).cloned()
+    }
+
+    pub(crate) fn sources(&self) -> Vec<SourceRoom> {
+        let rooms = self.rooms();
+        rooms
+            .values()
+            .filter_map(|room| if let Room::Source(source) = room { Some(source.clone()) } else { None })
+            .collect()
+    }
+
+    pub(crate) fn sinks(&self) -> Vec<SinkRoom> {
+        let rooms = self.rooms();
+        rooms.values().filter_map(|room| if let Room::Sink(sink) = room { Some(sink.clone()) } else { None }).collect()
+    }
+
+    pub(crate) fn stages(&self) -> Vec<(String, Vec<StageRoom>)> {
+        let rooms = self.rooms();
+        let stages = rooms.iter().filter_map(|(name, room)| match room {
+            Room::Stage(stages) => Some((name.clone(), stages.clone())),
+            Room::Source(_) | Room::Sink(_) => None,
+        });
+        stages.collect()
+    }
+
+    /// Starts a part. It has nothing to do yet: nobody sends to it, and a source is paused.
+    pub(crate) async fn open(&self, plan: &Plan, part: &Part, kept: Kept<'_>) -> Result<Room, PartError> {
+        let fault = |why: String| PartError { part: part.name.clone(), why };
+        match &part.kind {
+            Kind::Source(spec) => self.open_source(&plan.settings, &part.name, spec, kept).await.map_err(fault),
+            Kind::Sink(sink) => {
+                let sinks = plan.parts.iter().filter(|part| matches!(part.kind, Kind::Sink(_))).count();
+                self.open_sink(&part.name, sink, sinks, kept).await.map_err(fault)
+            }
+            Kind::Plugin(_) | Kind::Rust(_) => self.open_stage(plan, part, kept).await.map_err(fault),
+        }
+    }
+
+    pub(crate) async fn open_source(
+        &self,
+        settings: &Settings,
+        name: &str,
+        spec: &Arc<dyn SourceSpec>,
+        kept: Kept<'_>,
+    ) -> Result<Room, String> {
+        let bounds = (settings.chunk, settings.linger, settings.window);
+        let desk = SourceDesk::new(name.to_owned(), spec.clone(), bounds, Arc::default(), self.office.clone());
+        desk.starts_at(kept.sources.get(name).cloned());
+        let desk = Arc::new(desk);
+        let made = desk.clone();
+        let actor = self.child(name, move || SourceActor::new(made.clone())).await?;
+        Ok(Room::Source(SourceRoom { desk, actor }))
+    }
+
+    async fn open_sink(&self, name: &str, sink: &SinkStage, sinks: usize, kept: Kept<'_>) -> Result<Room, String> {
+        let usual = if sinks > 1 { WhenDown::SetAside(std::time::Duration::from_secs(5)) } else { WhenDown::Wait };
+        let conduct = (sink.when_down.unwrap_or(usual), sink.retries);
+        let (spec, stats) = (sink.sink.clone(), Arc::default());
+        let desk = SinkDesk::new((name.to_owned(), spec), conduct, self.disk.clone(), stats, self.office.clone());
+        desk.starts_at(kept.sinks.get(name).cloned());
+        let desk = Arc::new(desk);
+        let made = desk.clone();
+        let actor = self.child(name, move || SinkActor::new(made.clone())).await?;
+        Ok(Room::Sink(SinkRoom { desk, actor }))
+    }
+
+    /// All instances of a stage, or none.
+    async fn open_stage(&self, plan: &Plan, part: &Part, kept: Kept<'_>) -> Result<Room, String> {
+        let mut rooms = Vec::new();
+        let count = conduct_of(part).instances.get();
+        for nth in 0..count {
+            match self.open_instance(plan, part, (nth, count), kept).await {
+                Ok(room) => rooms.push(room),
+                Err(why) => {
+                    for nth in 0..=rooms.len() {
+                        self.close_child(&instance_name(&part.name, nth)).await;
+                    }
+                    return Err(why);
+                }
+            }
+        }
+        Ok(Room::Stage(rooms))
+    }
+
+    async fn open_instance(
+        &self,
+        plan: &Plan,
+        part: &Part,
+        (nth, count): (usize, usize),
+        kept: Kept<'_>,
+    ) -> Result<StageRoom, String> {
+        let conduct = conduct_of(part);
+        let name = instance_name(&part.name, nth);
+        let size = plan.settings.chunk;
+        let desk = StageDesk::new(part.name.clone(), size, conduct.clone(), Arc::default(), self.office.clone());
+        match &part.kind {
+            Kind::Rust(stage) => match &stage.code {
+                Code::Sync(spec) => {
+                    restore(&desk, &**spec, kept.stages.get(&part.name), (nth, count))
+                        .map_err(|why| why.to_string())?;
+                    let (made, spec) = (desk.clone(), spec.clone());
+                    let actor = self.child(&name, move || RustActor::new(made.clone(), spec.clone())).await?;
+                    Ok(StageRoom { desk, untyped: actor.untyped(), actor: actor.recipient(|msg| msg), plugin: None })
+                }
+                Code::Async { operator, at_once } => {
+                    let worker = Worker::Async(Arc::new(AsyncWork { operator: operator.clone(), at_once: *at_once }));
+                    let (made, by) = (desk.clone(), worker);
+                    let actor = self.child(&name, move || RemoteActor::new(made.clone(), by.clone())).await?;
+                    Ok(StageRoom { desk, untyped: actor.untyped(), actor: actor.recipient(|msg| msg), plugin: None })
+                }
+            },
+            Kind::Plugin(stage) => {
+                let plugin = self.open_plugin(&plugin_name(&name), plugin(stage, &plan.settings)).await?;
+                let work = PluginWork { plugin: plugin.clone(), routes: stage.routes.len() as u32 };
+                let (made, by) = (desk.clone(), Worker::Plugin(Arc::new(work)));
+                let actor = self.child(&name, move || RemoteActor::new(made.clone(), by.clone())).await?;
+                let (untyped, actor) = (actor.untyped(), actor.recipient(|msg| msg));
+                Ok(StageRoom { desk, untyped, actor, plugin: Some(plugin) })
+            }
+            Kind::Source(_) | Kind::Sink(_) => Err("it is no stage".to_owned()),
+        }
+    }
+
+    async fn open_plugin(&self, name: &str, plugin: Plugin) -> Result<PluginRef, String> {
+        let started = self.supervisor.start_child(Plugin::spec(name, plugin)).await;
+        if let Err(why) = started {
+            drop(self.supervisor.delete_child(name).await);
+            return Err(why.to_string());
+        }
+        self.supervisor.reference::<PluginRef>(name).await.map_err(|why| why.to_string())
+    }
+
+    async fn child<A: Actor>(
+        &self,
+        name: &str,
+        make: impl Fn() -> A + Clone + Send + Sync + 'static,
+    ) -> Result<Ref<A>, String> {
+        let started = self.supervisor.start_child(ChildSpec::new(name, make)).await;
+        started.map_err(|why| why.to_string())?;
+        let actor = self.supervisor.child::<A>(name).await.map_err(|why| why.to_string())?;
+        Ok(actor.as_ref().clone())
+    }
+
+    /// A part leaves: its actors, and its plugins' processes.
+    pub(crate) async fn close(&self, name: &str, room: &Room) {
+        match room {
+            Room::Source(_) | Room::Sink(_) => self.close_child(name).await,
+            Room::Stage(stages) => {
+                for nth in 0..stages.len() {
+                    self.close_child(&instance_name(name, nth)).await;
+                }
+            }
+        }
+    }
+
+    async fn close_child(&self, name: &str) {
+        for child in [name.to_owned(), plugin_name(name)] {
+            match self.supervisor.terminate_child(child.as_str()).await {
+                Ok(()) => drop(self.supervisor.delete_child(child.as_str()).await),
+                Err(SupervisorError::NotFound) => (),
+                Err(why) => {
+                    tracing::warn!(target: "proscenium::pipeline", part = child, %why, "the part could not be stopped");
+                }
+            }
+        }
+    }
+
+    /// Everybody sends to whom the plan says. Nothing is under way when this is called.
+    pub(crate) fn connect(&self, plan: &Plan) {
+        let rooms = self.rooms();
+        for part in &plan.parts {
+            let Some(room) = rooms.get(&part.name) else { continue };
+            let outlets = || outlets(plan, part, &rooms);
+            match room {
+                Room::Source(source) => source.desk.connect(outlets()),
+                Room::Stage(stages) => stages.iter().for_each(|stage| stage.desk.connect(outlets())),
+                Room::Sink(_) => (),
+            }
+        }
+    }
+}
+
+/// What a checkpoint has kept for the parts.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    pub(crate) sources: &'a BTreeMap<String, Value>,
+    pub(crate) stages: &'a BTreeMap<String, Value>,
+    pub(crate) sinks: &'a BTreeMap<String, Value>,
+}
+
+fn outlets(plan: &Plan, part: &Part, rooms: &BTreeMap<String, Room>) -> Outlets {
+    let edges = |route: Option<&str>| -> Vec<Edge> {
+        let port = Port { part: part.name.clone(), route: route.map(str::to_owned) };
+        plan.parts.iter().filter(|to| to.from.contains(&port)).filter_map(|to| edge(to, rooms)).collect()
+    };
+    let names: &[String] = match &part.kind {
+        Kind::Plugin(stage) => &stage.routes,
+        Kind::Rust(stage) => stage.code.routes(),
+        Kind::Source(_) | Kind::Sink(_) => &[],
+    };
+    let mut routes = vec![(None, edges(None))];
+    routes.extend(names.iter().map(|name| (Some(name.clone()), edges(Some(name)))));
+    let stand_in = match &part.kind {
+        Kind::Plugin(_) | Kind::Rust(_) => match &conduct_of(part).failover {
+            Failover::FailoverTo(name) => plan.parts.iter().find(|to| to.name == *name).and_then(|to| edge(to, rooms)),
+            _ => None,
+        },
+        Kind::Source(_) | Kind::Sink(_) => None,
+    };
+    Outlets::new(routes, stand_in, plan.settings.chunk, plan.settings.window)
+}
+
+fn edge(to: &Part, rooms: &BTreeMap<String, Room>) -> Option<Edge> {
+    match rooms.get(&to.name)? {
+        Room::Stage(stages) => {
+            let instances = stages.iter().map(|stage| {
+                let knock = stage.actor.clone();
+                Inlet {
+                    actor: Arc::new(move |chunk| drop(knock.tell_now(StageMsg::Chunk(chunk)))),
+                    stats: stage.desk.stats.clone(),
+                }
+            });
+            Some(Edge { instances: instances.collect(), share: conduct_of(to).share })
+        }
+        Room::Sink(sink) => {
+            let actor = sink.actor.clone();
+            let take = move |chunk: Chunk| drop(actor.tell(SinkMsg::Chunk(chunk)).now());
+            let inlet = Inlet { actor: Arc::new(take), stats: sink.desk.stats.clone() };
+            Some(Edge { instances: vec![inlet], share: Share::ByKey })
+        }
+        Room::Source(_) => None,
+    }
+}
+
+pub(crate) fn conduct_of(part: &Part) -> Conduct {
+    match &part.kind {
+        Kind::Plugin(stage) => stage.conduct.clone(),
+        Kind::Rust(stage) => stage.conduct.clone(),
+        Kind::Source(_) | Kind::Sink(_) => Conduct::default(),
+    }
+}
+
+fn instance_name(part: &str, nth: usize) -> String {
+    if nth == 0 { part.to_owned() } else { format!("{part}#{nth}") }
+}
+
+fn plugin_name(instance: &str) -> String {
+    format!("{instance}.plugin")
+}
+
+/// The plugin of a stage. What the stage itself decides, by its policy, is set aside by the plugin for it to decide.
+pub(crate) fn plugin(stage: &PluginStage, settings: &Settings) -> Plugin {
+    let failover = match &stage.conduct.failover {
+        Failover::FailFast | Failover::FailoverTo(_) => Failover::DeadLetter,
+        failover => failover.clone(),
+    };
+    let records = (2 * settings.chunk.records).max(2_048) as u32;
+    let input = (settings.chunk.bytes + settings.record_limit).max(1 << 20) as u32;
+    let plugin = Plugin::new(&stage.library)
+        .depth(DEPTH)
+        .batch(BatchSize { records, input, heap: input.saturating_mul(2) })
+        .timeout(stage.timeout)
+        .failover(failover)
+        .retries(stage.conduct.retries)
+        .grants(stage.grants.clone());
+    stage.params.iter().fold(plugin, |plugin, (key, value)| plugin.param(key, value))
+}
+
+/// The code of an instance, with the state that a checkpoint has kept: of all instances that there were.
+fn restore(
+    desk: &StageDesk,
+    spec: &dyn crate::operator::OperatorSpec,
+    kept: Option<&Value>,
+    (nth, count): (usize, usize),
+) -> Result<(), Failed> {
+    let mut operator = spec.make();
+    if let Some(Value::Array(snapshots)) = kept {
+        let snapshots: Vec<Value> = snapshots.iter().filter(|snapshot| !snapshot.is_null()).cloned().collect();
+        operator.restore(&snapshots, &|key| instance_of(key, count) == nth)?;
+    }
+    desk.bench().operator = Some(operator);
+    Ok(())
+}
+
+/// A source stops sending, and says so.
+pub(crate) async fn pause(source: &SourceRoom) -> Result<(), String> {
+    source.actor.call(SourceMsg::Pause).await.map_err(|error| error.to_string())
+}
+
+/// A source goes on.
+pub(crate) fn go_on(source: &SourceRoom) {
+    source.desk.pause(false);
+    drop(source.actor.tell(SourceMsg::Go).now());
+}
+
+/// A part's counters; of a stage, those of all instances.
+pub(crate) fn stats(room: &Room) -> Vec<Arc<Stats>> {
+    match room {
+        Room::Source(source) => vec![source.desk.stats.clone()],
+        Room::Stage(stages) => stages.iter().map(|stage| stage.desk.stats.clone()).collect(),
+        Room::Sink(sink) => vec![sink.desk.stats.clone()],
+    }
+}

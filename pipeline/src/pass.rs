@@ -1,0 +1,150 @@
+//! A stage's way through a chunk, record by record, that can be taken up again where it was broken off.
+
+use std::time::Instant;
+
+use crate::chunk::{Chunk, Span};
+use crate::letter::Class;
+use crate::operator::Emit;
+use crate::outlets::Route;
+use crate::record::OwnedRecord;
+
+/// What becomes of a record that does not simply go on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    Drop,
+    Skip,
+    Route(Route),
+    /// A dead letter.
+    SetAside(Box<Aside>),
+    /// It waits for another try, in a chunk of its own.
+    Waits,
+    /// What was made of it stands in its place.
+    Replaced,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Aside {
+    pub(crate) class: Class,
+    pub(crate) reason: String,
+    pub(crate) attempts: u32,
+    pub(crate) crash: Option<String>,
+}
+
+/// A chunk, and how far the stage is with it.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    pub(crate) chunk: Chunk,
+    pub(crate) started: Instant,
+    /// The records before this one are decided.
+    pub(crate) decided: usize,
+    /// Those of them that do not simply go on, in order.
+    pub(crate) fates: Vec<(usize, Fate)>,
+    /// Behind which record, along which route, and what.
+    pub(crate) emitted: Vec<(usize, OwnedRecord)>,
+    emitted_bytes: usize,
+    /// The code is at the record `decided`; if it is found so later, it has panicked there.
+    pub(crate) is_in_work: bool,
+    /// How often the code has panicked there.
+    pub(crate) panics: u32,
+    /// Its number among those that wait, or that must not overtake them.
+    pub(crate) handle: Option<u64>,
+    /// The records before this one have been sent on.
+    pub(crate) delivered: usize,
+}
+
+impl Pass {
+    pub(crate) fn new(chunk: Chunk) -> Self {
+        Pass {
+            chunk,
+            started: Instant::now(),
+            decided: 0,
+            fates: Vec::new(),
+            emitted: Vec::new(),
+            emitted_bytes: 0,
+            is_in_work: false,
+            panics: 0,
+            handle: None,
+            delivered: 0,
+        }
+    }
+
+    pub(crate) fn is_decided(&self) -> bool {
+        self.decided == self.chunk.len()
+    }
+
+    /// What was emitted fills a chunk: it is sent before more comes.
+    pub(crate) fn is_full(&self, bytes: usize) -> bool {
+        self.emitted_bytes >= bytes
+    }
+
+    /// The record in work is decided.
+    pub(crate) fn decide(&mut self, fate: Option<Fate>) {
+        if let Some(fate) = fate {
+            self.fates.push((self.decided, fate));
+        }
+        self.decided += 1;
+        (self.is_in_work, self.panics, self.handle) = (false, 0, None);
+    }
+
+    /// What the record in work has emitted is forgotten: it failed, or is tried again.
+    pub(crate) fn take_back(&mut self) {
+        while let Some((_, record)) = self.emitted.pop_if(|(behind, _)| *behind == self.decided) {
+            self.emitted_bytes -= record.payload.len();
+        }
+    }
+
+    pub(crate) fn emit(&mut self, record: OwnedRecord) {
+        self.emitted_bytes += record.payload.len();
+        self.emitted.push((self.decided, record));
+    }
+
+    /// What was emitted behind the records that are delivered now.
+    pub(crate) fn take_emitted(&mut self) -> Vec<(usize, OwnedRecord)> {
+        self.emitted_bytes = 0;
+        std::mem::take(&mut self.emitted)
+    }
+}
+
+impl Chunk {
+    /// Takes the records with these numbers out, which are in order.
+    pub(crate) fn remove(&mut self, numbers: impl Iterator<Item = usize>) {
+        let mut numbers = numbers.peekable();
+        if numbers.peek().is_none() {
+            return;
+        }
+        let mut nth = 0;
+        self.buffer.entries.retain(|_| {
+            let is_out = numbers.next_if_eq(&nth).is_some();
+            nth += 1;
+            !is_out
+        });
+    }
+
+    /// Adds a record that was made out of the one with this number of `from`.
+    pub(crate) fn add(&mut self, from: &Chunk, nth: usize, record: &OwnedRecord) {
+        let parent = from.buffer.entries[nth];
+        let buffer = &mut *self.buffer;
+        let mut entry = parent;
+        entry.origin = buffer.put(from.buffer.get(parent.origin));
+        entry.payload = buffer.put(&record.payload);
+        entry.key = record.key.as_ref().map_or(Span::NONE, |key| buffer.put(key));
+        entry.headers = Span::default();
+        if !record.headers.is_empty() {
+            let headers: Vec<_> =
+                record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+            entry.headers = buffer.put(&crate::headers::Headers::encode(&headers));
+        }
+        (entry.id, entry.time, entry.content) = (record.id, record.time, record.content);
+        buffer.entries.push(entry);
+    }
+}
+
+/// What the operator emits while it works on a record, on its way into the pass.
+#[derive(Debug, Default)]
+pub(crate) struct Emitted(pub(crate) Vec<OwnedRecord>);
+
+impl Emit for Emitted {
+    fn emit(&mut self, record: OwnedRecord) {
+        self.0.push(record);
+    }
+}

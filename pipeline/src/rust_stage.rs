@@ -1,0 +1,232 @@
+//! A stage's actor whose code is Rust, record by record.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proscenium_runtime::{Actor, Context, Exit, Mailbox, Now, Ref};
+
+use crate::failed::Failed;
+use crate::letter::Class;
+use crate::operator::{OperatorSpec, Verdict};
+use crate::outlets::Outlets;
+use crate::pass::{Aside, Emitted, Fate, Pass};
+use crate::stage_desk::{Bench, StageDesk, StageMsg};
+use crate::waiting::{Turn, Waiting};
+
+/// A panic ends the actor at most this often. One that comes sooner costs its record a try, and the code a new instance,
+/// but no restart: else a row of such records would use up the supervisor's patience.
+const CRASH_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the code may panic on a record.
+const PANICS: u32 = 2;
+
+/// A stage's actor.
+pub(crate) struct RustActor {
+    desk: Arc<StageDesk>,
+    spec: Arc<dyn OperatorSpec>,
+}
+
+impl Actor for RustActor {
+    type Msg = StageMsg;
+    type Ref = Ref<Self>;
+
+    /// The buffers of who sends here are bounded.
+    const MAILBOX: Mailbox = Mailbox::unbounded();
+    const KINDS: &'static [&'static str] = StageMsg::KINDS;
+
+    fn kind(msg: &StageMsg) -> u8 {
+        msg.kind()
+    }
+
+    async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
+        self.desk.stats.starts.add(1);
+        drop(cx.me().tell(StageMsg::Look).now());
+        Ok(())
+    }
+
+    async fn handle(&mut self, cx: &mut Context<Self>, msg: StageMsg) -> Result<(), Exit> {
+        match msg {
+            StageMsg::Chunk(chunk) => self.desk.comes(chunk),
+            StageMsg::Look | StageMsg::Room | StageMsg::Done(_) => (),
+            StageMsg::Resume => {
+                self.desk.halt(false);
+                self.desk.bench().waiting.resume(cx.now());
+            }
+            StageMsg::Renew(conduct) => {
+                let mut bench = self.desk.bench();
+                bench.waiting.renew(&conduct, cx.now());
+                bench.conduct = *conduct;
+            }
+            StageMsg::Snapshot(reply) => {
+                reply.send(self.desk.bench().operator.as_ref().and_then(|operator| operator.snapshot()));
+                return Ok(());
+            }
+        }
+        self.work_off(cx).await;
+        Ok(())
+    }
+
+    fn format_status(&self) -> Option<String> {
+        Some(self.desk.words())
+    }
+}
+
+/// How far a step has come.
+enum Step {
+    Decided,
+    /// What was emitted fills a chunk.
+    Full,
+}
+
+impl RustActor {
+    pub(crate) fn new(desk: Arc<StageDesk>, spec: Arc<dyn OperatorSpec>) -> Self {
+        RustActor { desk, spec }
+    }
+
+    async fn work_off(&mut self, cx: &mut Context<Self>) {
+        let desk = self.desk.clone();
+        while !desk.is_halted() && self.takes_up(cx.now()) {
+            while let Step::Full = self.step(cx.now()) {
+                desk.send_on(|bench| &mut bench.pass).await;
+            }
+            let failure = desk.bench().waiting.take_failure();
+            desk.send_on(|bench| &mut bench.pass).await;
+            if let Some(reason) = failure {
+                desk.fail(reason);
+            }
+        }
+        let due = {
+            let bench = desk.bench();
+            desk.stats.waiting.set(bench.waiting.len());
+            bench.waiting.next_due(cx.now())
+        };
+        if let Some(after) = due.filter(|_| !desk.is_halted()) {
+            cx.send_after(after, StageMsg::Look);
+        }
+    }
+
+    /// The next thing to work on, if there is any: what a crash has left, a record that has waited, a chunk.
+    fn takes_up(&self, now: Now) -> bool {
+        let mut bench = self.desk.bench();
+        let Bench { pass, waiting, queue, .. } = &mut *bench;
+        if pass.is_some() {
+            return true;
+        }
+        waiting.due(now);
+        if let Some((handle, chunk, turn)) = waiting.turn() {
+            let mut alone = Pass::new(chunk);
+            match turn {
+                Turn::Try => {
+                    self.desk.stats.retries.add(1);
+                    alone.handle = Some(handle);
+                }
+                Turn::End(fate) => alone.decide(fate),
+            }
+            *pass = Some(alone);
+            return true;
+        }
+        let Some(chunk) = queue.pop_front_if(|chunk| waiting.has_room(chunk.len())) else { return false };
+        *pass = Some(Pass::new(chunk));
+        true
+    }
+
+    /// Goes on with the pass in work.
+    fn step(&mut self, now: Now) -> Step {
+        let desk = self.desk.clone();
+        let outlets = desk.outlets();
+        let mut bench = desk.bench();
+        let Bench { operator, pass: Some(pass), crashed, waiting, .. } = &mut *bench else { return Step::Decided };
+        if pass.is_in_work {
+            // A crash has left it so.
+            pass.panics += 1;
+            *crashed = Some(Instant::now());
+            pass.is_in_work = false;
+            operator.take_if(|operator| !operator.is_stateful());
+        }
+        let may_crash = crashed.is_none_or(|at| at.elapsed() >= CRASH_EVERY);
+        let mut emitted = Emitted::default();
+        while !pass.is_decided() && !pass.is_full(desk.size.bytes) {
+            if pass.handle.is_none() && !waiting.is_clear() {
+                match waiting.arrives(&pass.chunk, pass.decided, now) {
+                    Ok(handle) => pass.handle = Some(handle),
+                    Err(fate) => {
+                        pass.decide(Some(fate));
+                        continue;
+                    }
+                }
+            }
+            let code = operator.get_or_insert_with(|| self.spec.make());
+            pass.is_in_work = true;
+            let mut record = pass.chunk.record_mut(pass.decided);
+            let said = match may_crash && pass.panics == 0 {
+                true => Ok(code.on(&mut record, &mut emitted)),
+                false => catch_unwind(AssertUnwindSafe(|| code.on(&mut record, &mut emitted))),
+            };
+            pass.is_in_work = false;
+            match said {
+                Ok(Ok(verdict)) => {
+                    emitted.0.drain(..).for_each(|record| pass.emit(record));
+                    let fate = went_well(pass, waiting, now).or_else(|| fate_of(verdict, &outlets));
+                    pass.decide(fate);
+                }
+                Ok(Err(failed)) => {
+                    emitted.0.clear();
+                    let fate = waiting.fails(pass.handle, &pass.chunk, pass.decided, &failed, now);
+                    pass.decide(Some(fate));
+                }
+                Err(panic) => {
+                    emitted.0.clear();
+                    operator.take_if(|operator| !operator.is_stateful());
+                    pass.panics += 1;
+                    if pass.panics >= PANICS {
+                        let failed = Failed::because(words(panic.as_ref())).for_good();
+                        let fate = poison(pass, waiting, &failed, now);
+                        pass.decide(Some(fate));
+                    }
+                }
+            }
+        }
+        if pass.is_decided() { Step::Decided } else { Step::Full }
+    }
+}
+
+fn went_well(pass: &Pass, waiting: &mut Waiting, now: Now) -> Option<Fate> {
+    match pass.handle {
+        Some(handle) => waiting.went_well(handle, &pass.chunk, pass.decided, now),
+        None => {
+            waiting.goes_well();
+            None
+        }
+    }
+}
+
+/// A record on which the code panics again and again becomes a dead letter, whatever the policy.
+fn poison(pass: &Pass, waiting: &mut Waiting, failed: &Failed, now: Now) -> Fate {
+    if pass.handle.is_some() {
+        let _its_key_goes_on = waiting.fails(pass.handle, &pass.chunk, pass.decided, failed, now);
+    }
+    let reason = failed.reason().to_owned();
+    Fate::SetAside(Box::new(Aside { class: Class::Poison, reason, attempts: PANICS, crash: None }))
+}
+
+fn fate_of(verdict: Verdict, outlets: &Outlets) -> Option<Fate> {
+    match verdict {
+        Verdict::Next => None,
+        Verdict::Drop => Some(Fate::Drop),
+        Verdict::Route(name) => Some(outlets.route(&name).map_or_else(
+            || {
+                let reason = format!("the stage has no route `{name}`");
+                Fate::SetAside(Box::new(Aside { class: Class::Unroutable, reason, attempts: 1, crash: None }))
+            },
+            Fate::Route,
+        )),
+    }
+}
+
+/// What a panic has said.
+pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("it panicked: {}", text.unwrap_or("without words"))
+}

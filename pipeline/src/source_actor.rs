@@ -1,0 +1,328 @@
+//! A source's actor: it reads as long as there is demand, and says where it stands when nothing is under way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use futures_util::poll;
+use proscenium_runtime::{Actor, Context, Exit, Mailbox, Ref, Reply};
+use serde_json::Value;
+
+use crate::chunk::{Chunk, ChunkSize, Filling};
+use crate::ledger::Ledger;
+use crate::letter::Class;
+use crate::outlets::Outlets;
+use crate::pass::Aside;
+use crate::source::{Filled, Source, SourceSpec};
+use crate::stage_desk::{Notice, Office, Posted, letter};
+use crate::stats::Stats;
+use crate::trouble::Trouble;
+
+/// Chunks that a source sends in one turn, before others have theirs.
+const TURN: usize = 8;
+
+/// Pauses between two tries of a source that is in trouble: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// What outlives the actor.
+#[derive(Debug)]
+pub(crate) struct SourceDesk {
+    pub(crate) name: String,
+    /// What its chunks say of where they come from: itself, but for letters that are sent again.
+    pub(crate) says: Arc<str>,
+    pub(crate) spec: Arc<dyn SourceSpec>,
+    pub(crate) size: ChunkSize,
+    pub(crate) linger: Duration,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) office: Office,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    outlets: Arc<Outlets>,
+    /// Behind the last record that was sent.
+    position: Option<Value>,
+    is_paused: bool,
+    is_exhausted: bool,
+    /// Read, and not sent.
+    held: VecDeque<Held>,
+}
+
+/// A chunk that was read, since when, and where the source stands behind it.
+#[derive(Debug)]
+struct Held {
+    filling: Filling,
+    begun: Instant,
+    position: Option<Value>,
+}
+
+impl SourceDesk {
+    pub(crate) fn new(
+        name: String,
+        spec: Arc<dyn SourceSpec>,
+        (size, linger, window): (ChunkSize, Duration, usize),
+        stats: Arc<Stats>,
+        office: Office,
+    ) -> Self {
+        let outlets = Arc::new(Outlets::new(vec![(None, Vec::new())], None, size, 1));
+        let state = State { outlets, position: None, is_paused: true, is_exhausted: false, held: VecDeque::new() };
+        // A chunk of which a record waits for another try gives its buffer back, and stays open: there may be more of those.
+        let ledger = Ledger::new(size, window, 4 * window);
+        let says = name.as_str().into();
+        SourceDesk { name, says, spec, size, linger, stats, ledger, office, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn connect(&self, outlets: Outlets) {
+        self.state().outlets = Arc::new(outlets);
+    }
+
+    pub(crate) fn starts_at(&self, position: Option<Value>) {
+        self.state().position = position;
+    }
+
+    pub(crate) fn position(&self) -> Option<Value> {
+        self.state().position.clone()
+    }
+
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.state().is_exhausted
+    }
+
+    pub(crate) fn pause(&self, paused: bool) {
+        self.state().is_paused = paused;
+    }
+}
+
+pub(crate) struct SourceActor {
+    desk: Arc<SourceDesk>,
+    reader: Option<Reader>,
+    has_waiter: bool,
+    tries: u32,
+}
+
+/// The source, between two turns.
+struct Reader {
+    source: Box<dyn Source>,
+    is_open: bool,
+}
+
+pub(crate) enum SourceMsg {
+    /// It goes on, if it may.
+    Go,
+    /// There is a buffer again.
+    Room,
+    /// What was waited for has come.
+    Read(Box<Reading>),
+    /// Answered when nothing is sent any more, until it is told to go on. What is under way is still under way.
+    Pause(Reply<()>),
+}
+
+/// A turn at the source.
+pub(crate) struct Reading {
+    reader: Reader,
+    filling: Filling,
+    begun: Instant,
+    said: Result<Filled, Trouble>,
+}
+
+impl Actor for SourceActor {
+    type Msg = SourceMsg;
+    type Ref = Ref<Self>;
+
+    const MAILBOX: Mailbox = Mailbox::unbounded();
+    const KINDS: &'static [&'static str] = &["go", "room", "read", "pause"];
+
+    fn kind(msg: &SourceMsg) -> u8 {
+        match msg {
+            SourceMsg::Go => 0,
+            SourceMsg::Room => 1,
+            SourceMsg::Read(_) => 2,
+            SourceMsg::Pause(_) => 3,
+        }
+    }
+
+    async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
+        self.desk.stats.starts.add(1);
+        drop(cx.me().tell(SourceMsg::Go).now());
+        Ok(())
+    }
+
+    async fn handle(&mut self, cx: &mut Context<Self>, msg: SourceMsg) -> Result<(), Exit> {
+        match msg {
+            SourceMsg::Go => (),
+            SourceMsg::Room => self.has_waiter = false,
+            SourceMsg::Read(reading) => {
+                if let Some(pause) = self.take_in(*reading) {
+                    cx.send_after(pause, SourceMsg::Go);
+                    return Ok(());
+                }
+            }
+            SourceMsg::Pause(reply) => {
+                self.desk.pause(true);
+                reply.send(());
+            }
+        }
+        self.work(cx).await;
+        Ok(())
+    }
+
+    fn format_status(&self) -> Option<String> {
+        Some(format!("{}: {} records read", self.desk.name, self.desk.stats.taken.get()))
+    }
+}
+
+impl SourceDesk {
+    /// Sends what was read, with all the buffers for it in hand: whoever is cut off before has sent nothing of it.
+    async fn send_held(&self) {
+        while !self.state().held.is_empty() {
+            let outlets = self.state().outlets.clone();
+            let mut loans = outlets.borrow(outlets.loans(0)).await;
+            let Some(Held { mut filling, begun, position }) = self.state().held.pop_front() else { return };
+            let rejects = std::mem::take(&mut filling.rejects);
+            let mut chunk = Chunk::new(filling.buffer, self.ledger.send(), self.says.clone(), begun);
+            if !rejects.is_empty() {
+                let letters = rejects.iter().map(|(nth, reason)| {
+                    let aside = Aside { class: Class::Malformed, reason: reason.clone(), attempts: 1, crash: None };
+                    letter(&self.name, &chunk, *nth, &aside)
+                });
+                let posted = Posted { letters: letters.collect(), token: chunk.token.split() };
+                self.stats.dead_letters.add(rejects.len());
+                drop(self.office.letters.tell_now(posted));
+                chunk.remove(rejects.iter().map(|(nth, _)| *nth));
+            }
+            self.stats.chunks.add(1);
+            self.stats.passed.add(chunk.len());
+            outlets.send(0, chunk, &mut loans);
+            self.state().position = position;
+        }
+    }
+}
+
+/// Opens the source if it is not open, and fills the chunk.
+async fn read(mut reader: Reader, mut filling: Filling, from: Option<Value>, linger: Duration) -> Reading {
+    let mut begun = Instant::now();
+    let said = async {
+        if !reader.is_open {
+            reader.source.open(from.as_ref()).await?;
+            reader.is_open = true;
+        }
+        let mut filled = reader.source.fill(&mut filling).await?;
+        begun = Instant::now();
+        if !linger.is_zero() {
+            let until = tokio::time::Instant::now() + linger;
+            while filled == Filled::More && !filling.is_full() {
+                match tokio::time::timeout_at(until, reader.source.fill(&mut filling)).await {
+                    Ok(more) => filled = more?,
+                    Err(_) => break,
+                }
+            }
+        }
+        Ok(filled)
+    };
+    let said = said.await;
+    Reading { reader, filling, begun, said }
+}
+
+impl SourceActor {
+    pub(crate) fn new(desk: Arc<SourceDesk>) -> Self {
+        let reader = Reader { source: desk.spec.make(), is_open: false };
+        SourceActor { desk, reader: Some(reader), has_waiter: false, tries: 0 }
+    }
+
+    /// Reads and sends, for a turn, or until there is nothing to read, or no demand.
+    async fn work(&mut self, cx: &mut Context<Self>) {
+        for _ in 0..TURN {
+            let (is_paused, is_exhausted) = {
+                let state = self.desk.state();
+                (state.is_paused, state.is_exhausted)
+            };
+            if is_paused {
+                return;
+            }
+            self.desk.send_held().await;
+            if is_exhausted {
+                let part = self.desk.name.clone();
+                drop(self.desk.office.conductor.tell_now(Notice::Exhausted { part }));
+                return;
+            }
+            let Some(reader) = self.reader.take() else { return };
+            let Some(loan) = self.desk.ledger.try_borrow() else {
+                self.reader = Some(reader);
+                return self.wait_for_room(cx);
+            };
+            let filling = Filling::new(loan, self.desk.size);
+            let mut reading = Box::pin(read(reader, filling, self.desk.position(), self.desk.linger));
+            // What is there already costs no task of its own.
+            match poll!(&mut reading) {
+                Poll::Ready(reading) => {
+                    if let Some(pause) = self.take_in(reading) {
+                        cx.send_after(pause, SourceMsg::Go);
+                        return;
+                    }
+                }
+                Poll::Pending => return cx.pipe(reading, |reading| SourceMsg::Read(Box::new(reading))),
+            }
+        }
+        drop(cx.me().tell(SourceMsg::Go).now());
+    }
+
+    fn wait_for_room(&mut self, cx: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.has_waiter, true) {
+            let ledger = self.desk.ledger.clone();
+            // The buffer goes back at once: this waits for the demand, not for this one.
+            cx.pipe(async move { drop(ledger.borrow().await) }, |()| SourceMsg::Room);
+        }
+    }
+
+    /// What was read is sent, or held while the source is paused. Some: the source is in trouble, and is tried again then.
+    fn take_in(&mut self, reading: Reading) -> Option<Duration> {
+        let Reading { mut reader, filling, begun, said } = reading;
+        let position = reader.source.position();
+        let mut pause = None;
+        match said {
+            Ok(filled) => {
+                self.tries = 0;
+                self.desk.stats.well();
+                if filled == Filled::End {
+                    self.desk.state().is_exhausted = true;
+                }
+            }
+            Err(trouble) => pause = self.trouble(&mut reader, &trouble),
+        }
+        self.reader = Some(reader);
+        if !filling.is_empty() {
+            self.desk.stats.taken.add(filling.len());
+            self.desk.state().held.push_back(Held { filling, begun, position });
+        }
+        pause
+    }
+
+    /// The source is opened anew after a pause, or the pipeline stops.
+    fn trouble(&mut self, reader: &mut Reader, trouble: &Trouble) -> Option<Duration> {
+        self.desk.stats.trouble(trouble);
+        reader.is_open = false;
+        self.tries = self.tries.saturating_add(1);
+        let (part, tries) = (self.desk.name.as_str(), self.tries);
+        if trouble.is_final() {
+            let notice = Notice::Failed { part: part.to_owned(), reason: trouble.to_string() };
+            self.desk.pause(true);
+            drop(self.desk.office.conductor.tell_now(notice));
+            return None;
+        }
+        tracing::warn!(target: "proscenium::pipeline", part, tries, %trouble, "the source cannot read; it tries again");
+        Some(pause_before(tries, PAUSES))
+    }
+}
+
+/// Twice as long each time.
+pub(crate) fn pause_before(tries: u32, (first, longest): (Duration, Duration)) -> Duration {
+    first.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX)).min(longest)
+}

@@ -4,9 +4,13 @@
 #![warn(missing_docs)]
 
 mod async_work;
+mod blocking;
+mod checkpoint;
+mod checkpoint_store;
 mod chunk;
 mod content;
 mod disk;
+mod disk_trouble;
 mod failed;
 mod flow_core;
 mod headers;
@@ -18,6 +22,7 @@ mod outlets;
 mod pass;
 mod plan;
 mod plugin_work;
+mod real_disk;
 mod record;
 mod remote_stage;
 mod retry_core;
@@ -29,9 +34,21 @@ mod source_actor;
 mod stage_desk;
 mod stats;
 mod tickets;
+mod sinks;
+mod source;
+mod state_lock;
 mod trouble;
 mod waiting;
 
+#[cfg(test)]
+extern crate self as proscenium_pipeline;
+#[cfg(test)]
+mod faulty_disk;
+#[cfg(test)]
+mod test_folder;
+
+pub use checkpoint::Checkpoint;
+pub use checkpoint_store::{CheckpointError, CheckpointStore};
 pub use chunk::{Chunk, ChunkSize, Fields, Filling};
 pub use content::{json_to_messagepack, messagepack_to_json};
 pub use disk::{Appending, Disk};
@@ -42,7 +59,10 @@ pub use letter::{Class, Letter};
 pub use operator::{AsyncOperator, Code, Emit, Operator, OperatorSpec, Verdict};
 pub use plan::{Conduct, Kind, Part, Plan, PluginStage, Port, RustStage, Settings, Share, SinkStage, WhenDown};
 pub use proscenium_plugin_host::{ContentType, Failover, Retries};
+pub use real_disk::RealDisk;
 pub use record::{OwnedRecord, Record, RecordMut};
 pub use sink::{Sink, SinkSpec};
+pub use sinks::{FileFormat, RollingFiles};
 pub use source::{Boxed, Filled, Source, SourceSpec};
+pub use state_lock::{LockError, StateLock};
 pub use trouble::Trouble;

@@ -1,0 +1,112 @@
+//! One program at a time has a folder of state.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// Held: no other program, and no other pipeline of this one, gets it. Given back when it is dropped, or the program ends
+/// in whatever way.
+#[derive(Debug)]
+#[must_use = "dropped, the folder is anybody's"]
+pub struct StateLock {
+    _file: File,
+}
+
+/// Why a folder of state is not ours. Nothing in it was changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Another one has it.
+    Held {
+        /// The lock's file.
+        path: PathBuf,
+        /// The id of its process, as it has written it there.
+        by: String,
+    },
+    /// The system does not let us.
+    Failed {
+        /// The lock's file.
+        path: PathBuf,
+        /// What failed.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockError::Held { path, by } => write!(
+                f,
+                "the process {by} runs a pipeline with the state in this folder, and holds {}; stop it, or give this \
+                 pipeline a folder of its own",
+                path.display()
+            ),
+            LockError::Failed { path, error } => {
+                write!(f, "cannot lock {}: {error}; let the program's user write there", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for LockError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            LockError::Held { .. } => None,
+            LockError::Failed { error, .. } => Some(error),
+        }
+    }
+}
+
+impl StateLock {
+    /// Takes the lock of this folder, which is made if there is none. Blocks for no longer than a few file operations.
+    ///
+    /// # Errors
+    /// Another one holds it, or the system does not let us.
+    pub fn take(folder: &Path) -> Result<StateLock, LockError> {
+        let path = folder.join("lock");
+        let failed = |error| LockError::Failed { path: path.clone(), error };
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => (),
+            Err(TryLockError::WouldBlock) => {
+                let mut by = String::new();
+                // What is read may be nothing, if it has the lock since just now.
+                let _ = file.take(20).read_to_string(&mut by);
+                let by = if by.trim().is_empty() { "of another program" } else { by.trim() };
+                return Err(LockError::Held { path, by: by.to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(StateLock { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_folder::TestFolder;
+
+    #[test]
+    fn the_second_is_refused_with_the_firsts_process_until_it_is_dropped() {
+        let folder = TestFolder::new("lock");
+        let state = folder.path().join("state");
+        let first = StateLock::take(&state).unwrap();
+        let text = StateLock::take(&state).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("the process {} runs", std::process::id())), "{text}");
+        drop(first);
+        let _third = StateLock::take(&state).unwrap();
+        assert!(matches!(StateLock::take(&state), Err(LockError::Held { .. })));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_told() {
+        let folder = TestFolder::new("no-lock");
+        fs::write(folder.path().join("f"), b"").unwrap();
+        assert!(matches!(StateLock::take(&folder.path().join("f/state")), Err(LockError::Failed { .. })));
+    }
+}

@@ -9,6 +9,7 @@ mod checkpoint;
 mod checkpoint_store;
 mod chunk;
 mod content;
+mod dead_letters;
 mod disk;
 mod disk_trouble;
 mod failed;
@@ -51,6 +52,11 @@ pub use checkpoint::Checkpoint;
 pub use checkpoint_store::{CheckpointError, CheckpointStore};
 pub use chunk::{Chunk, ChunkSize, Fields, Filling};
 pub use content::{json_to_messagepack, messagepack_to_json};
+pub use dead_letters::{
+    Committed, Consent, Damage, DeadLetterStore, Fate, Filter, KeptLetter, LetterBounds, LetterError, LetterLock,
+    LetterOffice, LetterPage, LetterQuery, Purged, REDRIVEN, RedriveSource, RedriveSpec, Redriven, Selection,
+    letter_table, letter_text,
+};
 pub use disk::{Appending, Disk};
 pub use failed::Failed;
 pub use flow_core::{Ending, FlowCore, TokenId};

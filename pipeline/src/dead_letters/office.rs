@@ -1,0 +1,557 @@
+//! Looking after dead letters: beside the pipeline, or without it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::lock::LetterLock;
+use super::marks::{self, Marks, PURGED, REDRIVE, mark_file};
+use super::redrive_source::{REDRIVEN, first_unread};
+use super::standing::{Damage, Standing, letters_file, letters_folder, lines, number_of};
+use super::{files, line};
+use crate::disk::Disk;
+use crate::letter::{Class, Letter};
+
+/// Bytes of a file of letters that are sent again, about: each of their sources has one in memory.
+const REDRIVE_FILE: usize = 8 << 20;
+
+/// What the pipeline's last checkpoint says, as far as it concerns letters.
+#[derive(Clone, Debug, Default)]
+pub struct Committed {
+    /// What [`DeadLetterStore::prepare`](super::DeadLetterStore::prepare) said. None: there are no letters yet.
+    pub letters: Option<Value>,
+    /// The positions of all its [`RedriveSource`](super::RedriveSource)s; none for one that has not begun. While there is
+    /// none, or one of them has not read a file, it stays.
+    pub redrive: Vec<Option<Value>>,
+}
+
+/// What became of a letter since.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It lies there.
+    Kept,
+    /// It was sent again.
+    Redriven,
+    /// It was thrown away, and is there until its file goes.
+    Purged,
+}
+
+/// A letter with its number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptLetter {
+    /// Its number: the letters of a pipeline are counted.
+    pub id: u64,
+    /// What became of it.
+    pub fate: Fate,
+    /// The letter.
+    pub letter: Letter,
+}
+
+/// Which letters are meant: those for which all of it holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// From this part.
+    pub part: Option<String>,
+    /// Of this class.
+    pub class: Option<Class>,
+    /// Not older: milliseconds since 1970.
+    pub since: Option<u64>,
+    /// Older: milliseconds since 1970.
+    pub before: Option<u64>,
+}
+
+impl Filter {
+    fn takes(&self, letter: &Letter) -> bool {
+        self.part.as_ref().is_none_or(|part| *part == letter.part)
+            && self.class.is_none_or(|class| class == letter.class)
+            && self.since.is_none_or(|since| letter.since >= since)
+            && self.before.is_none_or(|before| letter.since < before)
+    }
+}
+
+/// Letters by number, or by what they are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Selection {
+    /// These.
+    Ids(Vec<u64>),
+    /// All that were neither sent again nor thrown away, and that it takes.
+    Filter(Filter),
+}
+
+/// What to list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LetterQuery {
+    /// Which letters.
+    pub filter: Filter,
+    /// Those too that were sent again or thrown away. Default: no.
+    pub all: bool,
+    /// So many, the newest. Default: 50.
+    pub limit: usize,
+    /// Only those with a smaller number: the page before.
+    pub below: Option<u64>,
+}
+
+impl Default for LetterQuery {
+    fn default() -> Self {
+        LetterQuery { filter: Filter::default(), all: false, limit: 50, below: None }
+    }
+}
+
+/// Letters of a list, the newest last.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LetterPage {
+    /// The letters.
+    pub letters: Vec<KeptLetter>,
+    /// There are older ones that the query takes.
+    pub has_older: bool,
+    /// What could not be read.
+    pub damage: Vec<Damage>,
+}
+
+/// Letters that were sent again.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Redriven {
+    /// How many.
+    pub letters: u64,
+    /// Those of the selection that had been sent again or thrown away before, and were left alone.
+    pub left: Vec<u64>,
+    /// The files that they are in, in their order.
+    pub files: Vec<PathBuf>,
+    /// What could not be read.
+    pub damage: Vec<Damage>,
+}
+
+/// Letters that were thrown away.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Purged {
+    /// How many.
+    pub letters: u64,
+    /// Those of the selection that had been sent again or thrown away before.
+    pub left: Vec<u64>,
+    /// Files that were removed: all their letters have been sent again or thrown away.
+    pub removed: Vec<PathBuf>,
+    /// What could not be read. A file with damage is not removed.
+    pub damage: Vec<Damage>,
+}
+
+/// Whether letters are really to be thrown away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Consent {
+    /// Nobody has said so: [`LetterOffice::purge`] only says how many there are.
+    Missing,
+    /// It was said: `--yes`.
+    Yes,
+}
+
+/// Why nothing, or not all, was done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LetterError {
+    /// The disk's word.
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Somebody else sends letters again, or throws them away.
+    Busy {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// There are no letters with these numbers.
+    NoSuch {
+        /// The numbers.
+        ids: Vec<u64>,
+        /// What could not be read: they may be in there.
+        damage: Vec<Damage>,
+    },
+    /// So many letters would be thrown away, and nobody has said that they are to be.
+    Unconfirmed {
+        /// How many.
+        letters: u64,
+    },
+    /// What the checkpoint says of the letters is not what the store had said.
+    Checkpoint {
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl fmt::Display for LetterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LetterError::Disk { action, path, source } => write!(f, "cannot {action} {}: {source}", path.display()),
+            LetterError::Busy { path } => {
+                write!(
+                    f,
+                    "letters are being sent again or thrown away by another program, which holds {}; ",
+                    path.display()
+                )?;
+                f.write_str("nothing was done: try again when it has ended")
+            }
+            LetterError::NoSuch { ids, damage } => {
+                let ids: Vec<_> = ids.iter().map(u64::to_string).collect();
+                write!(f, "there is no dead letter {}; nothing was done. ", ids.join(", "))?;
+                f.write_str("A letter can be seen when the checkpoint after it is made")?;
+                damage.iter().try_for_each(|damage| write!(f, "\ncannot be read: {damage}"))
+            }
+            LetterError::Unconfirmed { letters } => {
+                write!(f, "this would throw away {letters} dead letters for good; say `--yes` if that is meant")
+            }
+            LetterError::Checkpoint { what } => {
+                write!(f, "what the checkpoint says of the dead letters cannot be read: {what}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LetterError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            LetterError::Disk { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// The letters of a pipeline, as its last checkpoint names them. The pipeline may run meanwhile, and write more.
+///
+/// Calls block: they read files, one of at most [`LetterBounds::file`](super::LetterBounds::file) at a time.
+#[derive(Debug)]
+pub struct LetterOffice {
+    disk: Arc<dyn Disk>,
+    state: PathBuf,
+    committed: Standing,
+    redrive: Vec<Option<Value>>,
+}
+
+/// What a file of letters was read as.
+struct Contents {
+    letters: Vec<(u64, Letter)>,
+    damage: Vec<Damage>,
+}
+
+impl LetterOffice {
+    /// For the letters in this state folder.
+    ///
+    /// # Errors
+    /// `committed` is not what the store had said.
+    pub fn new(disk: &Arc<dyn Disk>, state: impl Into<PathBuf>, committed: &Committed) -> Result<Self, LetterError> {
+        let standing = committed.letters.as_ref().map(Standing::of).transpose();
+        Ok(LetterOffice {
+            disk: disk.clone(),
+            state: state.into(),
+            committed: standing.map_err(|what| LetterError::Checkpoint { what })?.unwrap_or_default(),
+            redrive: committed.redrive.clone(),
+        })
+    }
+
+    /// The newest letters that the query takes.
+    ///
+    /// # Errors
+    /// The disk's. Damage is no error: the rest is listed, and the page says what is wrong.
+    pub fn list(&self, query: &LetterQuery) -> Result<LetterPage, LetterError> {
+        let fates = self.fates()?;
+        let mut page = LetterPage { damage: self.foreign()?, ..LetterPage::default() };
+        page.damage.extend(fates.damage.iter().cloned());
+        let mut letters = VecDeque::new();
+        for nth in (0..self.committed.files.len()).rev() {
+            if query.below.is_some_and(|below| self.committed.files[nth].first >= below) {
+                continue;
+            }
+            let Some(contents) = self.contents(nth)? else { continue };
+            page.damage.extend(contents.damage);
+            for (id, letter) in contents.letters.into_iter().rev() {
+                let fate = fates.of(id);
+                let is_asked = query.all || fate == Fate::Kept;
+                if !is_asked || query.below.is_some_and(|below| id >= below) || !query.filter.takes(&letter) {
+                    continue;
+                }
+                if letters.len() >= query.limit {
+                    page.has_older = true;
+                    break;
+                }
+                letters.push_front(KeptLetter { id, fate, letter });
+            }
+            if page.has_older {
+                break;
+            }
+        }
+        page.letters = letters.into();
+        Ok(page)
+    }
+
+    /// The letter with this number, whatever became of it since.
+    ///
+    /// # Errors
+    /// There is none, or the disk's.
+    pub fn show(&self, id: u64) -> Result<KeptLetter, LetterError> {
+        let mut damage = Vec::new();
+        let nth = self.committed.files.iter().rposition(|file| file.first <= id);
+        if let Some(contents) = nth.map(|nth| self.contents(nth)).transpose()?.flatten() {
+            damage = contents.damage;
+            if let Some((_, letter)) = contents.letters.into_iter().find(|(found, _)| *found == id) {
+                return Ok(KeptLetter { id, fate: self.fates()?.of(id), letter });
+            }
+        }
+        Err(LetterError::NoSuch { ids: vec![id], damage })
+    }
+
+    /// Sends letters through the whole pipeline again, from their sources: at once, if it runs, else when it is started. What
+    /// fails again is a new letter; its record's header `proscenium-redriven` says how often it was sent again.
+    ///
+    /// The file that is made says both: that they are to be sent, and that they were; it is there as a whole or not at all. Of
+    /// more than about 8 MiB several are made, one after the other.
+    ///
+    /// # Errors
+    /// There is no letter with one of the numbers; or the disk's: then letters may have been sent again that are not listed
+    /// any more.
+    pub fn redrive(&self, lock: &LetterLock, selection: &Selection) -> Result<Redriven, LetterError> {
+        let mut fates = self.fates()?;
+        let survey = self.survey(selection, &fates)?;
+        let mut done = Redriven { left: survey.left.clone(), damage: survey.damage.clone(), ..Redriven::default() };
+        let (mut text, mut waiting) = (Vec::new(), Vec::new());
+        for (nth, file) in survey.files.iter().enumerate() {
+            if file.ids.is_disjoint(&survey.chosen) {
+                continue;
+            }
+            let contents = self.contents(nth)?;
+            for (id, mut letter) in contents.map(|contents| contents.letters).unwrap_or_default() {
+                if survey.chosen.contains(&id) {
+                    count_redrive(&mut letter);
+                    line::encode(id, &letter, &mut text).map_err(|what| LetterError::Checkpoint { what })?;
+                    waiting.push(id);
+                }
+                if text.len() >= REDRIVE_FILE {
+                    self.commit_redrive(&mut text, &mut waiting, &mut fates, &mut done)?;
+                }
+            }
+        }
+        self.commit_redrive(&mut text, &mut waiting, &mut fates, &mut done)?;
+        self.tidy(lock, &survey, &fates)?;
+        Ok(done)
+    }
+
+    fn commit_redrive(
+        &self,
+        text: &mut Vec<u8>,
+        waiting: &mut Vec<u64>,
+        fates: &mut Fates,
+        done: &mut Redriven,
+    ) -> Result<(), LetterError> {
+        if !waiting.is_empty() {
+            let number = marks::commit(&*self.disk, &self.state, REDRIVE, text)?;
+            done.files.push(mark_file(&self.state, REDRIVE, number));
+            done.letters += waiting.len() as u64;
+            fates.redriven.files.insert(number, waiting.drain(..).collect());
+            text.clear();
+        }
+        Ok(())
+    }
+
+    /// Throws letters away, and removes the files that hold no other ones. The file that the pipeline is writing stays.
+    ///
+    /// # Errors
+    /// There is no letter with one of the numbers; consent is missing: nothing was done. Or the disk's.
+    pub fn purge(&self, lock: &LetterLock, selection: &Selection, consent: Consent) -> Result<Purged, LetterError> {
+        let mut fates = self.fates()?;
+        let survey = self.survey(selection, &fates)?;
+        let letters = survey.chosen.len() as u64;
+        if consent == Consent::Missing {
+            return Err(LetterError::Unconfirmed { letters });
+        }
+        if letters > 0 {
+            let text: String = survey.chosen.iter().map(|id| format!("{{\"id\":{id}}}\n")).collect();
+            let number = marks::commit(&*self.disk, &self.state, PURGED, text.as_bytes())?;
+            fates.purged.files.insert(number, survey.chosen.clone());
+        }
+        let removed = self.tidy(lock, &survey, &fates)?;
+        Ok(Purged { letters, left: survey.left, removed, damage: survey.damage })
+    }
+}
+
+/// What became of all letters.
+struct Fates {
+    redriven: Marks,
+    purged: Marks,
+    damage: Vec<Damage>,
+}
+
+impl Fates {
+    fn of(&self, id: u64) -> Fate {
+        let is_in = |marks: &Marks| marks.files.values().any(|ids| ids.contains(&id));
+        if is_in(&self.redriven) {
+            Fate::Redriven
+        } else if is_in(&self.purged) {
+            Fate::Purged
+        } else {
+            Fate::Kept
+        }
+    }
+}
+
+/// The letters of a file, by their numbers.
+#[derive(Default)]
+struct SurveyedFile {
+    ids: BTreeSet<u64>,
+    is_there: bool,
+    is_damaged: bool,
+}
+
+/// What there is, and what of it a selection takes.
+struct Survey {
+    /// As the checkpoint names them.
+    files: Vec<SurveyedFile>,
+    chosen: BTreeSet<u64>,
+    left: Vec<u64>,
+    damage: Vec<Damage>,
+}
+
+impl LetterOffice {
+    fn fates(&self) -> Result<Fates, LetterError> {
+        let redriven = Marks::read(&*self.disk, &self.state, REDRIVE)?;
+        let purged = Marks::read(&*self.disk, &self.state, PURGED)?;
+        let damage = redriven.damage.iter().chain(&purged.damage).cloned().collect();
+        Ok(Fates { redriven, purged, damage })
+    }
+
+    /// Files in the letters' folder that are none of ours.
+    fn foreign(&self) -> Result<Vec<Damage>, LetterError> {
+        let path = letters_folder(&self.state);
+        let found = self.disk.list(&path).map_err(|source| LetterError::Disk { action: "list", path, source })?;
+        let foreign = found.into_iter().filter(|path| number_of(path, files::DIGITS).is_none());
+        let what = "this is no file of dead letters; it was left alone, and belongs elsewhere";
+        Ok(foreign.map(|path| Damage { path, line: None, what: what.to_owned() }).collect())
+    }
+
+    /// The letters of a file as far as the checkpoint says. None: it was removed.
+    fn contents(&self, nth: usize) -> Result<Option<Contents>, LetterError> {
+        let file = &self.committed.files[nth];
+        let path = letters_file(&self.state, file.first);
+        let text = match self.disk.read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LetterError::Disk { action: "read", path, source }),
+        };
+        let mut contents = Contents { letters: Vec::new(), damage: Vec::new() };
+        let len = usize::try_from(file.len).unwrap_or(usize::MAX);
+        if text.len() < len {
+            let what = format!("it has {} bytes, and the checkpoint says {len}: its end is missing", text.len());
+            contents.damage.push(Damage { path: path.clone(), line: None, what });
+        }
+        for (nth, line) in lines(&text[..len.min(text.len())]) {
+            match line.and_then(line::decode) {
+                Ok(found) => contents.letters.push(found),
+                Err(what) => contents.damage.push(Damage { path: path.clone(), line: Some(nth), what }),
+            }
+        }
+        Ok(Some(contents))
+    }
+
+    fn survey(&self, selection: &Selection, fates: &Fates) -> Result<Survey, LetterError> {
+        let damage = self.foreign()?.into_iter().chain(fates.damage.iter().cloned()).collect();
+        let mut survey = Survey { files: Vec::new(), chosen: BTreeSet::new(), left: Vec::new(), damage };
+        let mut missing: BTreeSet<u64> = match selection {
+            Selection::Ids(ids) => ids.iter().copied().collect(),
+            Selection::Filter(_) => BTreeSet::new(),
+        };
+        for nth in 0..self.committed.files.len() {
+            let mut file = SurveyedFile::default();
+            if let Some(contents) = self.contents(nth)? {
+                (file.is_there, file.is_damaged) = (true, !contents.damage.is_empty());
+                survey.damage.extend(contents.damage);
+                for (id, letter) in contents.letters {
+                    file.ids.insert(id);
+                    let is_kept = fates.of(id) == Fate::Kept;
+                    match selection {
+                        Selection::Filter(filter) if is_kept && filter.takes(&letter) => _ = survey.chosen.insert(id),
+                        Selection::Ids(_) if missing.remove(&id) && is_kept => _ = survey.chosen.insert(id),
+                        _ => {}
+                    }
+                }
+            }
+            survey.files.push(file);
+        }
+        if let Selection::Ids(ids) = selection {
+            if !missing.is_empty() {
+                return Err(LetterError::NoSuch { ids: missing.into_iter().collect(), damage: survey.damage });
+            }
+            survey.left = ids.iter().copied().filter(|id| !survey.chosen.contains(id)).collect();
+        }
+        Ok(survey)
+    }
+
+    /// Removes files of letters that hold none to be kept, then marks of letters that are nowhere any more. In this order, and
+    /// each durable before the next: a letter without its mark would come to life again.
+    fn tidy(&self, _lock: &LetterLock, survey: &Survey, fates: &Fates) -> Result<Vec<PathBuf>, LetterError> {
+        let mut removed = Vec::new();
+        if survey.files.is_empty() {
+            return Ok(removed);
+        }
+        let mut alive = BTreeSet::new();
+        let last = survey.files.len().saturating_sub(1);
+        for (nth, file) in survey.files.iter().enumerate() {
+            let is_over = file.ids.iter().all(|id| fates.of(*id) != Fate::Kept);
+            if file.is_there && is_over && !file.is_damaged && nth != last {
+                removed.push(letters_file(&self.state, self.committed.files[nth].first));
+            } else {
+                alive.extend(&file.ids);
+            }
+        }
+        self.remove(&removed)?;
+        self.sync(&letters_folder(&self.state))?;
+        if survey.files.iter().any(|file| file.is_damaged) || !fates.damage.is_empty() {
+            return Ok(removed);
+        }
+        // A mark of a letter behind our checkpoint was made by somebody who has seen a newer one.
+        let is_past =
+            |ids: &BTreeSet<u64>| ids.is_disjoint(&alive) && ids.last().is_none_or(|id| *id < self.committed.next);
+        let purged = fates.purged.files.iter().filter(|(_, ids)| is_past(ids));
+        let purged: Vec<_> = purged.map(|(number, _)| mark_file(&self.state, PURGED, *number)).collect();
+        self.remove(&purged)?;
+        // The highest stays: the next one's number must be behind what the sources have read.
+        let unread = self.redrive.iter().map(first_unread).min().unwrap_or(0);
+        let highest = fates.redriven.files.keys().next_back().copied().unwrap_or(0);
+        let sent = fates.redriven.files.iter().filter(|(number, ids)| **number < unread.min(highest) && is_past(ids));
+        let sent: Vec<_> = sent.map(|(number, _)| mark_file(&self.state, REDRIVE, *number)).collect();
+        self.remove(&sent)?;
+        Ok(removed)
+    }
+
+    fn remove(&self, paths: &[PathBuf]) -> Result<(), LetterError> {
+        for path in paths {
+            match self.disk.remove(path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(LetterError::Disk { action: "remove", path: path.clone(), source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self, folder: &std::path::Path) -> Result<(), LetterError> {
+        match self.disk.sync_folder(folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(LetterError::Disk { action: "sync", path: folder.to_owned(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One more, in the record's header.
+fn count_redrive(letter: &mut Letter) {
+    let headers = &mut letter.record.headers;
+    let old = headers.iter().find(|(name, _)| name == REDRIVEN);
+    let times = old.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0_u64);
+    headers.retain(|(name, _)| name != REDRIVEN);
+    headers.push((REDRIVEN.to_owned(), times.saturating_add(1).to_string().into_bytes()));
+}

@@ -1,0 +1,210 @@
+//! Letters that are sent again, and the source that sends them.
+
+use std::time::Duration;
+
+use super::super::{Fate, LetterLock, REDRIVEN, RedriveSpec, Selection};
+use super::*;
+use crate::chunk::{ChunkSize, Filling};
+use crate::ledger::Ledger;
+use crate::record::Record;
+use crate::source::{Filled, Source, SourceSpec};
+
+fn filling(records: usize) -> Filling {
+    let size = ChunkSize { records, ..ChunkSize::default() };
+    Filling::new(Ledger::new(size, 1, 1).try_borrow().unwrap(), size)
+}
+
+fn records(chunk: &Filling) -> Vec<OwnedRecord> {
+    let records = chunk.buffer.entries.iter().map(|entry| Record { buffer: &chunk.buffer, entry });
+    records.map(OwnedRecord::from).collect()
+}
+
+/// Fills a chunk, if something comes within some polls.
+async fn fill(source: &mut Box<dyn Source>, size: usize) -> Option<Vec<OwnedRecord>> {
+    let mut chunk = filling(size);
+    let filled = tokio::time::timeout(Duration::from_millis(700), source.fill(&mut chunk)).await;
+    filled.ok().map(|filled| {
+        assert_eq!(filled, Ok(Filled::More));
+        records(&chunk)
+    })
+}
+
+fn source(disk: &Arc<ToyDisk>, state: &State, name: &str) -> Box<dyn Source> {
+    RedriveSpec::of(name, &as_disk(disk), &state.0).make()
+}
+
+/// Numbers and redrives of the records that a source sends now, except record 0. Its waits cost no time.
+pub(super) async fn sent(disk: &Arc<ToyDisk>, state: &State, name: &str) -> Vec<(u64, u64)> {
+    tokio::time::pause();
+    let mut source = source(disk, state, name);
+    source.open(None).await.unwrap();
+    let mut all = Vec::new();
+    while let Some(records) = fill(&mut source, 3).await {
+        all.extend(records);
+    }
+    tokio::time::resume();
+    let times = |record: &OwnedRecord| {
+        let header = record.headers.iter().find(|(name, _)| name == REDRIVEN);
+        std::str::from_utf8(&header.unwrap().1).unwrap().parse().unwrap()
+    };
+    all.iter().map(|record| (record.id, times(record))).collect()
+}
+
+fn redrive(disk: &Arc<ToyDisk>, state: &State, said: &Value, ids: &[u64]) -> super::super::Redriven {
+    let lock = LetterLock::take(&state.0).unwrap();
+    office(disk, state, Some(said)).redrive(&lock, &Selection::Ids(ids.to_vec())).unwrap()
+}
+
+#[tokio::test]
+async fn records_come_again_from_their_source_as_they_came_with_a_header_more() {
+    let (disk, state) = (ToyDisk::new(), State::new());
+    let (_, said) = stored(&disk, &state, 8).await;
+    let done = redrive(&disk, &state, &said, &[1, 2, 4, 7]);
+    assert_eq!((done.letters, done.left, done.files), (4, vec![], vec![state.0.join("redrive/0000000000.jsonl")]));
+    let office = office(&disk, &state, Some(&said));
+    assert_eq!(listed(&office), [0, 3, 5, 6]);
+    assert_eq!(office.show(4).unwrap().fate, Fate::Redriven);
+
+    let mut source = source(&disk, &state, "source1");
+    source.open(None).await.unwrap();
+    let found = fill(&mut source, 512).await.unwrap();
+    let wanted = [1, 4, 7].map(|n| {
+        let mut record = letter(n).record;
+        record.headers.push((REDRIVEN.to_owned(), b"1".to_vec()));
+        record
+    });
+    assert_eq!(found, wanted);
+    assert_eq!(sent(&disk, &state, "source2").await, [(2, 1)]);
+    assert_eq!(sent(&disk, &state, "source").await, []);
+}
+
+#[tokio::test]
+async fn it_follows_the_folder_and_goes_on_from_every_position() {
+    let (disk, state) = (ToyDisk::new(), State::new());
+    let (_, said) = stored(&disk, &state, 15).await;
+    redrive(&disk, &state, &said, &[0, 1, 3, 4, 7]);
+    redrive(&disk, &state, &said, &[2, 5]);
+    redrive(&disk, &state, &said, &[10, 13]);
+    tokio::time::pause();
+    let all = [1, 4, 7, 10, 13];
+    for size in [1, 2, 3] {
+        let mut first = source(&disk, &state, "source1");
+        first.open(None).await.unwrap();
+        let mut before = Vec::new();
+        loop {
+            let mut second = source(&disk, &state, "source1");
+            second.open(first.position().as_ref()).await.unwrap();
+            let mut found = before.clone();
+            while let Some(records) = fill(&mut second, 512).await {
+                found.extend(records.iter().map(|record| record.id));
+            }
+            assert_eq!(found, all, "after {before:?}");
+            let Some(records) = fill(&mut first, size).await else { break };
+            before.extend(records.iter().map(|record| record.id));
+        }
+        assert_eq!(before, all);
+        // Dropped while it waited; what comes then is found.
+        assert_eq!(fill(&mut first, size).await, None);
+    }
+    let mut last = source(&disk, &state, "source2");
+    last.open(None).await.unwrap();
+    while fill(&mut last, 512).await.is_some() {}
+    redrive(&disk, &state, &said, &[14]);
+    assert_eq!(fill(&mut last, 512).await.unwrap()[0].id, 14);
+}
+
+#[tokio::test]
+async fn what_was_sent_again_is_left_alone_and_what_fails_again_counts_on() {
+    let (disk, state) = (ToyDisk::new(), State::new());
+    let (mut store, said) = stored(&disk, &state, 3).await;
+    redrive(&disk, &state, &said, &[1]);
+    let done = redrive(&disk, &state, &said, &[1]);
+    assert_eq!((done.letters, done.left), (0, vec![1]));
+    assert_eq!(done.files, Vec::<PathBuf>::new());
+
+    let mut again = letter(1);
+    again.record.headers.push((REDRIVEN.to_owned(), b"1".to_vec()));
+    store.write(&[again]).await.unwrap();
+    let said = store.prepare().await.unwrap();
+    assert_eq!(listed(&office(&disk, &state, Some(&said))), [0, 2, 3]);
+    redrive(&disk, &state, &said, &[3]);
+    assert_eq!(sent(&disk, &state, "source1").await, [(1, 1), (1, 2)]);
+}
+
+#[tokio::test]
+async fn many_letters_go_in_several_files() {
+    let (disk, state) = (ToyDisk::new(), State::new());
+    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, LetterBounds::default());
+    store.open(None).await.unwrap();
+    let mut large = letter(1);
+    large.record.payload = vec![b'x'; 1 << 20];
+    store.write(&vec![large; 20]).await.unwrap();
+    let said = store.prepare().await.unwrap();
+    let done = redrive(&disk, &state, &said, &(0..20).collect::<Vec<_>>());
+    assert_eq!((done.letters, done.files.len()), (20, 3));
+    assert_eq!(sent(&disk, &state, "source1").await.len(), 20);
+    assert_eq!(listed(&office(&disk, &state, Some(&said))), [0_u64; 0]);
+}
+
+#[tokio::test]
+async fn a_line_that_is_damaged_is_not_sent_and_its_letter_is_still_listed() {
+    let (disk, state) = (ToyDisk::new(), State::new());
+    let (_, said) = stored(&disk, &state, 8).await;
+    let done = redrive(&disk, &state, &said, &[1, 4, 7]);
+    disk.change(&done.files[0], |text| text[0] = b'?');
+    assert_eq!(sent(&disk, &state, "source1").await, [(4, 1), (7, 1)]);
+    let page = office(&disk, &state, Some(&said)).list(&LetterQuery::default()).unwrap();
+    assert_eq!(page.letters.iter().map(|kept| kept.id).collect::<Vec<_>>(), [0, 1, 2, 3, 5, 6]);
+    assert!(page.damage[0].to_string().contains("redrive/0000000000.jsonl:1: expected value"), "{:?}", page.damage);
+}
+
+#[tokio::test]
+async fn files_that_all_sources_have_read_go_with_their_letters_but_the_last() {
+    let (disk, state) = (ToyDisk::new(), State::new());
+    let (_, said) = stored(&disk, &state, 9).await;
+    for ids in [[0, 1], [2, 3], [4, 5]] {
+        redrive(&disk, &state, &said, &ids);
+    }
+    let marks = |disk: &ToyDisk| disk.names().iter().filter(|name| name.len() == 16).count();
+    let tidy = |redrive: &[Option<u64>]| {
+        let position = |file: &u64| serde_json::json!({"file": file, "line": 0});
+        let redrive = redrive.iter().map(|file| file.as_ref().map(position)).collect();
+        let committed = Committed { letters: Some(said.clone()), redrive };
+        let office = LetterOffice::new(&as_disk(&disk), &state.0, &committed).unwrap();
+        let lock = LetterLock::take(&state.0).unwrap();
+        office.redrive(&lock, &Selection::Ids(vec![])).unwrap();
+    };
+    for (unread, left) in [(vec![], 3), (vec![Some(3), None], 3), (vec![Some(1), Some(3)], 2), (vec![Some(3)], 1)] {
+        tidy(&unread);
+        assert_eq!(marks(&disk), left, "{unread:?}");
+    }
+    redrive(&disk, &state, &said, &[6]);
+    assert!(disk.names().contains(&"0000000003.jsonl".to_owned()));
+    assert_eq!(listed(&office(&disk, &state, Some(&said))), [7, 8]);
+}
+
+#[tokio::test]
+async fn json_is_made_messagepack_again_and_what_cannot_be_is_rejected_again() {
+    let (disk, state) = (ToyDisk::new(), State::new());
+    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, SMALL);
+    store.open(None).await.unwrap();
+    let json = |text: &str| {
+        let mut json = letter(1);
+        (json.record.content, json.record.payload) = (ContentType::Json, text.as_bytes().to_vec());
+        json
+    };
+    store.write(&[json("{\"a\":1}"), json("{\"a\":")]).await.unwrap();
+    let said = store.prepare().await.unwrap();
+    redrive(&disk, &state, &said, &[0, 1]);
+    let mut source = RedriveSpec::of("source1", &as_disk(&disk), &state.0).json_as_messagepack().make();
+    source.open(None).await.unwrap();
+    let mut chunk = filling(512);
+    source.fill(&mut chunk).await.unwrap();
+    let found = records(&chunk);
+    assert_eq!((found[0].content, found[0].payload.as_slice()), (ContentType::MessagePack, &b"\x81\xa1a\x01"[..]));
+    assert_eq!(chunk.rejects.len(), 1);
+    assert_eq!(chunk.rejects[0].0, 1);
+    assert!(!found[1].headers.is_empty());
+    let original = Record { buffer: &chunk.buffer, entry: &chunk.buffer.entries[0] };
+    assert_eq!((original.original(), original.original_content()), (&b"{\"a\":1}"[..], ContentType::Json));
+}

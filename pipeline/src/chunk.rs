@@ -238,28 +238,52 @@ impl Filling {
     /// Adds a record whose payload has been made from `fields.payload`, which is kept as the original: `write` appends it
     /// to the bytes it is given, and must leave those before alone.
     ///
-    /// # Errors
-    /// What `write` says; the record becomes a dead letter with that reason.
+    /// False: `write` has failed, and the record becomes a dead letter with that reason.
     pub fn push_made(
         &mut self,
         fields: Fields<'_>,
         content: ContentType,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), String>,
-    ) {
+    ) -> bool {
         let mut made = Ok(());
         self.push_with(fields, Some(content), |bytes| made = write(bytes));
         if let Err(reason) = made {
             let nth = self.len() - 1;
-            let entry = &mut self.buffer.entries[nth];
+            let buffer = &mut *self.buffer;
+            let entry = &mut buffer.entries[nth];
+            buffer.bytes.truncate(entry.payload.range().start);
             (entry.payload, entry.content) = (entry.origin, entry.origin_content);
             self.rejects.push((nth, reason));
+            return false;
         }
+        true
     }
 
     /// Adds what could not be read as a record: it becomes a dead letter with this reason.
     pub fn push_rejected(&mut self, fields: Fields<'_>, reason: impl Into<String>) {
         self.push(fields);
         self.rejects.push((self.len() - 1, reason.into()));
+    }
+
+    /// A key for the record that was added last.
+    pub fn key(&mut self, key: &[u8]) {
+        let span = self.buffer.put(key);
+        if let Some(last) = self.buffer.entries.last_mut() {
+            last.key = span;
+        }
+    }
+
+    /// The payload of the record that was added last.
+    pub(crate) fn last_payload(&self) -> &[u8] {
+        self.buffer.entries.last().map_or(&[], |last| self.buffer.get(last.payload))
+    }
+
+    /// Headers, as [`Headers::encode`] makes them, for all records from the `first` on: they share one block.
+    pub(crate) fn share_headers(&mut self, first: usize, block: &[u8]) {
+        if first < self.len() {
+            let span = self.buffer.put(block);
+            self.buffer.entries[first..].iter_mut().for_each(|entry| entry.headers = span);
+        }
     }
 
     /// Headers for the record that was added last.

@@ -38,6 +38,7 @@ mod tickets;
 mod sinks;
 mod source;
 mod state_lock;
+pub mod sources;
 mod trouble;
 mod waiting;
 

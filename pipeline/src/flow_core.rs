@@ -63,8 +63,10 @@ impl FlowCore {
         self.free = (self.free + 1).min(self.buffers);
     }
 
-    /// A chunk is sent: in one piece.
+    /// A chunk is sent: in one piece. Whoever fills one chunk after the other, each in a buffer that it has borrowed, never
+    /// has more open than there may be; of several that are filled side by side the bound is the buffers'.
     pub fn send(&mut self) -> TokenId {
+        debug_assert!(self.open.len() < self.most_open, "a chunk is sent without demand");
         self.open.push_back(1);
         self.outstanding += 1;
         TokenId(self.first + self.open.len() as u64 - 1)
@@ -77,21 +79,24 @@ impl FlowCore {
 
     /// A chunk has one piece more.
     pub fn split(&mut self, token: TokenId) {
-        if let Some(pieces) = self.pieces(token) {
-            debug_assert!(*pieces > 0, "a chunk is split after it has ended");
+        let pieces = self.pieces(token).filter(|pieces| **pieces > 0);
+        debug_assert!(pieces.is_some(), "a chunk is split after it has ended");
+        // To open it again would make it end twice.
+        if let Some(pieces) = pieces {
             *pieces += 1;
         }
     }
 
     /// A piece has ended. True: its chunk has.
     pub fn end(&mut self, token: TokenId, ending: Ending) -> bool {
-        self.lost += u64::from(ending == Ending::Lost);
         let Some(pieces) = self.pieces(token).filter(|pieces| **pieces > 0) else {
             debug_assert!(false, "a chunk has ended twice");
             return false;
         };
         *pieces -= 1;
-        if *pieces > 0 {
+        let is_last = *pieces == 0;
+        self.lost += u64::from(ending == Ending::Lost);
+        if !is_last {
             return false;
         }
         self.outstanding -= 1;
@@ -120,3 +125,6 @@ impl FlowCore {
         self.lost
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod chunk;
 mod conductor;
 mod content;
 mod dead_letters;
+mod difference;
 mod disk;
 mod disk_trouble;
 mod failed;
@@ -22,6 +23,7 @@ mod launch;
 mod ledger;
 mod letter;
 mod letter_box;
+mod nearest;
 mod operator;
 mod outlets;
 mod pass;
@@ -33,6 +35,12 @@ mod record;
 mod remote_stage;
 mod retry_core;
 mod rust_stage;
+mod plan_check;
+#[cfg(test)]
+mod random;
+mod record;
+mod reload;
+mod retry_core;
 mod sink;
 mod sink_actor;
 mod sinks;
@@ -45,6 +53,7 @@ mod stats;
 mod tickets;
 mod trouble;
 mod waiting;
+mod wiring;
 
 #[cfg(test)]
 extern crate self as proscenium_pipeline;
@@ -62,16 +71,21 @@ pub use dead_letters::{
     LetterOffice, LetterPage, LetterQuery, Purged, REDRIVEN, RedriveSource, RedriveSpec, Redriven, Selection,
     letter_table, letter_text,
 };
+pub use difference::{Applies, Change, Difference, PartDifference, Setting, difference};
 pub use disk::{Appending, Disk};
 pub use failed::Failed;
 pub use flow_core::{Ending, FlowCore, TokenId};
 pub use headers::{HeaderIter, Headers};
 pub use letter::{Class, Letter};
 pub use operator::{AsyncOperator, Code, Emit, Operator, OperatorSpec, Verdict};
+pub use nearest::nearest;
+pub use operator::{AsyncOperator, Emit, Operator, OperatorSpec, Verdict, Work};
 pub use plan::{Conduct, Kind, Part, Plan, PluginStage, Port, RustStage, Settings, Share, SinkStage, WhenDown};
+pub use plan_check::{Fault, check};
 pub use proscenium_plugin_host::{ContentType, Failover, Retries};
 pub use real_disk::RealDisk;
 pub use record::{OwnedRecord, Record, RecordMut};
+pub use reload::{Side, Step, roll_back, steps};
 pub use sink::{Sink, SinkSpec};
 pub use sinks::{FileFormat, RollingFiles};
 pub use source::{Boxed, Filled, Source, SourceSpec};

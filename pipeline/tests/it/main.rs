@@ -1,0 +1,5 @@
+//! Pipelines: their plans.
+
+mod difference;
+mod plan_check;
+mod plans;

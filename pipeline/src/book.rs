@@ -11,6 +11,8 @@ use crate::checkpoint_store::CheckpointStore;
 use crate::house::House;
 use crate::letter_box::LetterBox;
 use crate::plan::Plan;
+use crate::state_lock::StateLock;
+use crate::stats::Stats;
 
 /// How a pipeline has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,6 +88,9 @@ pub(crate) struct Book {
     pub(crate) house: OnceLock<House>,
     pub(crate) letters: OnceLock<Ref<LetterBox>>,
     pub(crate) store: Option<CheckpointStore>,
+    letter_stats: OnceLock<Arc<Stats>>,
+    /// Nobody else uses the folder of its state.
+    lock: Mutex<Option<StateLock>>,
     plan: Mutex<Arc<Plan>>,
     course: Mutex<Course>,
     pub(crate) outcome: watch::Sender<Option<Outcome>>,
@@ -97,10 +102,24 @@ impl Book {
             house: OnceLock::new(),
             letters: OnceLock::new(),
             store,
+            letter_stats: OnceLock::new(),
+            lock: Mutex::default(),
             plan: Mutex::new(Arc::new(plan)),
             course: Mutex::new(Course { checkpoint, ..Course::default() }),
             outcome: watch::Sender::new(None),
         }
+    }
+
+    pub(crate) fn keeps(&self, lock: Option<StateLock>) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+    }
+
+    pub(crate) fn letter_stats(&self, stats: Arc<Stats>) {
+        drop(self.letter_stats.set(stats));
+    }
+
+    pub(crate) fn letters_counted(&self) -> Option<&Stats> {
+        self.letter_stats.get().map(|stats| &**stats)
     }
 
     pub(crate) fn plan(&self) -> Arc<Plan> {

@@ -91,11 +91,6 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// What it takes up.
-    pub(crate) fn capacity(&self) -> usize {
-        self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
-    }
-
     /// Empty again; what it had to grow by beyond twice `size` is given back.
     pub(crate) fn clear(&mut self, size: ChunkSize) {
         self.bytes.clear();

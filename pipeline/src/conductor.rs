@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use proscenium_plugin_host::{Swap, SwapReport};
-use proscenium_runtime::{Actor, AnyRef, Context, Exit, Mailbox, Ref, Reply};
+use proscenium_runtime::{Actor, Context, Exit, Mailbox, Ref, Reply};
 use serde_json::Value;
 
 use crate::book::{Book, Left, Outcome};
+use crate::changeover::{ReloadError, ReloadReport};
 use crate::checkpoint::Checkpoint;
 use crate::house::{House, Room, SourceRoom, go_on, pause};
 use crate::letter_box::LetterMsg;
 use crate::plan::{Kind, Plan};
-use crate::reload::{ReloadError, ReloadReport};
 use crate::sink_actor::SinkMsg;
 use crate::stage_desk::{Notice, StageMsg, millis_since_1970};
 
@@ -89,6 +89,8 @@ impl std::error::Error for ControlError {}
 pub(crate) type Answer<T> = Reply<Result<T, ControlError>>;
 
 pub(crate) enum ConductorMsg {
+    /// All parts are there: the sources begin.
+    Begin,
     Notice(Notice),
     /// A checkpoint is due.
     Tick,
@@ -139,6 +141,10 @@ impl Actor for Conductor {
         let book = self.book.clone();
         let Some(house) = book.house.get() else { return Ok(()) };
         match msg {
+            ConductorMsg::Begin => {
+                self.go_on(house);
+                self.schedule(cx);
+            }
             ConductorMsg::Notice(notice) => self.hear(cx, house, notice),
             ConductorMsg::Tick => self.tick(cx, house).await,
             ConductorMsg::Finished => self.finish(cx, house).await,
@@ -319,7 +325,7 @@ impl Conductor {
         };
         let number = self.book.course().checkpoint + 1;
         if let Some(store) = self.book.store.clone() {
-            let (sources, stages) = (positions(house), snapshots(house).await?);
+            let (sources, stages) = (positions(house), snapshots(house));
             let (pipeline, taken) = (self.book.plan().name.clone(), millis_since_1970());
             let checkpoint = Checkpoint { number, pipeline, sources, stages, sinks: of_sinks, dead_letters, taken };
             let saved = tokio::task::spawn_blocking(move || store.save(&checkpoint)).await;
@@ -389,7 +395,7 @@ pub(crate) async fn swap_instances(house: &House, part: &str, swap: &Swap) -> Re
     let plugins = plugins.ok_or_else(|| ControlError::NotAPlugin(part.to_owned()))?;
     let mut reports: Vec<SwapReport> = Vec::new();
     for plugin in &plugins {
-        let before = plugin.params();
+        let before = plugin.params(); // Those of one instance are those of all.
         match plugin.swap(swap.clone()).await {
             Ok(report) => reports.push(report),
             Err(why) => {
@@ -424,7 +430,7 @@ async fn resume_part(house: &House, part: &str) -> Result<(), ControlError> {
     Ok(())
 }
 
-fn left(house: &House) -> Left {
+pub(crate) fn left(house: &House) -> Left {
     let sources = house.sources();
     let chunks = sources.iter().map(|source| (source.desk.name.clone(), source.desk.ledger.outstanding()));
     Left { chunks: chunks.filter(|(_, chunks)| *chunks > 0).collect(), no_checkpoint: None }
@@ -436,7 +442,7 @@ fn positions(house: &House) -> BTreeMap<String, Value> {
 }
 
 /// Of each stage that has a state: what its instances say of it.
-pub(crate) async fn snapshots(house: &House) -> Result<BTreeMap<String, Value>, ControlError> {
+pub(crate) fn snapshots(house: &House) -> BTreeMap<String, Value> {
     let mut kept = BTreeMap::new();
     for (name, stages) in house.stages() {
         let mut of_instances = Vec::new();
@@ -447,7 +453,7 @@ pub(crate) async fn snapshots(house: &House) -> Result<BTreeMap<String, Value>, 
             kept.insert(name, Value::Array(of_instances));
         }
     }
-    Ok(kept)
+    kept
 }
 
 async fn close_sinks(house: &House) -> Result<(), (String, String)> {

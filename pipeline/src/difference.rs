@@ -135,7 +135,7 @@ fn changes(old: &Part, new: &Part) -> Vec<Change> {
                 let (was, is) = ((&was.conduct, Some(was.timeout)), (&is.conduct, Some(is.timeout)));
                 changes.extend(of_conduct(was, is));
             }
-            (Kind::Rust(was), Kind::Rust(is)) if format!("{:?}", was.operator) == format!("{:?}", is.operator) => {
+            (Kind::Rust(was), Kind::Rust(is)) if format!("{:?}", was.code) == format!("{:?}", is.code) => {
                 changes.extend(of_conduct((&was.conduct, None), (&is.conduct, None)));
             }
             (Kind::Sink(was), Kind::Sink(is)) if format!("{:?}", was.sink) == format!("{:?}", is.sink) => {

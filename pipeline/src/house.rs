@@ -1,11 +1,14 @@
 //! All that a running pipeline consists of: the desks of its parts, their actors, and who sends to whom.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use proscenium_plugin_host::{BatchSize, Failover, Plugin, PluginRef};
 use proscenium_runtime::{Actor, Recipient, Ref, UntypedRef};
-use proscenium_supervision::{ChildSpec, SupervisorError, SupervisorRef};
+use proscenium_supervision::{ChildSpec, Supervisor, SupervisorError, SupervisorRef};
 use serde_json::Value;
 
 use crate::async_work::AsyncWork;
@@ -14,7 +17,7 @@ use crate::disk::Disk;
 use crate::failed::Failed;
 use crate::operator::Code;
 use crate::outlets::{Edge, Inlet, Outlets, instance_of};
-use crate::plan::{Conduct, Kind, Part, Plan, PluginStage, Port, Settings, Share, SinkStage, WhenDown};
+use crate::plan::{Kind, Part, Plan, PluginStage, Port, Settings, Share, SinkStage, WhenDown};
 use crate::plugin_work::{DEPTH, PluginWork};
 use crate::remote_stage::{RemoteActor, Worker};
 use crate::rust_stage::RustActor;
@@ -34,6 +37,8 @@ pub(crate) struct PartError {
 /// A source, with its actor.
 #[derive(Clone)]
 pub(crate) struct SourceRoom {
+    /// Its name at the supervisor's.
+    pub(crate) child: String,
     pub(crate) desk: Arc<SourceDesk>,
     pub(crate) actor: Ref<SourceActor>,
 }
@@ -41,6 +46,9 @@ pub(crate) struct SourceRoom {
 /// One instance of a stage.
 #[derive(Clone)]
 pub(crate) struct StageRoom {
+    pub(crate) child: String,
+    /// That of its plugin.
+    pub(crate) plugin_child: Option<String>,
     pub(crate) desk: Arc<StageDesk>,
     pub(crate) actor: Recipient<StageMsg>,
     pub(crate) untyped: UntypedRef,
@@ -49,6 +57,7 @@ pub(crate) struct StageRoom {
 
 #[derive(Clone)]
 pub(crate) struct SinkRoom {
+    pub(crate) child: String,
     pub(crate) desk: Arc<SinkDesk>,
     pub(crate) actor: Ref<SinkActor>,
 }
@@ -61,17 +70,27 @@ pub(crate) enum Room {
     Sink(SinkRoom),
 }
 
+impl Room {
+    /// The library of a plugin's stage, as it is now.
+    pub(crate) fn library(&self) -> Option<PathBuf> {
+        let Room::Stage(stages) = self else { return None };
+        stages.first().and_then(|stage| stage.plugin.as_ref()).map(PluginRef::library)
+    }
+}
+
 /// What the parts of a pipeline are made with.
 pub(crate) struct House {
     pub(crate) supervisor: SupervisorRef,
     pub(crate) office: Office,
     pub(crate) disk: Arc<dyn Disk>,
     rooms: Mutex<BTreeMap<String, Room>>,
+    /// How many children there have been of each name: of a part that is replaced there are two for a time.
+    children: Mutex<BTreeMap<String, u32>>,
 }
 
 impl House {
     pub(crate) fn new(supervisor: SupervisorRef, office: Office, disk: Arc<dyn Disk>) -> Self {
-        House { supervisor, office, disk, rooms: Mutex::default() }
+        House { supervisor, office, disk, rooms: Mutex::default(), children: Mutex::default() }
     }
 
     pub(crate) fn rooms(&self) -> MutexGuard<'_, BTreeMap<String, Room>> {
@@ -109,10 +128,7 @@ impl House {
         let fault = |why: String| PartError { part: part.name.clone(), why };
         match &part.kind {
             Kind::Source(spec) => self.open_source(&plan.settings, &part.name, spec, kept).await.map_err(fault),
-            Kind::Sink(sink) => {
-                let sinks = plan.parts.iter().filter(|part| matches!(part.kind, Kind::Sink(_))).count();
-                self.open_sink(&part.name, sink, sinks, kept).await.map_err(fault)
-            }
+            Kind::Sink(sink) => self.open_sink(plan, &part.name, sink, kept).await.map_err(fault),
             Kind::Plugin(_) | Kind::Rust(_) => self.open_stage(plan, part, kept).await.map_err(fault),
         }
     }
@@ -129,38 +145,70 @@ impl House {
         desk.starts_at(kept.sources.get(name).cloned());
         let desk = Arc::new(desk);
         let made = desk.clone();
-        let actor = self.child(name, move || SourceActor::new(made.clone())).await?;
-        Ok(Room::Source(SourceRoom { desk, actor }))
+        let child = self.child_name(name);
+        let actor = self.child(&child, move || SourceActor::new(made.clone())).await?;
+        Ok(Room::Source(SourceRoom { child, desk, actor }))
     }
 
-    async fn open_sink(&self, name: &str, sink: &SinkStage, sinks: usize, kept: Kept<'_>) -> Result<Room, String> {
-        let usual = if sinks > 1 { WhenDown::SetAside(std::time::Duration::from_secs(5)) } else { WhenDown::Wait };
-        let conduct = (sink.when_down.unwrap_or(usual), sink.retries);
+    /// Beside a source: what brings its dead letters back.
+    pub(crate) async fn open_redrive(
+        &self,
+        plan: &Plan,
+        part: &Part,
+        spec: Arc<dyn SourceSpec>,
+        kept: Kept<'_>,
+    ) -> Result<(), String> {
+        let name = redrive_name(&part.name);
+        let settings = &plan.settings;
+        let bounds = (settings.chunk, settings.linger, settings.window);
+        let desk = SourceDesk::new(name.clone(), spec, bounds, Arc::default(), self.office.clone());
+        let desk = Arc::new(desk.redrives(&part.name));
+        desk.starts_at(kept.sources.get(&name).cloned());
+        let made = desk.clone();
+        let child = self.child_name(&name);
+        let actor = self.child(&child, move || SourceActor::new(made.clone())).await?;
+        self.rooms().insert(name, Room::Source(SourceRoom { child, desk, actor }));
+        Ok(())
+    }
+
+    async fn open_sink(&self, plan: &Plan, name: &str, sink: &SinkStage, kept: Kept<'_>) -> Result<Room, String> {
+        let conduct = (usual(sink.when_down, plan), sink.retries);
         let (spec, stats) = (sink.sink.clone(), Arc::default());
         let desk = SinkDesk::new((name.to_owned(), spec), conduct, self.disk.clone(), stats, self.office.clone());
         desk.starts_at(kept.sinks.get(name).cloned());
         let desk = Arc::new(desk);
         let made = desk.clone();
-        let actor = self.child(name, move || SinkActor::new(made.clone())).await?;
-        Ok(Room::Sink(SinkRoom { desk, actor }))
+        let child = self.child_name(name);
+        let actor = self.child(&child, move || SinkActor::new(made.clone())).await?;
+        Ok(Room::Sink(SinkRoom { child, desk, actor }))
     }
 
     /// All instances of a stage, or none.
     async fn open_stage(&self, plan: &Plan, part: &Part, kept: Kept<'_>) -> Result<Room, String> {
+        let count = part.conduct().map_or(1, |conduct| conduct.instances.get());
+        self.open_instances(plan, part, 0..count, kept).await.map(Room::Stage)
+    }
+
+    /// Some of the instances of a stage, or none.
+    pub(crate) async fn open_instances(
+        &self,
+        plan: &Plan,
+        part: &Part,
+        numbers: Range<usize>,
+        kept: Kept<'_>,
+    ) -> Result<Vec<StageRoom>, String> {
         let mut rooms = Vec::new();
-        let count = conduct_of(part).instances.get();
-        for nth in 0..count {
+        let count = numbers.end;
+        for nth in numbers {
             match self.open_instance(plan, part, (nth, count), kept).await {
                 Ok(room) => rooms.push(room),
                 Err(why) => {
-                    for nth in 0..=rooms.len() {
-                        self.close_child(&instance_name(&part.name, nth)).await;
-                    }
+                    self.close(&Room::Stage(rooms)).await;
                     return Err(why);
                 }
             }
         }
-        Ok(Room::Stage(rooms))
+        Ok(rooms)
     }
 
     async fn open_instance(
@@ -170,33 +218,36 @@ impl House {
         (nth, count): (usize, usize),
         kept: Kept<'_>,
     ) -> Result<StageRoom, String> {
-        let conduct = conduct_of(part);
-        let name = instance_name(&part.name, nth);
+        let conduct = part.conduct().cloned().unwrap_or_default();
+        let child = self.child_name(&part.name);
         let size = plan.settings.chunk;
-        let desk = StageDesk::new(part.name.clone(), size, conduct.clone(), Arc::default(), self.office.clone());
+        let desk = StageDesk::new(part.name.clone(), size, conduct, Arc::default(), self.office.clone());
         match &part.kind {
             Kind::Rust(stage) => match &stage.code {
                 Code::Sync(spec) => {
                     restore(&desk, &**spec, kept.stages.get(&part.name), (nth, count))
                         .map_err(|why| why.to_string())?;
                     let (made, spec) = (desk.clone(), spec.clone());
-                    let actor = self.child(&name, move || RustActor::new(made.clone(), spec.clone())).await?;
-                    Ok(StageRoom { desk, untyped: actor.untyped(), actor: actor.recipient(|msg| msg), plugin: None })
+                    let actor = self.child(&child, move || RustActor::new(made.clone(), spec.clone())).await?;
+                    let (untyped, actor) = (actor.untyped(), actor.recipient(|msg| msg));
+                    Ok(StageRoom { child, plugin_child: None, desk, untyped, actor, plugin: None })
                 }
                 Code::Async { operator, at_once } => {
                     let worker = Worker::Async(Arc::new(AsyncWork { operator: operator.clone(), at_once: *at_once }));
                     let (made, by) = (desk.clone(), worker);
-                    let actor = self.child(&name, move || RemoteActor::new(made.clone(), by.clone())).await?;
-                    Ok(StageRoom { desk, untyped: actor.untyped(), actor: actor.recipient(|msg| msg), plugin: None })
+                    let actor = self.child(&child, move || RemoteActor::new(made.clone(), by.clone())).await?;
+                    let (untyped, actor) = (actor.untyped(), actor.recipient(|msg| msg));
+                    Ok(StageRoom { child, plugin_child: None, desk, untyped, actor, plugin: None })
                 }
             },
             Kind::Plugin(stage) => {
-                let plugin = self.open_plugin(&plugin_name(&name), plugin(stage, &plan.settings)).await?;
+                let plugin_child = format!("{child}.plugin");
+                let plugin = self.open_plugin(&plugin_child, plugin(stage, &plan.settings)).await?;
                 let work = PluginWork { plugin: plugin.clone(), routes: stage.routes.len() as u32 };
                 let (made, by) = (desk.clone(), Worker::Plugin(Arc::new(work)));
-                let actor = self.child(&name, move || RemoteActor::new(made.clone(), by.clone())).await?;
+                let actor = self.child(&child, move || RemoteActor::new(made.clone(), by.clone())).await?;
                 let (untyped, actor) = (actor.untyped(), actor.recipient(|msg| msg));
-                Ok(StageRoom { desk, untyped, actor, plugin: Some(plugin) })
+                Ok(StageRoom { child, plugin_child: Some(plugin_child), desk, untyped, actor, plugin: Some(plugin) })
             }
             Kind::Source(_) | Kind::Sink(_) => Err("it is no stage".to_owned()),
         }
@@ -222,28 +273,39 @@ impl House {
         Ok(actor.as_ref().clone())
     }
 
+    fn child_name(&self, part: &str) -> String {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let nth = children.entry(part.to_owned()).and_modify(|nth| *nth += 1).or_insert(1);
+        if *nth == 1 { part.to_owned() } else { format!("{part}#{nth}") }
+    }
+
     /// A part leaves: its actors, and its plugins' processes.
-    pub(crate) async fn close(&self, name: &str, room: &Room) {
+    pub(crate) async fn close(&self, room: &Room) {
         match room {
-            Room::Source(_) | Room::Sink(_) => self.close_child(name).await,
+            Room::Source(source) => self.close_child(&source.child).await,
+            Room::Sink(sink) => self.close_child(&sink.child).await,
             Room::Stage(stages) => {
-                for nth in 0..stages.len() {
-                    self.close_child(&instance_name(name, nth)).await;
+                for stage in stages {
+                    self.close_child(&stage.child).await;
+                    if let Some(plugin) = &stage.plugin_child {
+                        self.close_child(plugin).await;
+                    }
                 }
             }
         }
     }
 
-    async fn close_child(&self, name: &str) {
-        for child in [name.to_owned(), plugin_name(name)] {
-            match self.supervisor.terminate_child(child.as_str()).await {
-                Ok(()) => drop(self.supervisor.delete_child(child.as_str()).await),
-                Err(SupervisorError::NotFound) => (),
-                Err(why) => {
-                    tracing::warn!(target: "proscenium::pipeline", part = child, %why, "the part could not be stopped");
-                }
-            }
+    async fn close_child(&self, child: &str) {
+        match self.supervisor.terminate_child(child).await {
+            Ok(()) => drop(self.supervisor.delete_child(child).await),
+            Err(SupervisorError::NotFound) => (),
+            Err(why) => tracing::warn!(target: "proscenium::pipeline", child, %why, "the part could not be stopped"),
         }
+    }
+
+    /// A supervisor's flags, as this pipeline's has them.
+    pub(crate) fn flags(&self, plan: &Plan) -> Supervisor {
+        flags(&plan.settings)
     }
 
     /// Everybody sends to whom the plan says. Nothing is under way when this is called.
@@ -253,12 +315,22 @@ impl House {
             let Some(room) = rooms.get(&part.name) else { continue };
             let outlets = || outlets(plan, part, &rooms);
             match room {
-                Room::Source(source) => source.desk.connect(outlets()),
+                Room::Source(source) => {
+                    source.desk.connect(outlets());
+                    if let Some(Room::Source(redrive)) = rooms.get(&redrive_name(&part.name)) {
+                        redrive.desk.connect(outlets());
+                    }
+                }
                 Room::Stage(stages) => stages.iter().for_each(|stage| stage.desk.connect(outlets())),
                 Room::Sink(_) => (),
             }
         }
     }
+}
+
+/// With a sign that no part's own name has.
+fn redrive_name(source: &str) -> String {
+    format!("{source}/redriven")
 }
 
 /// What a checkpoint has kept for the parts.
@@ -274,20 +346,13 @@ fn outlets(plan: &Plan, part: &Part, rooms: &BTreeMap<String, Room>) -> Outlets 
         let port = Port { part: part.name.clone(), route: route.map(str::to_owned) };
         plan.parts.iter().filter(|to| to.from.contains(&port)).filter_map(|to| edge(to, rooms)).collect()
     };
-    let names: &[String] = match &part.kind {
-        Kind::Plugin(stage) => &stage.routes,
-        Kind::Rust(stage) => stage.code.routes(),
-        Kind::Source(_) | Kind::Sink(_) => &[],
-    };
+    let names = part.routes();
     let mut routes = vec![(None, edges(None))];
     routes.extend(names.iter().map(|name| (Some(name.clone()), edges(Some(name)))));
-    let stand_in = match &part.kind {
-        Kind::Plugin(_) | Kind::Rust(_) => match &conduct_of(part).failover {
-            Failover::FailoverTo(name) => plan.parts.iter().find(|to| to.name == *name).and_then(|to| edge(to, rooms)),
-            _ => None,
-        },
-        Kind::Source(_) | Kind::Sink(_) => None,
-    };
+    let stand_in = part.conduct().and_then(|conduct| match &conduct.failover {
+        Failover::FailoverTo(name) => plan.parts.iter().find(|to| to.name == *name).and_then(|to| edge(to, rooms)),
+        _ => None,
+    });
     Outlets::new(routes, stand_in, plan.settings.chunk, plan.settings.window)
 }
 
@@ -301,7 +366,10 @@ fn edge(to: &Part, rooms: &BTreeMap<String, Room>) -> Option<Edge> {
                     stats: stage.desk.stats.clone(),
                 }
             });
-            Some(Edge { instances: instances.collect(), share: conduct_of(to).share })
+            Some(Edge {
+                instances: instances.collect(),
+                share: to.conduct().map_or(Share::ByKey, |conduct| conduct.share),
+            })
         }
         Room::Sink(sink) => {
             let actor = sink.actor.clone();
@@ -313,20 +381,16 @@ fn edge(to: &Part, rooms: &BTreeMap<String, Room>) -> Option<Edge> {
     }
 }
 
-pub(crate) fn conduct_of(part: &Part) -> Conduct {
-    match &part.kind {
-        Kind::Plugin(stage) => stage.conduct.clone(),
-        Kind::Rust(stage) => stage.conduct.clone(),
-        Kind::Source(_) | Kind::Sink(_) => Conduct::default(),
-    }
+/// What a sink does when it cannot write, if nothing is said: the only one is waited for, of several each is on its own.
+pub(crate) fn usual(when_down: Option<WhenDown>, plan: &Plan) -> WhenDown {
+    let sinks = plan.parts.iter().filter(|part| matches!(part.kind, Kind::Sink(_))).count();
+    let usual = if sinks > 1 { WhenDown::SetAside(Duration::from_secs(5)) } else { WhenDown::Wait };
+    when_down.unwrap_or(usual)
 }
 
-fn instance_name(part: &str, nth: usize) -> String {
-    if nth == 0 { part.to_owned() } else { format!("{part}#{nth}") }
-}
-
-fn plugin_name(instance: &str) -> String {
-    format!("{instance}.plugin")
+/// So many restarts within five seconds.
+pub(crate) fn flags(settings: &Settings) -> Supervisor {
+    Supervisor::one_for_one().intensity(settings.intensity, Duration::from_secs(5))
 }
 
 /// The plugin of a stage. What the stage itself decides, by its policy, is set aside by the plugin for it to decide.

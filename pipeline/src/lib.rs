@@ -6,6 +6,8 @@
 mod async_work;
 mod blocking;
 mod book;
+mod builder;
+mod changeover;
 mod checkpoint;
 mod checkpoint_store;
 mod chunk;
@@ -25,22 +27,19 @@ mod letter;
 mod letter_box;
 mod nearest;
 mod operator;
+mod operators;
 mod outlets;
 mod pass;
 mod pipeline_ref;
 mod plan;
+mod plan_check;
 mod plugin_work;
 mod real_disk;
 mod record;
+mod reload;
 mod remote_stage;
 mod retry_core;
 mod rust_stage;
-mod plan_check;
-#[cfg(test)]
-mod random;
-mod record;
-mod reload;
-mod retry_core;
 mod sink;
 mod sink_actor;
 mod sinks;
@@ -50,6 +49,7 @@ pub mod sources;
 mod stage_desk;
 mod state_lock;
 mod stats;
+mod status;
 mod tickets;
 mod trouble;
 mod waiting;
@@ -60,11 +60,17 @@ extern crate self as proscenium_pipeline;
 #[cfg(test)]
 mod faulty_disk;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod test_folder;
 
+pub use book::{Left, Outcome};
+pub use builder::{Pipeline, Ports};
+pub use changeover::{ReloadError, ReloadReport};
 pub use checkpoint::Checkpoint;
 pub use checkpoint_store::{CheckpointError, CheckpointStore};
 pub use chunk::{Chunk, ChunkSize, Fields, Filling};
+pub use conductor::ControlError;
 pub use content::{json_to_messagepack, messagepack_to_json};
 pub use dead_letters::{
     Committed, Consent, Damage, DeadLetterStore, Fate, Filter, KeptLetter, LetterBounds, LetterError, LetterLock,
@@ -76,10 +82,12 @@ pub use disk::{Appending, Disk};
 pub use failed::Failed;
 pub use flow_core::{Ending, FlowCore, TokenId};
 pub use headers::{HeaderIter, Headers};
+pub use launch::StartError;
 pub use letter::{Class, Letter};
-pub use operator::{AsyncOperator, Code, Emit, Operator, OperatorSpec, Verdict};
 pub use nearest::nearest;
-pub use operator::{AsyncOperator, Emit, Operator, OperatorSpec, Verdict, Work};
+pub use operator::{AsyncOperator, Code, Emit, Operator, OperatorSpec, Verdict};
+pub use operators::{Keeps, Leads, Says, State, Yields};
+pub use pipeline_ref::PipelineRef;
 pub use plan::{Conduct, Kind, Part, Plan, PluginStage, Port, RustStage, Settings, Share, SinkStage, WhenDown};
 pub use plan_check::{Fault, check};
 pub use proscenium_plugin_host::{ContentType, Failover, Retries};
@@ -90,4 +98,6 @@ pub use sink::{Sink, SinkSpec};
 pub use sinks::{FileFormat, RollingFiles};
 pub use source::{Boxed, Filled, Source, SourceSpec};
 pub use state_lock::{LockError, StateLock};
+pub use stats::{Counts, Latencies};
+pub use status::{PartStatus, PipelineStatus};
 pub use trouble::Trouble;

@@ -81,11 +81,6 @@ impl Outlets {
         self.routes.iter().position(|(of, _)| of.as_deref() == Some(name))
     }
 
-    /// The routes with names.
-    pub(crate) fn named(&self) -> usize {
-        self.routes.len() - 1
-    }
-
     pub(crate) fn name(&self, route: Route) -> &str {
         self.routes.get(route).and_then(|(name, _)| name.as_deref()).unwrap_or_default()
     }

@@ -86,13 +86,6 @@ impl Pass {
         (self.is_in_work, self.panics, self.handle) = (false, 0, None);
     }
 
-    /// What the record in work has emitted is forgotten: it failed, or is tried again.
-    pub(crate) fn take_back(&mut self) {
-        while let Some((_, record)) = self.emitted.pop_if(|(behind, _)| *behind == self.decided) {
-            self.emitted_bytes -= record.payload.len();
-        }
-    }
-
     pub(crate) fn emit(&mut self, record: OwnedRecord) {
         self.emitted_bytes += record.payload.len();
         self.emitted.push((self.decided, record));

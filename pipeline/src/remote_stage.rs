@@ -62,10 +62,6 @@ impl Actor for RemoteActor {
             StageMsg::Done(ticket) => self.done(ticket).await,
             StageMsg::Resume => self.desk.halt(false),
             StageMsg::Renew(conduct) => self.desk.bench().conduct = *conduct,
-            StageMsg::Snapshot(reply) => {
-                reply.send(None);
-                return Ok(());
-            }
         }
         self.begin(cx);
         Ok(())

@@ -59,10 +59,6 @@ impl Actor for RustActor {
                 bench.waiting.renew(&conduct, cx.now());
                 bench.conduct = *conduct;
             }
-            StageMsg::Snapshot(reply) => {
-                reply.send(self.desk.bench().operator.as_ref().and_then(|operator| operator.snapshot()));
-                return Ok(());
-            }
         }
         self.work_off(cx).await;
         Ok(())

@@ -24,8 +24,7 @@ use crate::trouble::Trouble;
 pub(crate) struct SinkDesk {
     pub(crate) name: String,
     pub(crate) spec: Arc<dyn SinkSpec>,
-    pub(crate) when_down: WhenDown,
-    pub(crate) retries: Retries,
+    conduct: Mutex<(WhenDown, Retries)>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) office: Office,
@@ -76,17 +75,26 @@ impl Drop for AtWork<'_> {
 impl SinkDesk {
     pub(crate) fn new(
         (name, spec): (String, Arc<dyn SinkSpec>),
-        (when_down, retries): (WhenDown, Retries),
+        conduct: (WhenDown, Retries),
         disk: Arc<dyn Disk>,
         stats: Arc<Stats>,
         office: Office,
     ) -> Self {
         let (state, is_halted) = (Mutex::default(), AtomicBool::new(false));
-        SinkDesk { name, spec, when_down, retries, disk, stats, office, state, is_halted }
+        SinkDesk { name, spec, conduct: Mutex::new(conduct), disk, stats, office, state, is_halted }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn conduct(&self) -> (WhenDown, Retries) {
+        *self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another policy for when it cannot write.
+    pub(crate) fn renew(&self, when_down: WhenDown, retries: Retries) {
+        *self.conduct.lock().unwrap_or_else(PoisonError::into_inner) = (when_down, retries);
     }
 
     pub(crate) fn starts_at(&self, prepared: Option<Value>) {
@@ -179,7 +187,7 @@ impl SinkActor {
                 Ok(()) => self.tries = 0,
                 Err(trouble) => {
                     self.tries = self.tries.saturating_add(1);
-                    let pause = pause_before(self.tries, (desk.retries.pause, desk.retries.longest));
+                    let pause = desk.pause_before(self.tries);
                     if desk.trouble(&trouble, pause) {
                         self.is_waiting = true;
                         cx.send_after(pause, SinkMsg::Try);
@@ -192,6 +200,11 @@ impl SinkActor {
 }
 
 impl SinkDesk {
+    fn pause_before(&self, tries: u32) -> Duration {
+        let (_, retries) = self.conduct();
+        pause_before(tries, (retries.pause, retries.longest))
+    }
+
     /// The sink, to work with.
     fn at_work(&self, chunk: Option<Chunk>) -> AtWork<'_> {
         let opened = self.state().sink.take();
@@ -232,7 +245,7 @@ impl SinkDesk {
         self.stats.trouble(trouble);
         let part = self.name.as_str();
         let down = *self.state().down.get_or_insert_with(Instant::now);
-        let gives_up = match self.when_down {
+        let gives_up = match self.conduct().0 {
             WhenDown::Wait => false,
             WhenDown::SetAside(limit) => down.elapsed() >= limit || trouble.is_final(),
             WhenDown::Stop => return self.fail(trouble.to_string()),

@@ -48,4 +48,9 @@ pub trait SourceSpec: fmt::Debug + Send + Sync + 'static {
 
     /// Whether it can say where it stands, and start from there.
     fn replays(&self) -> bool;
+
+    /// Whether it makes MessagePack of the JSON that it reads; so is done then with dead letters that are sent again.
+    fn makes_messagepack(&self) -> bool {
+        false
+    }
 }

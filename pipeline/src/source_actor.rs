@@ -32,6 +32,8 @@ pub(crate) struct SourceDesk {
     pub(crate) name: String,
     /// What its chunks say of where they come from: itself, but for letters that are sent again.
     pub(crate) says: Arc<str>,
+    /// It brings dead letters back, and never ends.
+    pub(crate) is_redrive: bool,
     pub(crate) spec: Arc<dyn SourceSpec>,
     pub(crate) size: ChunkSize,
     pub(crate) linger: Duration,
@@ -73,11 +75,27 @@ impl SourceDesk {
         // A chunk of which a record waits for another try gives its buffer back, and stays open: there may be more of those.
         let ledger = Ledger::new(size, window, 4 * window);
         let says = name.as_str().into();
-        SourceDesk { name, says, spec, size, linger, stats, ledger, office, state: Mutex::new(state) }
+        SourceDesk {
+            name,
+            says,
+            is_redrive: false,
+            spec,
+            size,
+            linger,
+            stats,
+            ledger,
+            office,
+            state: Mutex::new(state),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It brings the dead letters of this source back.
+    pub(crate) fn redrives(self, source: &str) -> Self {
+        SourceDesk { says: source.into(), is_redrive: true, ..self }
     }
 
     pub(crate) fn connect(&self, outlets: Outlets) {

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use proscenium_runtime::{Recipient, Reply};
-use serde_json::Value;
+use proscenium_runtime::Recipient;
 
 use crate::chunk::{Chunk, ChunkSize};
 use crate::ledger::{Loan, Token};
@@ -69,12 +68,10 @@ pub(crate) enum StageMsg {
     Resume,
     /// Its policy is another.
     Renew(Box<Conduct>),
-    /// What the code wants to have kept.
-    Snapshot(Reply<Option<Value>>),
 }
 
 impl StageMsg {
-    pub(crate) const KINDS: &'static [&'static str] = &["chunk", "look", "done", "room", "resume", "renew", "snapshot"];
+    pub(crate) const KINDS: &'static [&'static str] = &["chunk", "look", "done", "room", "resume", "renew"];
 
     pub(crate) fn kind(&self) -> u8 {
         match self {
@@ -84,7 +81,6 @@ impl StageMsg {
             StageMsg::Room => 3,
             StageMsg::Resume => 4,
             StageMsg::Renew(_) => 5,
-            StageMsg::Snapshot(_) => 6,
         }
     }
 }
@@ -153,6 +149,11 @@ impl StageDesk {
 
     pub(crate) fn is_halted(&self) -> bool {
         self.halted.load(Ordering::Acquire)
+    }
+
+    /// Its policy has stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_halted() || self.bench().waiting.is_stopped()
     }
 
     pub(crate) fn halt(&self, halted: bool) {

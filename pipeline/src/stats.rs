@@ -6,6 +6,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// Buckets of a histogram: each holds what takes twice as long as the one before, from a microsecond on.
 const BUCKETS: usize = 28;
 
@@ -20,6 +22,10 @@ impl Latencies {
         let micros = took.as_micros().max(1) as u64;
         let nth = (micros.ilog2() as usize).min(BUCKETS - 1);
         self.buckets[nth] += 1;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Latencies) {
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(count, more)| *count += more);
     }
 
     /// How many.
@@ -48,7 +54,7 @@ impl Latencies {
 }
 
 /// A part's counts at one moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Counts {
     /// Records that came in; of a source, that it has read.
@@ -73,6 +79,35 @@ pub struct Counts {
     pub restarts: u64,
     /// Times that it has tried in vain to read or to write: it is down while this grows.
     pub troubles: u64,
+}
+
+impl Counts {
+    pub(crate) fn merge(&mut self, other: &Counts) {
+        let Counts {
+            taken,
+            passed,
+            dropped,
+            skipped,
+            dead_letters,
+            retries,
+            chunks,
+            queue,
+            waiting,
+            restarts,
+            troubles,
+        } = other;
+        self.taken += taken;
+        self.passed += passed;
+        self.dropped += dropped;
+        self.skipped += skipped;
+        self.dead_letters += dead_letters;
+        self.retries += retries;
+        self.chunks += chunks;
+        self.queue += queue;
+        self.waiting += waiting;
+        self.restarts += restarts;
+        self.troubles += troubles;
+    }
 }
 
 /// A part's counters.

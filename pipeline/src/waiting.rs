@@ -77,6 +77,10 @@ impl Waiting {
         self.core.is_clear()
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.core.is_stopped()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.parked.len()
     }

@@ -22,7 +22,7 @@ impl Part {
     pub fn routes(&self) -> &[String] {
         match &self.kind {
             Kind::Plugin(stage) => &stage.routes,
-            Kind::Rust(stage) => stage.operator.routes(),
+            Kind::Rust(stage) => stage.code.routes(),
             Kind::Source(_) | Kind::Sink(_) => &[],
         }
     }

@@ -1,6 +1,7 @@
 //! What others hold of a plugin.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use proscenium_runtime::{CallError, Ref, UntypedRef};
@@ -206,6 +207,18 @@ impl PluginRef {
         let mut is_there = false;
         self.visit(|work| is_there = work.resume());
         if is_there { Ok(()) } else { Err(CallError::Stopping) }
+    }
+
+    /// The parameters that it has now.
+    #[must_use]
+    pub fn params(&self) -> Vec<(String, String)> {
+        self.desk.settings().params.clone()
+    }
+
+    /// The library that it is now, by where it was taken from.
+    #[must_use]
+    pub fn library(&self) -> PathBuf {
+        self.desk.settings().library.clone()
     }
 
     /// The actor that it is.

@@ -8,7 +8,7 @@
 //! ```
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +54,18 @@ impl Swap {
     pub fn params<K: Into<String>, V: Into<String>>(mut self, params: impl IntoIterator<Item = (K, V)>) -> Self {
         self.params = Some(params.into_iter().map(|(key, value)| (key.into(), value.into())).collect());
         self
+    }
+
+    /// The library that it is to become, if that is another.
+    #[must_use]
+    pub fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
+    }
+
+    /// The parameters that it is to have, if those are others.
+    #[must_use]
+    pub fn new_params(&self) -> Option<&[(String, String)]> {
+        self.params.as_deref()
     }
 
     /// The new process begins without the state of the old one.

@@ -1,0 +1,202 @@
+//! How a pipeline is started: in an order in which whoever is sent to is there, and back to nothing if a part fails.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proscenium_runtime::{Node, Ref};
+use proscenium_supervision::{ChildSpec, SupervisorRef};
+
+use crate::book::Book;
+use crate::checkpoint::Checkpoint;
+use crate::checkpoint_store::CheckpointStore;
+use crate::conductor::{Conductor, ConductorMsg};
+use crate::dead_letters::{DeadLetterStore, LetterBounds, RedriveSpec};
+use crate::disk::Disk;
+use crate::house::{House, Kept, flags};
+use crate::letter_box::{LetterBox, LetterDesk, LetterMsg};
+use crate::pipeline_ref::PipelineRef;
+use crate::plan::{Kind, Part, Plan};
+use crate::plan_check::{Fault, check};
+use crate::real_disk::RealDisk;
+use crate::stage_desk::Office;
+use crate::state_lock::StateLock;
+
+/// Why a pipeline did not start. Nothing of it runs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// What it was described as is wrong.
+    Plan(Vec<Fault>),
+    /// The folder of its state cannot be used.
+    State {
+        /// The folder.
+        folder: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The name is taken on the node, or the supervisor did not start.
+    Supervisor(String),
+    /// A part did not start; those that had been are stopped again.
+    Part {
+        /// Which.
+        part: String,
+        /// Why.
+        why: String,
+        /// Those that had been started.
+        stopped: Vec<String>,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Plan(faults) => {
+                let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+                f.write_str(&faults.join("\n"))
+            }
+            StartError::State { folder, why } => write!(f, "the state in {} cannot be used: {why}", folder.display()),
+            StartError::Supervisor(why) => write!(f, "the pipeline's supervisor did not start: {why}"),
+            StartError::Part { part, why, stopped } if stopped.is_empty() => {
+                write!(f, "`{part}` did not start: {why}. Nothing else had been started")
+            }
+            StartError::Part { part, why, stopped } => {
+                write!(f, "`{part}` did not start: {why}. Stopped again: {}", stopped.join(", "))
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A state folder in use, and what was found in it.
+struct Found {
+    lock: StateLock,
+    store: CheckpointStore,
+    checkpoint: Option<Checkpoint>,
+}
+
+pub(crate) async fn launch(plan: Plan, node: &Node) -> Result<PipelineRef, StartError> {
+    check(&plan).map_err(StartError::Plan)?;
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let found = match &plan.settings.state {
+        Some(folder) => Some(find(&disk, folder.clone(), &plan.name).await?),
+        None => None,
+    };
+    let (lock, store, checkpoint) = match found {
+        Some(Found { lock, store, checkpoint }) => (Some(lock), Some(store), checkpoint),
+        None => (None, None, None),
+    };
+    let book = Arc::new(Book::new(plan, store, checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.number)));
+    book.keeps(lock);
+    let made = book.clone();
+    let plan = book.plan();
+    let supervisor = flags(&plan.settings)
+        .named(format!("pipeline/{}", plan.name))
+        .child(ChildSpec::new("control", move || Conductor::new(made.clone())))
+        .start(node)
+        .await
+        .map_err(|why| StartError::Supervisor(why.to_string()))?;
+    let mut stopped = Vec::new();
+    match furnish(&book, &supervisor, &disk, checkpoint, &mut stopped).await {
+        Ok(conductor) => {
+            drop(conductor.tell(ConductorMsg::Begin).now());
+            Ok(PipelineRef::new(book, conductor, supervisor))
+        }
+        Err((part, why)) => {
+            drop(supervisor.stop().await);
+            Err(StartError::Part { part, why, stopped })
+        }
+    }
+}
+
+async fn find(disk: &Arc<dyn Disk>, folder: PathBuf, name: &str) -> Result<Found, StartError> {
+    let store = CheckpointStore::new(disk.clone(), folder.clone());
+    let (at, name) = (folder.clone(), name.to_owned());
+    let found = tokio::task::spawn_blocking(move || {
+        let lock = StateLock::take(&at).map_err(|why| why.to_string())?;
+        let checkpoint = store.load().map_err(|why| why.to_string())?;
+        match checkpoint {
+            Some(other) if other.pipeline != name => Err(format!(
+                "it is the state of the pipeline `{}`; give each pipeline a folder of its own",
+                other.pipeline
+            )),
+            checkpoint => Ok(Found { lock, store, checkpoint }),
+        }
+    });
+    let found = found.await.map_err(|why| why.to_string()).and_then(|found| found);
+    found.map_err(|why| StartError::State { folder, why })
+}
+
+type Failed = (String, String);
+
+async fn furnish(
+    book: &Arc<Book>,
+    supervisor: &SupervisorRef,
+    disk: &Arc<dyn Disk>,
+    checkpoint: Option<Checkpoint>,
+    started: &mut Vec<String>,
+) -> Result<Ref<Conductor>, Failed> {
+    let of = |part: &str| {
+        let part = part.to_owned();
+        move |why: &dyn fmt::Display| (part.clone(), why.to_string())
+    };
+    let plan = book.plan();
+    let conductor = supervisor.child::<Conductor>("control").await.map_err(|why| of("control")(&why))?;
+    let notices = conductor.recipient(ConductorMsg::Notice);
+    let letters = open_letters(disk, &plan, checkpoint.as_ref()).await.map_err(|why| of("dead_letters")(&why))?;
+    let desk = Arc::new(LetterDesk::new(letters, notices.clone()));
+    book.letter_stats(desk.stats.clone());
+    let child = ChildSpec::new("dead_letters", move || LetterBox::new(desk.clone()));
+    supervisor.start_child(child).await.map_err(|why| of("dead_letters")(&why))?;
+    let letters = supervisor.child::<LetterBox>("dead_letters").await.map_err(|why| of("dead_letters")(&why))?;
+    let office = Office { letters: letters.recipient(LetterMsg::Put), conductor: notices };
+    drop(book.letters.set(letters));
+    let house = House::new(supervisor.clone(), office, disk.clone());
+    let nothing = BTreeMap::new();
+    let kept = match &checkpoint {
+        Some(kept) => Kept { sources: &kept.sources, stages: &kept.stages, sinks: &kept.sinks },
+        None => Kept { sources: &nothing, stages: &nothing, sinks: &nothing },
+    };
+    for part in in_order(&plan) {
+        let room = house.open(&plan, part, kept).await.map_err(|error| (error.part, error.why))?;
+        house.rooms().insert(part.name.clone(), room);
+        started.push(part.name.clone());
+    }
+    if let Some(state) = &plan.settings.state {
+        for part in &plan.parts {
+            let Kind::Source(source) = &part.kind else { continue };
+            let redrive = RedriveSpec::of(&part.name, disk, state);
+            let redrive = if source.makes_messagepack() { redrive.json_as_messagepack() } else { redrive };
+            house.open_redrive(&plan, part, Arc::new(redrive), kept).await.map_err(|why| of(&part.name)(&why))?;
+        }
+    }
+    house.connect(&plan);
+    drop(book.house.set(house));
+    Ok(conductor)
+}
+
+async fn open_letters(
+    disk: &Arc<dyn Disk>,
+    plan: &Plan,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<Option<DeadLetterStore>, String> {
+    let Some(state) = &plan.settings.state else { return Ok(None) };
+    let mut store = DeadLetterStore::new(disk, state, LetterBounds::default());
+    let from = checkpoint.map(|checkpoint| &checkpoint.dead_letters).filter(|from| !from.is_null());
+    store.open(from).await.map_err(|why| why.to_string())?;
+    Ok(Some(store))
+}
+
+/// Sinks first, and sources last: whoever is sent to is there. They are stopped the other way round.
+fn in_order(plan: &Plan) -> Vec<&Part> {
+    let rank = |part: &Part| match part.kind {
+        Kind::Sink(_) => 0,
+        Kind::Plugin(_) | Kind::Rust(_) => 1,
+        Kind::Source(_) => 2,
+    };
+    let mut parts: Vec<&Part> = plan.parts.iter().rev().collect();
+    parts.sort_by_key(|part| rank(part));
+    parts
+}

@@ -125,6 +125,13 @@ impl FaultyDisk {
         self.state().capacity = bytes;
     }
 
+    /// It works again, and nothing was lost: as after the death of a program.
+    pub fn revive(&self) {
+        let mut state = self.state();
+        (state.is_off, state.power_cut, state.failure) = (false, None, None);
+        state.log.push("---- killed, started again".to_owned());
+    }
+
     /// What programs see is what survived; the power is on, and no failure ahead.
     pub fn restart(&self, seed: u64) {
         let mut state = self.state();

@@ -74,6 +74,17 @@ impl OpenFile {
     }
 }
 
+/// What the last checkpoint has of the file that grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    /// Nobody asks for one: there was none yet, or there will be none.
+    Unasked,
+    /// So many bytes, if it comes to stand.
+    Prepared(u64),
+    /// So many bytes, and all files before it.
+    Committed(u64),
+}
+
 /// One sink's files.
 #[derive(Debug)]
 pub(crate) struct RollingWriter {
@@ -88,8 +99,8 @@ pub(crate) struct RollingWriter {
     sealed: Vec<Grown>,
     /// The first so many of them are in what was prepared last.
     prepared: usize,
-    /// And the open file's length in it. None: nothing was prepared yet.
-    prepared_len: Option<u64>,
+    /// How much of the open file the last checkpoint knows of.
+    known: Known,
     next: u64,
     /// Names were made since the folder was synced.
     is_unnamed: bool,
@@ -108,7 +119,7 @@ impl RollingWriter {
             open: None,
             sealed: Vec::new(),
             prepared: 0,
-            prepared_len: None,
+            known: Known::Unasked,
             next: 1,
             is_unnamed: false,
             broken: None,
@@ -176,6 +187,7 @@ impl RollingWriter {
         if let Some(grown) = from.open {
             self.reopen(grown)?;
         }
+        self.known = Known::Committed(self.len());
         self.sync_folder()
     }
 
@@ -289,7 +301,7 @@ impl RollingWriter {
         }
         self.prepared = self.sealed.len();
         let open = self.open.as_ref().map(|open| open.grown.clone());
-        self.prepared_len = Some(open.as_ref().map_or(0, |grown| grown.len));
+        self.known = Known::Prepared(self.len());
         let prepared = Prepared { open, finished: self.sealed.clone(), next: self.next };
         serde_json::to_value(prepared).map_err(Trouble::lasting)
     }
@@ -297,9 +309,17 @@ impl RollingWriter {
     /// What was prepared stands in a checkpoint: what is full gets its name.
     pub(crate) fn commit(&mut self) -> Result<(), Trouble> {
         self.check()?;
-        if self.prepared == 0 {
-            return Ok(());
+        if self.prepared > 0 {
+            self.finish()?;
         }
+        if let Known::Prepared(len) = self.known {
+            self.known = Known::Committed(len);
+        }
+        Ok(())
+    }
+
+    /// Those that were prepared get their names.
+    fn finish(&mut self) -> Result<(), Trouble> {
         for grown in &self.sealed[..self.prepared] {
             let (open, finished) = (self.names.open(&grown.name), self.names.finished(&grown.name));
             match self.disk.rename(&open, &finished) {
@@ -318,18 +338,27 @@ impl RollingWriter {
     /// would come twice: then it is cut back at the next start.
     pub(crate) fn close(&mut self) -> Result<(), Trouble> {
         self.flush()?;
-        let len = self.open.as_ref().map_or(0, |open| open.grown.len);
-        if self.prepared_len.is_some_and(|prepared| prepared != len)
-            || self.prepared_len.is_some() && self.prepared < self.sealed.len()
-        {
+        let is_known = match self.known {
+            Known::Unasked => true,
+            Known::Prepared(_) => false,
+            Known::Committed(len) => self.sealed.is_empty() && self.len() == len,
+        };
+        if !is_known {
             return Ok(());
         }
+        // If something below fails, it is known as well when this is called again.
+        self.known = Known::Unasked;
         self.seal()?;
         if self.is_unnamed {
             self.sync_folder()?;
         }
         self.prepared = self.sealed.len();
-        self.commit()
+        self.finish()
+    }
+
+    /// Of the file that grows.
+    fn len(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.grown.len)
     }
 
     fn check(&self) -> Result<(), Trouble> {

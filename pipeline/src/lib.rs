@@ -96,6 +96,7 @@ pub use record::{OwnedRecord, Record, RecordMut};
 pub use reload::{Side, Step, roll_back, steps};
 pub use sink::{Sink, SinkSpec};
 pub use sinks::{FileFormat, RollingFiles};
+pub use sinks::{ChannelSink, LinesFormat, Null, Stdout, TcpSink};
 pub use source::{Boxed, Filled, Source, SourceSpec};
 pub use state_lock::{LockError, StateLock};
 pub use stats::{Counts, Latencies};

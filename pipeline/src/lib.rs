@@ -73,9 +73,9 @@ pub use chunk::{Chunk, ChunkSize, Fields, Filling};
 pub use conductor::ControlError;
 pub use content::{json_to_messagepack, messagepack_to_json};
 pub use dead_letters::{
-    Committed, Consent, Damage, DeadLetterStore, Fate, Filter, KeptLetter, LetterBounds, LetterError, LetterLock,
-    LetterOffice, LetterPage, LetterQuery, Purged, REDRIVEN, RedriveSource, RedriveSpec, Redriven, Selection,
-    letter_table, letter_text,
+    CommittedLetters, Consent, Damage, DeadLetterStore, Fate, KeptLetter, LetterBounds, LetterError, LetterFilter,
+    LetterLock, LetterOffice, LetterPage, LetterQuery, LetterSelection, Purged, REDRIVEN, RedriveSource, RedriveSpec,
+    Redriven, letter_table, letter_text,
 };
 pub use difference::{Applies, Change, Difference, PartDifference, Setting, difference};
 pub use disk::{Appending, Disk};

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
-use super::office::LetterError;
+use super::letter_error::LetterError;
 
 /// Held by who sends letters again or throws them away; the system gives it back when its holder has died.
 ///

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::letter_error::LetterError;
 use super::line;
-use super::office::LetterError;
 use super::standing::{Damage, lines, number_of};
 use crate::disk::Disk;
 

@@ -13,23 +13,26 @@
 
 mod base64;
 mod files;
+mod letter_error;
 mod line;
 mod lock;
 mod marks;
 mod office;
 mod redrive_source;
+mod selection;
 mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use letter_error::LetterError;
 pub use lock::LetterLock;
-pub use office::{
-    Committed, Consent, Fate, Filter, KeptLetter, LetterError, LetterOffice, LetterPage, LetterQuery, Purged, Redriven,
-    Selection,
-};
+pub use office::{CommittedLetters, LetterOffice};
 pub use redrive_source::{REDRIVEN, RedriveSource, RedriveSpec};
+pub use selection::{
+    Consent, Fate, KeptLetter, LetterFilter, LetterPage, LetterQuery, LetterSelection, Purged, Redriven,
+};
 pub use standing::Damage;
 pub use store::{DeadLetterStore, LetterBounds};
 pub use text::{letter_table, letter_text};

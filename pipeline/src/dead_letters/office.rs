@@ -1,224 +1,33 @@
 //! Looking after dead letters: beside the pipeline, or without it.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::letter_error::LetterError;
 use super::lock::LetterLock;
 use super::marks::{self, Marks, PURGED, REDRIVE, mark_file};
 use super::redrive_source::{REDRIVEN, first_unread};
+use super::selection::{Consent, Fate, KeptLetter, LetterPage, LetterQuery, LetterSelection, Purged, Redriven};
 use super::standing::{Damage, Standing, letters_file, letters_folder, lines, number_of};
 use super::{files, line};
 use crate::disk::Disk;
-use crate::letter::{Class, Letter};
+use crate::letter::Letter;
 
 /// Bytes of a file of letters that are sent again, about: each of their sources has one in memory.
 const REDRIVE_FILE: usize = 8 << 20;
 
 /// What the pipeline's last checkpoint says, as far as it concerns letters.
 #[derive(Clone, Debug, Default)]
-pub struct Committed {
+pub struct CommittedLetters {
     /// What [`DeadLetterStore::prepare`](super::DeadLetterStore::prepare) said. None: there are no letters yet.
     pub letters: Option<Value>,
     /// The positions of all its [`RedriveSource`](super::RedriveSource)s; none for one that has not begun. While there is
     /// none, or one of them has not read a file, it stays.
     pub redrive: Vec<Option<Value>>,
-}
-
-/// What became of a letter since.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fate {
-    /// It lies there.
-    Kept,
-    /// It was sent again.
-    Redriven,
-    /// It was thrown away, and is there until its file goes.
-    Purged,
-}
-
-/// A letter with its number.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeptLetter {
-    /// Its number: the letters of a pipeline are counted.
-    pub id: u64,
-    /// What became of it.
-    pub fate: Fate,
-    /// The letter.
-    pub letter: Letter,
-}
-
-/// Which letters are meant: those for which all of it holds.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Filter {
-    /// From this part.
-    pub part: Option<String>,
-    /// Of this class.
-    pub class: Option<Class>,
-    /// Not older: milliseconds since 1970.
-    pub since: Option<u64>,
-    /// Older: milliseconds since 1970.
-    pub before: Option<u64>,
-}
-
-impl Filter {
-    fn takes(&self, letter: &Letter) -> bool {
-        self.part.as_ref().is_none_or(|part| *part == letter.part)
-            && self.class.is_none_or(|class| class == letter.class)
-            && self.since.is_none_or(|since| letter.since >= since)
-            && self.before.is_none_or(|before| letter.since < before)
-    }
-}
-
-/// Letters by number, or by what they are.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Selection {
-    /// These.
-    Ids(Vec<u64>),
-    /// All that were neither sent again nor thrown away, and that it takes.
-    Filter(Filter),
-}
-
-/// What to list.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LetterQuery {
-    /// Which letters.
-    pub filter: Filter,
-    /// Those too that were sent again or thrown away. Default: no.
-    pub all: bool,
-    /// So many, the newest. Default: 50.
-    pub limit: usize,
-    /// Only those with a smaller number: the page before.
-    pub below: Option<u64>,
-}
-
-impl Default for LetterQuery {
-    fn default() -> Self {
-        LetterQuery { filter: Filter::default(), all: false, limit: 50, below: None }
-    }
-}
-
-/// Letters of a list, the newest last.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct LetterPage {
-    /// The letters.
-    pub letters: Vec<KeptLetter>,
-    /// There are older ones that the query takes.
-    pub has_older: bool,
-    /// What could not be read.
-    pub damage: Vec<Damage>,
-}
-
-/// Letters that were sent again.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Redriven {
-    /// How many.
-    pub letters: u64,
-    /// Those of the selection that had been sent again or thrown away before, and were left alone.
-    pub left: Vec<u64>,
-    /// The files that they are in, in their order.
-    pub files: Vec<PathBuf>,
-    /// What could not be read.
-    pub damage: Vec<Damage>,
-}
-
-/// Letters that were thrown away.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Purged {
-    /// How many.
-    pub letters: u64,
-    /// Those of the selection that had been sent again or thrown away before.
-    pub left: Vec<u64>,
-    /// Files that were removed: all their letters have been sent again or thrown away.
-    pub removed: Vec<PathBuf>,
-    /// What could not be read. A file with damage is not removed.
-    pub damage: Vec<Damage>,
-}
-
-/// Whether letters are really to be thrown away.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Consent {
-    /// Nobody has said so: [`LetterOffice::purge`] only says how many there are.
-    Missing,
-    /// It was said: `--yes`.
-    Yes,
-}
-
-/// Why nothing, or not all, was done.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LetterError {
-    /// The disk's word.
-    Disk {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Somebody else sends letters again, or throws them away.
-    Busy {
-        /// The lock.
-        path: PathBuf,
-    },
-    /// There are no letters with these numbers.
-    NoSuch {
-        /// The numbers.
-        ids: Vec<u64>,
-        /// What could not be read: they may be in there.
-        damage: Vec<Damage>,
-    },
-    /// So many letters would be thrown away, and nobody has said that they are to be.
-    Unconfirmed {
-        /// How many.
-        letters: u64,
-    },
-    /// What the checkpoint says of the letters is not what the store had said.
-    Checkpoint {
-        /// What is wrong with it.
-        what: String,
-    },
-}
-
-impl fmt::Display for LetterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LetterError::Disk { action, path, source } => write!(f, "cannot {action} {}: {source}", path.display()),
-            LetterError::Busy { path } => {
-                write!(
-                    f,
-                    "letters are being sent again or thrown away by another program, which holds {}; ",
-                    path.display()
-                )?;
-                f.write_str("nothing was done: try again when it has ended")
-            }
-            LetterError::NoSuch { ids, damage } => {
-                let ids: Vec<_> = ids.iter().map(u64::to_string).collect();
-                write!(f, "there is no dead letter {}; nothing was done. ", ids.join(", "))?;
-                f.write_str("A letter can be seen when the checkpoint after it is made")?;
-                damage.iter().try_for_each(|damage| write!(f, "\ncannot be read: {damage}"))
-            }
-            LetterError::Unconfirmed { letters } => {
-                write!(f, "this would throw away {letters} dead letters for good; say `--yes` if that is meant")
-            }
-            LetterError::Checkpoint { what } => {
-                write!(f, "what the checkpoint says of the dead letters cannot be read: {what}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for LetterError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            LetterError::Disk { source, .. } => Some(source),
-            _ => None,
-        }
-    }
 }
 
 /// The letters of a pipeline, as its last checkpoint names them. The pipeline may run meanwhile, and write more.
@@ -243,7 +52,11 @@ impl LetterOffice {
     ///
     /// # Errors
     /// `committed` is not what the store had said.
-    pub fn new(disk: &Arc<dyn Disk>, state: impl Into<PathBuf>, committed: &Committed) -> Result<Self, LetterError> {
+    pub fn new(
+        disk: &Arc<dyn Disk>,
+        state: impl Into<PathBuf>,
+        committed: &CommittedLetters,
+    ) -> Result<Self, LetterError> {
         let standing = committed.letters.as_ref().map(Standing::of).transpose();
         Ok(LetterOffice {
             disk: disk.clone(),
@@ -313,7 +126,7 @@ impl LetterOffice {
     /// # Errors
     /// There is no letter with one of the numbers; or the disk's: then letters may have been sent again that are not listed
     /// any more.
-    pub fn redrive(&self, lock: &LetterLock, selection: &Selection) -> Result<Redriven, LetterError> {
+    pub fn redrive(&self, lock: &LetterLock, selection: &LetterSelection) -> Result<Redriven, LetterError> {
         let mut fates = self.fates()?;
         let survey = self.survey(selection, &fates)?;
         let mut done = Redriven { left: survey.left.clone(), damage: survey.damage.clone(), ..Redriven::default() };
@@ -360,7 +173,12 @@ impl LetterOffice {
     ///
     /// # Errors
     /// There is no letter with one of the numbers; consent is missing: nothing was done. Or the disk's.
-    pub fn purge(&self, lock: &LetterLock, selection: &Selection, consent: Consent) -> Result<Purged, LetterError> {
+    pub fn purge(
+        &self,
+        lock: &LetterLock,
+        selection: &LetterSelection,
+        consent: Consent,
+    ) -> Result<Purged, LetterError> {
         let mut fates = self.fates()?;
         let survey = self.survey(selection, &fates)?;
         let letters = survey.chosen.len() as u64;
@@ -455,12 +273,12 @@ impl LetterOffice {
         Ok(Some(contents))
     }
 
-    fn survey(&self, selection: &Selection, fates: &Fates) -> Result<Survey, LetterError> {
+    fn survey(&self, selection: &LetterSelection, fates: &Fates) -> Result<Survey, LetterError> {
         let damage = self.foreign()?.into_iter().chain(fates.damage.iter().cloned()).collect();
         let mut survey = Survey { files: Vec::new(), chosen: BTreeSet::new(), left: Vec::new(), damage };
         let mut missing: BTreeSet<u64> = match selection {
-            Selection::Ids(ids) => ids.iter().copied().collect(),
-            Selection::Filter(_) => BTreeSet::new(),
+            LetterSelection::Ids(ids) => ids.iter().copied().collect(),
+            LetterSelection::Filter(_) => BTreeSet::new(),
         };
         for nth in 0..self.committed.files.len() {
             let mut file = SurveyedFile::default();
@@ -471,15 +289,17 @@ impl LetterOffice {
                     file.ids.insert(id);
                     let is_kept = fates.of(id) == Fate::Kept;
                     match selection {
-                        Selection::Filter(filter) if is_kept && filter.takes(&letter) => _ = survey.chosen.insert(id),
-                        Selection::Ids(_) if missing.remove(&id) && is_kept => _ = survey.chosen.insert(id),
+                        LetterSelection::Filter(filter) if is_kept && filter.takes(&letter) => {
+                            _ = survey.chosen.insert(id)
+                        }
+                        LetterSelection::Ids(_) if missing.remove(&id) && is_kept => _ = survey.chosen.insert(id),
                         _ => {}
                     }
                 }
             }
             survey.files.push(file);
         }
-        if let Selection::Ids(ids) = selection {
+        if let LetterSelection::Ids(ids) = selection {
             if !missing.is_empty() {
                 return Err(LetterError::NoSuch { ids: missing.into_iter().collect(), damage: survey.damage });
             }

@@ -77,6 +77,9 @@ pub(super) fn first_unread(position: &Option<Value>) -> u64 {
     position.unwrap_or_default().file
 }
 
+/// Records with their lines in a file.
+type Numbered = Vec<(u64, OwnedRecord)>;
+
 /// The letters of one source that are sent again, in the order in which they were asked for. It waits for more of them and
 /// never ends. What it reads lies in files that are not changed any more, so it can replay; it has one of them in memory.
 ///
@@ -86,7 +89,7 @@ pub struct RedriveSource {
     spec: RedriveSpec,
     at: Position,
     /// The records of the file at `at`, with their lines: those of this source.
-    file: Option<Vec<(u64, OwnedRecord)>>,
+    file: Option<Numbered>,
 }
 
 impl RedriveSource {
@@ -122,7 +125,7 @@ impl RedriveSource {
     }
 }
 
-fn read_next(spec: &RedriveSpec, from: u64) -> io::Result<Option<(u64, Vec<(u64, OwnedRecord)>)>> {
+fn read_next(spec: &RedriveSpec, from: u64) -> io::Result<Option<(u64, Numbered)>> {
     let disk = &*spec.disk;
     let all = numbers(disk, &spec.state, REDRIVE)?;
     let Some(number) = all.into_iter().find(|number| *number >= from) else { return Ok(None) };
@@ -132,7 +135,7 @@ fn read_next(spec: &RedriveSpec, from: u64) -> io::Result<Option<(u64, Vec<(u64,
     Ok(Some((number, records_of(&spec.source, &path, &disk.read(&path)?))))
 }
 
-fn records_of(source: &str, path: &Path, text: &[u8]) -> Vec<(u64, OwnedRecord)> {
+fn records_of(source: &str, path: &Path, text: &[u8]) -> Numbered {
     let mut records = Vec::new();
     for (nth, line) in lines(text) {
         match line.and_then(line::decode) {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use proscenium_plugin_host::ContentType;
 
 use super::line::{content_word, shown};
-use super::office::{Fate, KeptLetter, LetterPage};
+use super::selection::{Fate, KeptLetter, LetterPage};
 
 /// Characters of a reason in a table, at most.
 const REASON: usize = 60;

@@ -33,7 +33,6 @@ impl ChannelSink {
     ///
     /// The receiver ends when the pipeline has; dropped before, it ends the pipeline with an error.
     #[must_use]
-    #[expect(clippy::new_ret_no_self, reason = "as channels are made")]
     pub fn new(capacity: usize) -> (mpsc::Receiver<OwnedRecord>, Self) {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let capacity = capacity.max(1);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proscenium_plugin_host::ContentType;
 use serde_json::Value;
 
-use super::{Committed, DeadLetterStore, LetterBounds, LetterOffice, LetterQuery};
+use super::{CommittedLetters, DeadLetterStore, LetterBounds, LetterOffice, LetterQuery};
 use crate::disk::Disk;
 use crate::letter::{Class, Letter};
 use crate::record::OwnedRecord;
@@ -33,7 +33,7 @@ fn letter(n: u64) -> Letter {
         headers: vec![("h".to_owned(), vec![255])],
     };
     Letter {
-        part: if n % 2 == 0 { "even" } else { "odd" }.to_owned(),
+        part: if n.is_multiple_of(2) { "even" } else { "odd" }.to_owned(),
         source: format!("source{}", n % 3),
         class: Class::ALL[(n % 6) as usize].0,
         reason: format!("reason {n}"),
@@ -82,7 +82,7 @@ fn as_disk(disk: &Arc<ToyDisk>) -> Arc<dyn Disk> {
 }
 
 fn office(disk: &Arc<ToyDisk>, state: &State, said: Option<&Value>) -> LetterOffice {
-    let committed = Committed { letters: said.cloned(), redrive: Vec::new() };
+    let committed = CommittedLetters { letters: said.cloned(), redrive: Vec::new() };
     LetterOffice::new(&as_disk(disk), &state.0, &committed).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Looking at letters, throwing them away, damage.
 
-use super::super::{Consent, Fate, Filter, LetterError, LetterLock, Selection};
+use super::super::{Consent, Fate, LetterError, LetterFilter, LetterLock, LetterSelection};
 use super::*;
 
 fn ids(office: &LetterOffice, query: &LetterQuery) -> Vec<u64> {
@@ -14,12 +14,12 @@ async fn a_list_takes_what_its_filter_takes() {
     let office = office(&disk, &state, Some(&said));
     let with = |filter| LetterQuery { filter, ..LetterQuery::default() };
     assert_eq!(
-        ids(&office, &with(Filter { part: Some("odd".to_owned()), ..Filter::default() })),
+        ids(&office, &with(LetterFilter { part: Some("odd".to_owned()), ..LetterFilter::default() })),
         [1, 3, 5, 7, 9, 11, 13]
     );
-    assert_eq!(ids(&office, &with(Filter { class: Some(Class::Poison), ..Filter::default() })), [2, 8]);
-    assert_eq!(ids(&office, &with(Filter { since: Some(11_000), ..Filter::default() })), [11, 12, 13]);
-    let both = Filter { part: Some("even".to_owned()), since: Some(3_000), before: Some(8_000), class: None };
+    assert_eq!(ids(&office, &with(LetterFilter { class: Some(Class::Poison), ..LetterFilter::default() })), [2, 8]);
+    assert_eq!(ids(&office, &with(LetterFilter { since: Some(11_000), ..LetterFilter::default() })), [11, 12, 13]);
+    let both = LetterFilter { part: Some("even".to_owned()), since: Some(3_000), before: Some(8_000), class: None };
     assert_eq!(ids(&office, &with(both)), [4, 6]);
 }
 
@@ -48,13 +48,13 @@ async fn nothing_is_thrown_away_without_consent_or_by_a_wrong_number() {
     let (_, said) = stored(&disk, &state, 5).await;
     let office = office(&disk, &state, Some(&said));
     let lock = LetterLock::take(&state.0).unwrap();
-    let all = Selection::Filter(Filter::default());
+    let all = LetterSelection::Filter(LetterFilter::default());
     let refused = office.purge(&lock, &all, Consent::Missing).unwrap_err();
     assert!(matches!(refused, LetterError::Unconfirmed { letters: 5 }), "{refused}");
     assert!(refused.to_string().contains("`--yes`"));
     for refused in [
-        office.purge(&lock, &Selection::Ids(vec![1, 5, 77]), Consent::Yes).unwrap_err(),
-        office.redrive(&lock, &Selection::Ids(vec![77, 5, 1])).unwrap_err(),
+        office.purge(&lock, &LetterSelection::Ids(vec![1, 5, 77]), Consent::Yes).unwrap_err(),
+        office.redrive(&lock, &LetterSelection::Ids(vec![77, 5, 1])).unwrap_err(),
     ] {
         assert!(refused.to_string().starts_with("there is no dead letter 5, 77; nothing was done"), "{refused}");
     }
@@ -70,7 +70,7 @@ async fn a_file_goes_with_its_last_letter_and_its_marks_go_with_it() {
     assert_eq!(files.len(), 3, "two letters a file: {files:?}");
     let office = office(&disk, &state, Some(&said));
     let lock = LetterLock::take(&state.0).unwrap();
-    let purge = |ids: &[u64]| office.purge(&lock, &Selection::Ids(ids.to_vec()), Consent::Yes).unwrap();
+    let purge = |ids: &[u64]| office.purge(&lock, &LetterSelection::Ids(ids.to_vec()), Consent::Yes).unwrap();
 
     let done = purge(&[0]);
     assert_eq!((done.letters, done.removed), (1, vec![]));
@@ -96,9 +96,11 @@ async fn a_mark_of_a_letter_that_an_older_checkpoint_does_not_name_stays() {
     store.write(&letters(4..8)).await.unwrap();
     let new = store.prepare().await.unwrap();
     let lock = LetterLock::take(&state.0).unwrap();
-    office(&disk, &state, Some(&new)).purge(&lock, &Selection::Ids(vec![6]), Consent::Yes).unwrap();
+    office(&disk, &state, Some(&new)).purge(&lock, &LetterSelection::Ids(vec![6]), Consent::Yes).unwrap();
     for said in [Some(&old), None] {
-        office(&disk, &state, said).purge(&lock, &Selection::Filter(Filter::default()), Consent::Yes).unwrap();
+        office(&disk, &state, said)
+            .purge(&lock, &LetterSelection::Filter(LetterFilter::default()), Consent::Yes)
+            .unwrap();
     }
     assert_eq!(listed(&office(&disk, &state, Some(&new))), [4, 5, 7]);
 }
@@ -132,7 +134,7 @@ async fn damage_is_named_with_its_place_and_the_rest_stays_readable() {
     assert!(missing.contains(&format!("{}:1", files[0])), "{missing}");
     // What cannot be read is not thrown away with the rest.
     let lock = LetterLock::take(&state.0).unwrap();
-    let done = office.purge(&lock, &Selection::Filter(Filter::default()), Consent::Yes).unwrap();
+    let done = office.purge(&lock, &LetterSelection::Filter(LetterFilter::default()), Consent::Yes).unwrap();
     assert_eq!((done.letters, done.damage.len()), (4, 4));
     assert_eq!(done.removed, [folder.join(&files[1])]);
 }
@@ -148,7 +150,7 @@ async fn a_half_line_behind_the_checkpoint_is_no_damage() {
 
 #[test]
 fn a_checkpoint_that_says_something_else_is_refused() {
-    let committed = Committed { letters: Some(Value::from("x")), redrive: Vec::new() };
+    let committed = CommittedLetters { letters: Some(Value::from("x")), redrive: Vec::new() };
     let refused = LetterOffice::new(&as_disk(&ToyDisk::new()), "state", &committed).unwrap_err();
     assert!(matches!(refused, LetterError::Checkpoint { .. }));
 }

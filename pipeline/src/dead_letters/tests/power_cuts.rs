@@ -1,6 +1,6 @@
 //! The power is cut after every operation there is.
 
-use super::super::{Consent, Filter, LetterLock, Selection};
+use super::super::{Consent, LetterFilter, LetterLock, LetterSelection};
 use super::redrive::sent;
 use super::toy_disk::Left;
 use super::*;
@@ -16,7 +16,7 @@ async fn write_all(disk: &Arc<ToyDisk>, state: &State, checkpoint: &mut Option<(
         let batch = 1 + n % 3;
         store.write(&letters(n..n + batch)).await.map_err(drop)?;
         n += batch;
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             *checkpoint = Some((store.prepare().await.map_err(drop)?, n));
             store.commit().await.map_err(drop)?;
         }
@@ -66,13 +66,13 @@ async fn letters_are_sent_again_all_or_none_wherever_the_power_is_cut() {
             let (_, said) = stored(&disk, &state, 7).await;
             let lock = LetterLock::take(&state.0).unwrap();
             let office = office(&disk, &state, Some(&said));
-            office.redrive(&lock, &Selection::Ids(vec![0])).unwrap();
+            office.redrive(&lock, &LetterSelection::Ids(vec![0])).unwrap();
             disk.cut_after(operations);
-            let done = office.redrive(&lock, &Selection::Ids(vec![1, 4, 5]));
+            let done = office.redrive(&lock, &LetterSelection::Ids(vec![1, 4, 5]));
             let was_cut = disk.come_back(left);
             let found = sent(&disk, &state, "source1").await;
             let is_sent = found == [(1, 1), (4, 1)];
-            assert!(is_sent || found == [], "{operations}: {found:?}");
+            assert!(is_sent || found.is_empty(), "{operations}: {found:?}");
             outcomes[usize::from(is_sent)] += 1;
             let rest: &[u64] = if is_sent { &[2, 3, 6] } else { &[1, 2, 3, 4, 5, 6] };
             assert_eq!(listed(&office), rest, "{operations} {left:?}");
@@ -94,8 +94,8 @@ async fn letters_are_thrown_away_all_or_none_wherever_the_power_is_cut() {
             let lock = LetterLock::take(&state.0).unwrap();
             let said = store.prepare().await.unwrap();
             let office = office(&disk, &state, Some(&said));
-            office.purge(&lock, &Selection::Ids(vec![3]), Consent::Yes).unwrap();
-            let older = Selection::Filter(Filter { before: Some(6000), ..Filter::default() });
+            office.purge(&lock, &LetterSelection::Ids(vec![3]), Consent::Yes).unwrap();
+            let older = LetterSelection::Filter(LetterFilter { before: Some(6000), ..LetterFilter::default() });
             disk.cut_after(operations);
             let done = office.purge(&lock, &older, Consent::Yes);
             let was_cut = disk.come_back(left);

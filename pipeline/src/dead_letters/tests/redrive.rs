@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Fate, LetterLock, REDRIVEN, RedriveSpec, Selection};
+use super::super::{Fate, LetterLock, LetterSelection, REDRIVEN, RedriveSpec};
 use super::*;
 use crate::chunk::{ChunkSize, Filling};
 use crate::ledger::Ledger;
@@ -52,7 +52,7 @@ pub(super) async fn sent(disk: &Arc<ToyDisk>, state: &State, name: &str) -> Vec<
 
 fn redrive(disk: &Arc<ToyDisk>, state: &State, said: &Value, ids: &[u64]) -> super::super::Redriven {
     let lock = LetterLock::take(&state.0).unwrap();
-    office(disk, state, Some(said)).redrive(&lock, &Selection::Ids(ids.to_vec())).unwrap()
+    office(disk, state, Some(said)).redrive(&lock, &LetterSelection::Ids(ids.to_vec())).unwrap()
 }
 
 #[tokio::test]
@@ -169,10 +169,10 @@ async fn files_that_all_sources_have_read_go_with_their_letters_but_the_last() {
     let tidy = |redrive: &[Option<u64>]| {
         let position = |file: &u64| serde_json::json!({"file": file, "line": 0});
         let redrive = redrive.iter().map(|file| file.as_ref().map(position)).collect();
-        let committed = Committed { letters: Some(said.clone()), redrive };
+        let committed = CommittedLetters { letters: Some(said.clone()), redrive };
         let office = LetterOffice::new(&as_disk(&disk), &state.0, &committed).unwrap();
         let lock = LetterLock::take(&state.0).unwrap();
-        office.redrive(&lock, &Selection::Ids(vec![])).unwrap();
+        office.redrive(&lock, &LetterSelection::Ids(vec![])).unwrap();
     };
     for (unread, left) in [(vec![], 3), (vec![Some(3), None], 3), (vec![Some(1), Some(3)], 2), (vec![Some(3)], 1)] {
         tidy(&unread);

@@ -38,7 +38,7 @@ async fn at_the_limit_it_waits_until_room_is_made() {
     let said = store.prepare().await.unwrap();
     let lock = super::super::LetterLock::take(&state.0).unwrap();
     let office = office(&disk, &state, Some(&said));
-    let oldest = super::super::Selection::Ids(vec![0, 1, 2]);
+    let oldest = super::super::LetterSelection::Ids(vec![0, 1, 2]);
     assert!(!office.purge(&lock, &oldest, super::super::Consent::Yes).unwrap().removed.is_empty());
     store.write(&letters(count..count + 1)).await.unwrap();
 }
@@ -91,7 +91,7 @@ async fn a_life_without_a_checkpoint_begins_behind_the_numbers_that_marks_speak_
     let (disk, state) = (ToyDisk::new(), State::new());
     let (_, said) = stored(&disk, &state, 3).await;
     let lock = super::super::LetterLock::take(&state.0).unwrap();
-    office(&disk, &state, Some(&said)).redrive(&lock, &super::super::Selection::Ids(vec![1])).unwrap();
+    office(&disk, &state, Some(&said)).redrive(&lock, &super::super::LetterSelection::Ids(vec![1])).unwrap();
     let (_, said) = stored(&disk, &state, 2).await;
     assert_eq!(listed(&office(&disk, &state, Some(&said))), [2, 3]);
 }

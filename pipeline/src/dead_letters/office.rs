@@ -288,12 +288,12 @@ impl LetterOffice {
                 for (id, letter) in contents.letters {
                     file.ids.insert(id);
                     let is_kept = fates.of(id) == Fate::Kept;
-                    match selection {
-                        LetterSelection::Filter(filter) if is_kept && filter.takes(&letter) => {
-                            _ = survey.chosen.insert(id)
-                        }
-                        LetterSelection::Ids(_) if missing.remove(&id) && is_kept => _ = survey.chosen.insert(id),
-                        _ => {}
+                    let is_meant = match selection {
+                        LetterSelection::Filter(filter) => filter.takes(&letter),
+                        LetterSelection::Ids(_) => missing.remove(&id),
+                    };
+                    if is_meant && is_kept {
+                        survey.chosen.insert(id);
                     }
                 }
             }

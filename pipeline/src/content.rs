@@ -2,9 +2,10 @@
 
 use proscenium_plugin_host::ContentType;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use crate::failed::Failed;
+use crate::messagepack_writer::MessagePackWriter;
 
 /// Arrays and maps within each other, at most: what reads them goes down as deep.
 const DEPTH: usize = 128;
@@ -30,8 +31,7 @@ pub(crate) fn encode<T: Serialize>(content: ContentType, value: &T) -> Result<Ve
 /// The text is not one JSON value; the reason names line and column within it.
 pub fn json_to_messagepack(text: &[u8], to: &mut Vec<u8>) -> Result<(), String> {
     let mut json = serde_json::Deserializer::from_slice(text);
-    let mut messagepack = rmp_serde::Serializer::new(&mut *to);
-    serde_transcode::transcode(&mut json, &mut messagepack).map_err(|error| error.to_string())?;
+    MessagePackWriter(to).deserialize(&mut json).map_err(|error| error.to_string())?;
     json.end().map_err(|error| error.to_string())
 }
 

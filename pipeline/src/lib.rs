@@ -26,6 +26,7 @@ mod ledger;
 mod letter;
 mod letter_box;
 mod nearest;
+mod messagepack_writer;
 mod operator;
 mod operators;
 mod outlets;

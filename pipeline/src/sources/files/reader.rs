@@ -53,6 +53,8 @@ pub(super) struct Reader {
     rest: std::ops::Range<usize>,
     work: Option<JoinHandle<Brought>>,
     next_look: Instant,
+    /// The path of the followed file that was read last.
+    last_turn: String,
 }
 
 impl Reader {
@@ -67,6 +69,7 @@ impl Reader {
             rest: 0..0,
             work: None,
             next_look: Instant::now(),
+            last_turn: String::new(),
         }
     }
 
@@ -171,7 +174,7 @@ impl Reader {
         let Some(current) = self.queue.pop_front() else { return };
         if self.spec.follow {
             let file = &mut self.files[current];
-            file.at_end = true;
+            file.is_at_end();
             file.core.forget(KEEP);
         } else {
             self.end_of(current, chunk);
@@ -214,13 +217,15 @@ impl Reader {
         Ok(())
     }
 
-    /// Those that have more to read, in the order of their names; those that have another name than before come first, as
-    /// what took their names is newer.
+    /// Those that have more to read, in the order of their names, from the one on whose turn it is. Those that have another
+    /// name than before come first, as what took their names is newer.
     fn line_up(&mut self) {
         let left = |nth: &usize| !self.files[*nth].at_end;
         let (moved, others): (Vec<_>, Vec<_>) =
             (0..self.files.len()).filter(left).partition(|nth| self.files[*nth].has_moved);
-        self.queue = moved.into_iter().chain(others).collect();
+        let had_its_turn = |nth: &usize| self.files[*nth].path <= self.last_turn;
+        let (before, from): (Vec<_>, Vec<_>) = others.into_iter().partition(had_its_turn);
+        self.queue = moved.into_iter().chain(from).chain(before).collect();
     }
 
     /// A followed file has had its turn: one that grows faster than it is read does not keep the others waiting.
@@ -229,6 +234,7 @@ impl Reader {
         let file = &self.files[current];
         // What is held of a line would else be held of one of each file.
         if !file.has_moved && file.core.held() <= KEEP {
+            self.last_turn.clone_from(&file.path);
             self.queue.rotate_left(1);
         }
     }

@@ -65,7 +65,7 @@ pub(super) struct Tracked {
     pub(super) file: Option<Arc<File>>,
     /// There was nothing behind what has been read.
     pub(super) at_end: bool,
-    /// Followed: it has another name than at first, or none.
+    /// Followed: it has another name than before, or none, and what it had then has not all been read.
     pub(super) has_moved: bool,
     /// Followed: it has lost its name, and has not grown for so many looks.
     pub(super) gone: Option<u32>,
@@ -95,11 +95,15 @@ impl Tracked {
     /// It has this name now, or none.
     pub(super) fn name(&mut self, path: Option<&str>) {
         match path {
-            Some(path) if path == self.path => return,
-            Some(path) => (self.path, self.header) = (path.to_owned(), header(path)),
-            None => (),
+            Some(path) if path == self.path => (),
+            Some(path) => (self.path, self.header, self.has_moved) = (path.to_owned(), header(path), true),
+            None => self.has_moved |= self.gone.is_none(),
         }
-        self.has_moved = true;
+    }
+
+    /// There is nothing behind what has been read of it.
+    pub(super) fn is_at_end(&mut self) {
+        (self.at_end, self.has_moved) = (true, false);
     }
 
     /// Decides what a look means: whether it has its name, and how long it is.

@@ -89,6 +89,9 @@ async fn a_file_that_is_renamed_within_the_pattern_is_not_read_twice() {
     folder.write("app.log", "3\n");
     let records = take(&mut *source, 2).await;
     assert_eq!(texts(&records), ["2", "3"]);
+    folder.append("app.log.1", "4\n");
+    let records = take(&mut *source, 1).await;
+    assert_eq!(texts(&records), ["4"]);
     assert!(records[0].headers[0].1.ends_with("app.log.1"), "{:?}", records[0].headers);
     nothing_comes(&mut *source).await;
 }

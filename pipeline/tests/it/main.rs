@@ -1,5 +1,7 @@
 //! Pipelines: their plans.
 
 mod difference;
+mod picture;
 mod plan_check;
 mod plans;
+mod snapshot;

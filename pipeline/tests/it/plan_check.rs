@@ -295,7 +295,7 @@ proptest! {
             let mut ways = followers(name);
             let conduct = plan.parts.iter().find(|part| part.name == name).and_then(Part::conduct);
             if let Some(Failover::FailoverTo(stage)) = conduct.map(|conduct| &conduct.failover) {
-                ways.push(stage.clone());
+                ways.extend(plan.parts.iter().map(|part| &part.name).find(|name| *name == stage).cloned());
             }
             ways
         };

@@ -12,6 +12,7 @@ mod checkpoint;
 mod checkpoint_store;
 mod chunk;
 mod conductor;
+pub mod config;
 mod content;
 mod dead_letters;
 mod difference;

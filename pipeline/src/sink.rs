@@ -46,4 +46,9 @@ pub trait SinkSpec: fmt::Debug + Send + Sync + 'static {
 
     /// One that has not been opened, which keeps its files, if it has any, by `disk`.
     fn make(&self, disk: &Arc<dyn Disk>) -> Box<dyn Sink>;
+
+    /// The keys of a configuration file that describe it, `name` and `kind` left out. `None`: no file can.
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        None
+    }
 }

@@ -1,0 +1,223 @@
+//! Whether parts that are joined by their names make a pipeline.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::excerpt::quoted;
+use super::findings::Findings;
+use super::limits::STAND_INS;
+use crate::plan::Port;
+
+/// What a part is to its neighbours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    Source,
+    Stage,
+    Sink,
+}
+
+/// A part, as far as its neighbours are concerned.
+#[derive(Debug)]
+pub(crate) struct Wired {
+    pub(crate) name: String,
+    pub(crate) span: Range<usize>,
+    pub(crate) role: Role,
+    pub(crate) routes: Vec<String>,
+    pub(crate) from: Vec<(Port, Range<usize>)>,
+    /// The stage that stands in for it.
+    pub(crate) stand_in: Option<(String, Range<usize>)>,
+}
+
+/// Says all that is wrong between parts.
+pub(crate) fn check(findings: &Findings<'_>, parts: &[Wired]) {
+    let absent = BTreeSet::new();
+    let wiring = Wiring::of(findings, parts, &absent);
+    let edges = wiring.edges();
+    wiring.ends();
+    wiring.outlets(&edges);
+    wiring.circles(&edges);
+    wiring.stand_ins();
+}
+
+/// Says what is wrong with names and stand-ins. `absent` are the names of stages that are described, but not enabled.
+pub(crate) fn check_names(findings: &Findings<'_>, parts: &[Wired], absent: &BTreeSet<String>) {
+    Wiring::of(findings, parts, absent).stand_ins();
+}
+
+struct Wiring<'a> {
+    findings: &'a Findings<'a>,
+    parts: &'a [Wired],
+    absent: &'a BTreeSet<String>,
+    by_name: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Wiring<'a> {
+    /// Says which names are there twice; the first has it.
+    fn of(findings: &'a Findings<'a>, parts: &'a [Wired], absent: &'a BTreeSet<String>) -> Self {
+        let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
+        for (at, part) in parts.iter().enumerate() {
+            if by_name.contains_key(&*part.name) {
+                let what = format!("the name {} is there twice", quoted(&part.name));
+                let remedy = "give one of them another name";
+                findings.add(part.span.clone(), what, "a name of its own for each part", remedy);
+            } else {
+                by_name.insert(&part.name, at);
+            }
+        }
+        Wiring { findings, parts, absent, by_name }
+    }
+
+    fn names_of(&self, is: impl Fn(&Wired) -> bool) -> impl Iterator<Item = &'a str> {
+        self.parts.iter().filter(move |part| is(part)).map(|part| &*part.name)
+    }
+
+    /// From where to where.
+    fn edges(&self) -> Vec<(usize, usize)> {
+        let mut edges = Vec::new();
+        for (to, part) in self.parts.iter().enumerate() {
+            if part.from.is_empty() && part.role != Role::Source {
+                let what = format!("nothing stands before {}, so no records come to it", quoted(&part.name));
+                let remedy = "put a source before it, or name one: `from = [\"…\"]`";
+                self.findings.add(part.span.clone(), what, "a source or a stage before it", remedy);
+            }
+            let mut seen = BTreeSet::new();
+            for (port, span) in &part.from {
+                if !seen.insert(port) {
+                    let what = format!("{} is there twice", quoted(&port.to_string()));
+                    self.findings.add(span.clone(), what, "each outlet once", "remove one of them");
+                } else if let Some(from) = self.outlet(port, span) {
+                    edges.push((from, to));
+                }
+            }
+        }
+        edges
+    }
+
+    fn outlet(&self, port: &Port, span: &Range<usize>) -> Option<usize> {
+        let add = |what: String, expected: &str, remedy: String| {
+            self.findings.add(span.clone(), what, expected, remedy);
+            None
+        };
+        let Some(&from) = self.by_name.get(&*port.part) else {
+            let names = self.names_of(|part| part.role != Role::Sink);
+            let remedy = self.findings.suggestion(&port.part, names);
+            let remedy = remedy.unwrap_or_else(|| "add it, or name another".to_owned());
+            return add(format!("there is no part {}", quoted(&port.part)), "the name of a source or a stage", remedy);
+        };
+        let part = &self.parts[from];
+        if part.role == Role::Sink {
+            let what = format!("{} is a sink: nothing comes out of it", quoted(&port.part));
+            return add(what, "the name of a source or a stage", "name the part before the sink".to_owned());
+        }
+        match &port.route {
+            Some(route) if !part.routes.contains(route) => {
+                let what = format!("{} has no route {}", quoted(&port.part), quoted(route));
+                let remedy = self.findings.suggestion(route, part.routes.iter().map(String::as_str));
+                add(what, "one of the part's `routes`", remedy.unwrap_or_else(|| "add it to its `routes`".to_owned()))
+            }
+            _ => Some(from),
+        }
+    }
+
+    fn ends(&self) {
+        for (role, word) in [(Role::Source, "source"), (Role::Sink, "sink")] {
+            if !self.parts.iter().any(|part| part.role == role) {
+                let end = self.findings.source().len();
+                let what = format!("the pipeline has no {word}");
+                self.findings.add(end..end, what, "one at least", format!("add one: `[[{word}]]`"));
+            }
+        }
+    }
+
+    fn outlets(&self, edges: &[(usize, usize)]) {
+        let taken: BTreeSet<usize> = edges.iter().map(|(from, _)| *from).collect();
+        for (at, part) in self.parts.iter().enumerate() {
+            if part.role != Role::Sink && !taken.contains(&at) {
+                let what = format!("nothing takes the records of {}", quoted(&part.name));
+                let remedy = format!("name it in the `from` of another part: `from = [{:?}]`", part.name);
+                self.findings.add(part.span.clone(), what, "a stage or a sink behind it", remedy);
+            }
+        }
+    }
+
+    fn circles(&self, edges: &[(usize, usize)]) {
+        // What is taken away, from the front and then from the back, is on no circle.
+        let mut left: BTreeSet<usize> = (0..self.parts.len()).collect();
+        let mut edges: Vec<(usize, usize)> = edges.to_vec();
+        for _ in 0..2 {
+            peel(&mut left, &edges);
+            edges = edges.into_iter().map(|(from, to)| (to, from)).collect();
+        }
+        let Some(&first) = left.first() else { return };
+        let names: Vec<String> = left.iter().take(5).map(|&at| quoted(&self.parts[at].name)).collect();
+        let what = format!("records would go in a circle: {}", names.join(", "));
+        let remedy = "take one of the names out of a `from`";
+        self.findings.add(self.parts[first].span.clone(), what, "parts that lead from a source to a sink", remedy);
+    }
+
+    fn stand_ins(&self) {
+        let mut next: BTreeMap<usize, usize> = BTreeMap::new();
+        for (at, part) in self.parts.iter().enumerate() {
+            let Some((to, span)) = &part.stand_in else { continue };
+            let stand_in = self.by_name.get(&**to).filter(|&&to| self.parts[to].role == Role::Stage);
+            match stand_in {
+                Some(&to) if to == at => {
+                    let what = format!("{} cannot stand in for itself", quoted(&part.name));
+                    self.findings.add(span.clone(), what, "the name of another stage", "name another, or DEAD_LETTER");
+                }
+                Some(&to) => {
+                    next.insert(at, to);
+                }
+                None => self.no_stand_in(to, span),
+            }
+        }
+        for (&at, _) in &next {
+            let Some((_, span)) = &self.parts[at].stand_in else { continue };
+            let mut last = at;
+            let deep = (0..=STAND_INS).take_while(|_| next.get(&last).map(|&to| last = to).is_some()).count();
+            if deep > STAND_INS {
+                let what = format!("the stand-ins of {} have no end", quoted(&self.parts[at].name));
+                let expected = "a stage whose own stand-ins end after 8 at most";
+                self.findings.add(span.clone(), what, expected, "give the last stage of the row another policy");
+            }
+        }
+    }
+
+    fn no_stand_in(&self, to: &str, span: &Range<usize>) {
+        let what = if self.absent.contains(to) {
+            format!("the stage {} is not enabled, so it cannot stand in", quoted(to))
+        } else if self.by_name.contains_key(to) {
+            format!("{} is no stage, so it cannot stand in", quoted(to))
+        } else {
+            format!("there is no stage {}", quoted(to))
+        };
+        let remedy = if self.absent.contains(to) {
+            Some("enable it, or name another".to_owned())
+        } else {
+            self.findings.suggestion(to, self.names_of(|part| part.role == Role::Stage))
+        };
+        let remedy = remedy.unwrap_or_else(|| "add it, or name another".to_owned());
+        self.findings.add(span.clone(), what, "the name of another stage of this file", remedy);
+    }
+}
+
+/// Takes away every part into which no edge leads, again and again.
+fn peel(left: &mut BTreeSet<usize>, edges: &[(usize, usize)]) {
+    let mut incoming: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut outgoing: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &(from, to) in edges.iter().filter(|(from, to)| left.contains(from) && left.contains(to)) {
+        *incoming.entry(to).or_default() += 1;
+        outgoing.entry(from).or_default().push(to);
+    }
+    let mut free: Vec<usize> = left.iter().copied().filter(|at| !incoming.contains_key(at)).collect();
+    while let Some(at) = free.pop() {
+        left.remove(&at);
+        for to in outgoing.remove(&at).unwrap_or_default() {
+            let count = incoming.entry(to).or_default();
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                free.push(to);
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Pipelines as files: both formats, what is wrong with them, what is printed.
+
+mod ends;
+mod errors;
+mod files;
+mod lines;
+mod round_trip;
+mod snapshot;
+mod toml;

@@ -48,7 +48,7 @@ impl fmt::Display for Diagnostic {
             Some(excerpt) => {
                 let blank = " ".repeat(self.line.to_string().len());
                 writeln!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.what)?;
-                writeln!(f, " {} | {}", self.line, excerpt.text)?;
+                writeln!(f, "{}", format!(" {} | {}", self.line, excerpt.text).trim_end())?;
                 write!(f, " {blank} | {}{}", excerpt.indent, "^".repeat(excerpt.carets))?;
             }
         }

@@ -26,7 +26,7 @@ pub fn config(bytes: &[u8]) -> bool {
         }
         Ok(plan) => {
             let printed = if format == Format::Lines { print_lines(&plan) } else { print_toml(&plan) };
-            let printed = printed.expect("a file can say all that was in a file");
+            let printed = printed.unwrap_or_else(|why| panic!("a file can say all that was in a file: {why}"));
             let again = read(format, path, printed.as_bytes()).unwrap_or_else(|wrong| panic!("{wrong}\n{printed}"));
             assert_eq!(format!("{plan:?}"), format!("{again:?}"), "{printed}");
             true

@@ -32,9 +32,14 @@ pub(crate) struct Wired {
 pub(crate) fn check(findings: &Findings<'_>, parts: &[Wired]) {
     let absent = BTreeSet::new();
     let wiring = Wiring::of(findings, parts, &absent);
+    let before = findings.count();
     let edges = wiring.edges();
+    // Where a name leads nowhere, the part that was meant is not without a reader.
+    let is_joined = findings.count() == before;
     wiring.ends();
-    wiring.outlets(&edges);
+    if is_joined {
+        wiring.outlets(&edges);
+    }
     wiring.circles(&edges);
     wiring.stand_ins();
 }
@@ -132,7 +137,8 @@ impl<'a> Wiring<'a> {
     fn outlets(&self, edges: &[(usize, usize)]) {
         let taken: BTreeSet<usize> = edges.iter().map(|(from, _)| *from).collect();
         for (at, part) in self.parts.iter().enumerate() {
-            if part.role != Role::Sink && !taken.contains(&at) {
+            let is_named = self.by_name.get(&*part.name) == Some(&at);
+            if part.role != Role::Sink && is_named && !taken.contains(&at) {
                 let what = format!("nothing takes the records of {}", quoted(&part.name));
                 let remedy = format!("name it in the `from` of another part: `from = [{:?}]`", part.name);
                 self.findings.add(part.span.clone(), what, "a stage or a sink behind it", remedy);

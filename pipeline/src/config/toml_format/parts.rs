@@ -21,21 +21,25 @@ const SET_ASIDE_AFTER: Duration = Duration::from_secs(5);
 /// All parts in the order of the file, and how they are joined; the latter only if each has a name.
 pub(super) fn read<'a>(keys: &mut Keys<'a>, reading: &'a Reading<'a>) -> (Vec<Part>, Option<Vec<Wired>>) {
     let mut tables = Vec::new();
+    let mut is_whole = true;
     for (key, role) in [("source", Role::Source), ("stage", Role::Stage), ("sink", Role::Sink)] {
-        tables.extend(tables_of(keys, key).into_iter().map(|(span, table)| (span, role, key, table)));
+        let of_role = tables_of(keys, key);
+        is_whole &= of_role.is_some();
+        tables.extend(of_role.into_iter().flatten().map(|(span, table)| (span, role, key, table)));
     }
     tables.sort_by_key(|(span, ..)| span.start);
     if let Some((span, ..)) = tables.get(limits::PARTS) {
         let what = format!("there are more than {} parts", limits::PARTS);
         reading.findings.add(span.clone(), what, "1000 sources, stages and sinks", "make several pipelines of it");
     }
-    let count = tables.len().min(limits::PARTS);
+    is_whole &= tables.len() <= limits::PARTS;
     let (mut parts, mut wired) = (Vec::new(), Vec::new());
     // The outlet that a part without `from` follows.
     let mut before: Option<String> = None;
     for (span, role, key, table) in tables.into_iter().take(limits::PARTS) {
         let keys = Keys::of(table, span, format!("this {key}"), reading);
         let Some((part, joined)) = self::part(keys, role, before.as_deref()) else {
+            is_whole = false;
             before = None;
             continue;
         };
@@ -45,12 +49,13 @@ pub(super) fn read<'a>(keys: &mut Keys<'a>, reading: &'a Reading<'a>) -> (Vec<Pa
         parts.extend(part);
         wired.push(joined);
     }
-    let all = wired.len() == count;
-    (parts, all.then_some(wired))
+    (parts, is_whole.then_some(wired))
 }
 
-fn tables_of<'a>(keys: &mut Keys<'a>, key: &'static str) -> Vec<(Range<usize>, &'a DeTable<'a>)> {
-    let Some(value) = keys.value(key) else { return Vec::new() };
+/// `None`: it is something else.
+fn tables_of<'a>(keys: &mut Keys<'a>, key: &'static str) -> Option<Vec<(Range<usize>, &'a DeTable<'a>)>> {
+    let Some(value) = keys.value(key) else { return Some(Vec::new()) };
+    let before = keys.findings().count();
     let mut tables = Vec::new();
     let wrong = |value: &DeValue<'_>, span| {
         let what = format!("`{key}` is {}", described(value));
@@ -67,7 +72,7 @@ fn tables_of<'a>(keys: &mut Keys<'a>, key: &'static str) -> Vec<(Range<usize>, &
         }
         other => wrong(other, value.span()),
     }
-    tables
+    (keys.findings().count() == before).then_some(tables)
 }
 
 /// A part, if it is good, and how it is joined. `None`: it has no name to join it by.
@@ -76,17 +81,19 @@ fn part(mut keys: Keys<'_>, role: Role, before: Option<&str>) -> Option<(Option<
         Role::Stage => keys.required("name", Keys::text),
         Role::Source | Role::Sink => keys.text("name"),
     };
+    let word = match role {
+        Role::Source => "source",
+        Role::Stage => "stage",
+        Role::Sink => "sink",
+    };
+    if let Some(name) = &given {
+        keys.name_it(format!("the {word} {}", quoted(name)));
+    }
     let kind = if role == Role::Stage { None } else { keys.required("kind", Keys::text) };
     // What is called wrongly is not joined by another name.
     let name = given.or_else(|| if keys.has("name") { None } else { kind.clone() });
     if let Some(name) = &name {
-        let word = if role == Role::Stage {
-            "stage"
-        } else if role == Role::Source {
-            "source"
-        } else {
-            "sink"
-        };
+        // Its kind may have named it.
         keys.name_it(format!("the {word} {}", quoted(name)));
         name::check(keys.findings(), keys.place("name"), "the name", name);
     }

@@ -123,7 +123,7 @@ fn toml_settings() {
             ("[settings]\nwindow = \"${WORD}\"", &["2:10+9 `window` is the text `word`"]),
             ("[settings]\nstate = \"\"", &["2:9+2 `state` is empty"]),
             ("[settings]\nstate = \"a\\tb${NONE}\"", &["2:14+7 the variable `NONE` is not set"]),
-            ("[settings]\nstate = \"\\u0024{NONE}\"", &["2:9+13 the variable `NONE` is not set"]),
+            ("[settings]\nstate = \"\\u0024{NONE}\"", &["2:9+14 the variable `NONE` is not set"]),
             (
                 "[settings]\ndrain_ms = 99999999999999999999",
                 &["2:12+20 `drain_ms` is the number `99999999999999999999`"],
@@ -161,13 +161,10 @@ fn toml_stages() {
             ),
             ("grants = { syscalls = [\"tickle\"] }", &["6:24+8 there is no system call `tickle`"]),
             ("from = []", &["6:8+2 `from` is empty"]),
-            ("from = [\"stdn\"]", &["3:1+9 nothing takes the records of `stdin`", "6:9+6 there is no part `stdn`"]),
+            ("from = [\"stdn\"]", &["6:9+6 there is no part `stdn`"]),
             ("from = [\"stdin\", \"stdout\"]", &["6:18+8 `stdout` is a sink: nothing comes out of it"]),
             ("from = [\"stdin\", \"stdin\"]", &["6:18+7 `stdin` is there twice"]),
-            (
-                "from = [\"stdin/odd\"]",
-                &["1:1+10 nothing takes the records of `stdin`", "6:9+11 `stdin` has no route `odd`"],
-            ),
+            ("from = [\"stdin/odd\"]", &["6:9+11 `stdin` has no route `odd`"]),
             ("from = [\"stdin\", \"a\"]", &["4:8+3 records would go in a circle: `a`"]),
             (
                 "[[stage]]\nplugin = \"missing.so\"",
@@ -211,14 +208,7 @@ fn toml_ends() {
                     "12:1+5 the source `s` has no key `extra`",
                 ],
             ),
-            (
-                "[sink]\nkind = \"stdout\"",
-                &[
-                    "4:8+3 nothing takes the records of `a`",
-                    "6:1+6 `sink` is a table",
-                    "8:1+1 the pipeline has no sink",
-                ],
-            ),
+            ("[sink]\nkind = \"stdout\"", &["6:1+6 `sink` is a table"]),
         ],
     );
 }
@@ -238,14 +228,11 @@ fn toml_wiring() {
         "conf/p.toml",
         "toml_wiring_errors.txt",
         &[
-            ("", &["1:1+1 the pipeline has no source"]),
+            ("", &["1:1+1 the pipeline has no source", "1:1+1 the pipeline has no sink"]),
             (&circle, &["4:8+3 records would go in a circle: `a`, `b`"]),
             (
                 "[[sink]]\nkind = \"stdout\"\n[[source]]\nkind = \"stdin\"\n",
-                &[
-                    "1:1+8 nothing stands before `stdout`, so no records come to it",
-                    "3:1+10 nothing takes the records of `stdin`",
-                ],
+                &["1:1+8 nothing stands before `stdout`, so no records come to it"],
             ),
         ],
     );
@@ -258,12 +245,13 @@ fn toml_syntax() {
         TAIL,
         "toml_syntax_errors.txt",
         &[
-            ("name = orders", &[]),
-            ("name = \"orders", &[]),
-            ("name = \"a\"\nname = \"b\"", &[]),
-            ("[settings\nwindow = 0\nwindw = 1", &[]),
-            ("[settings]\nwindow 5\nlinger_ms = = 5\nwindw = 1", &[]),
-            ("[stage]\nname = \"a\"\n[stage]\nname = \"b\"", &[]),
+            ("name = orders", &["1:8+6 string values must be quoted"]),
+            ("name = \"orders", &["1:15+1 invalid basic string"]),
+            ("name = \"a\"\nname = \"b\"", &["2:1+4 duplicate key"]),
+            ("[settings\nwindow = 0", &["1:10+1 unclosed table"]),
+            ("[settings]\nlinger_ms = = 5\nwindw = 1", &["2:13+1 extra `=`", "3:1+5 `settings` has no key `windw`"]),
+            ("[settings]\nwindow 5\nlinger_ms = = 5", &["2:8+1 key with no value", "3:13+1 extra `=`"]),
+            ("[stage]\nname = \"a\"\n[stage]\nname = \"b\"", &["3:2+5 duplicate key", "4:1+4 duplicate key"]),
         ],
     );
 }
@@ -276,8 +264,9 @@ fn bytes_that_are_no_text() {
 
 #[test]
 fn a_giant_line_is_cut_in_its_error() {
-    let file = format!("a|x.so|k={}\\d{}|1|FAIL_FAST|0|1", "x".repeat(300_000), "y".repeat(300_000));
+    let params = |key: &str| (0..20).map(|n| format!("{key}{n}={},", "x".repeat(20_000))).collect::<String>();
+    let file = format!("a|x.so|{}k=\\d,{}l=|1|FAIL_FAST|0|1", params("a"), params("b"));
     let wrong = read(Format::Lines, "conf/p.txt", file.as_bytes()).unwrap_err();
-    assert_eq!(wrong.shown()[0].column, 300_010);
+    assert_eq!(wrong.shown()[0].column, 400_100);
     snapshot::same_as("giant_line_error.txt", &format!("{wrong}\n"));
 }

@@ -87,8 +87,11 @@ fn a_part_follows_the_source_or_stage_before_it() {
     for (file, want) in [
         (format!("{SOURCE}{SINK}"), vec!["in<", "out<in"]),
         (format!("{SOURCE}{stage}{SINK}"), vec!["in<", "a<in", "out<a"]),
-        (format!("{SOURCE}{stage}{SINK}{}", SINK.replace("out", "two")), vec!["in<", "a<in", "out<a", "two<a"]),
-        (format!("{SOURCE}{SINK}{stage}{}", SINK.replace("out", "two")), vec!["in<", "out<in", "a<in", "two<a"]),
+        (format!("{SOURCE}{stage}{SINK}{}", SINK.replace("\"out\"", "\"two\"")), vec!["in<", "a<in", "out<a", "two<a"]),
+        (
+            format!("{SOURCE}{SINK}{stage}{}", SINK.replace("\"out\"", "\"two\"")),
+            vec!["in<", "out<in", "a<in", "two<a"],
+        ),
         (format!("{SINK}from = \"in\"\n{SOURCE}"), vec!["out<in", "in<"]),
         ("[[source]]\nkind = \"stdin\"\n[[sink]]\nkind = \"stdout\"\n".to_owned(), vec!["stdin<", "stdout<stdin"]),
         (

@@ -52,6 +52,8 @@ pub trait SourceSpec: fmt::Debug + Send + Sync + 'static {
     /// Whether it makes MessagePack of the JSON that it reads; so is done then with dead letters that are sent again.
     fn makes_messagepack(&self) -> bool {
         false
+    }
+
     /// The keys of a configuration file that describe it, `name` and `kind` left out. `None`: no file can.
     fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
         None

@@ -74,7 +74,7 @@ fn of_kind(plan: &Plan, part: &Part) -> Vec<String> {
             things
         }
         Kind::Rust(stage) => {
-            let mut things = vec![format!("Rust · {}", stage.operator.kind())];
+            let mut things = vec![format!("Rust · {}", stage.code.kind())];
             things.extend(of_conduct(&stage.conduct));
             things
         }

@@ -1,27 +1,24 @@
-//! The sinks that come with the crate.
-
-mod line_format;
-mod names;
-mod rolling_files;
-mod rolling_writer;
-
-pub use line_format::FileFormat;
-pub use rolling_files::RollingFiles;
-
-#[cfg(test)]
-mod power_cuts;
 //! Where records end: the sinks that come with the pipeline.
 
 mod channel;
+mod line_format;
 mod lines_format;
+mod names;
 mod null;
+mod rolling_files;
+mod rolling_writer;
 #[cfg(test)]
 mod sample;
 mod stdout;
 mod tcp;
 
 pub use channel::ChannelSink;
+pub use line_format::FileFormat;
 pub use lines_format::LinesFormat;
 pub use null::Null;
+pub use rolling_files::RollingFiles;
 pub use stdout::Stdout;
 pub use tcp::TcpSink;
+
+#[cfg(test)]
+mod power_cuts;

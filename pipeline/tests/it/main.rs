@@ -1,10 +1,9 @@
-//! Pipelines: their plans.
+//! Pipelines as their users meet them.
 
+mod config;
 mod difference;
+mod flow;
 mod picture;
 mod plan_check;
 mod plans;
 mod snapshot;
-//! Pipelines as their users meet them.
-
-mod config;

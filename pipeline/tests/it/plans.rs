@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proscenium_pipeline::{
-    Conduct, Disk, Failover, Kind, OperatorSpec, Part, Plan, PluginStage, Port, Retries, RustStage, Settings, Sink,
-    SinkSpec, SinkStage, Source, SourceSpec, Work,
+    Code, Conduct, Disk, Failover, Kind, Operator, OperatorSpec, Part, Plan, PluginStage, Port, Retries, RustStage,
+    Settings, Sink, SinkSpec, SinkStage, Source, SourceSpec,
 };
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl OperatorSpec for Fake {
     fn kind(&self) -> &'static str {
         self.kind
     }
-    fn make(&self) -> Work {
+    fn make(&self) -> Box<dyn Operator> {
         unreachable!("nobody runs it")
     }
     fn routes(&self) -> &[String] {
@@ -77,7 +77,7 @@ pub fn sink(name: &str, from: &str) -> Part {
 /// A Rust stage with these routes.
 pub fn rust(name: &str, from: &str, routes: &str) -> Part {
     let kind = if routes.is_empty() { "map" } else { "route" };
-    let stage = RustStage { operator: fake(kind, routes, 0), conduct: Conduct::default() };
+    let stage = RustStage { code: Code::Sync(fake(kind, routes, 0)), conduct: Conduct::default() };
     part(name, from, Kind::Rust(stage))
 }
 
@@ -99,8 +99,8 @@ pub fn with_setting(mut part: Part, setting: u8) -> Part {
     match &mut part.kind {
         Kind::Source(source) => *source = fake("lines", "", setting),
         Kind::Rust(stage) => {
-            let routes = stage.operator.routes().join(" ");
-            stage.operator = fake(if routes.is_empty() { "map" } else { "route" }, &routes, setting);
+            let routes = stage.code.routes().join(" ");
+            stage.code = Code::Sync(fake(if routes.is_empty() { "map" } else { "route" }, &routes, setting));
         }
         Kind::Sink(stage) => stage.sink = fake("files", "", setting),
         Kind::Plugin(stage) => stage.library = format!("plugins/other{setting}.so").into(),

@@ -10,8 +10,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proscenium_pipeline::config::{Format, print_lines, print_toml};
 use proscenium_pipeline::{
-    AsyncOperator, ChunkSize, Conduct, Failover, Kind, OperatorSpec, Part, Plan, PluginStage, Port, Retries, RustStage,
-    Settings, Share, SinkStage, WhenDown, Work,
+    ChunkSize, Code, Conduct, Emit, Failed, Failover, Kind, Operator, OperatorSpec, Part, Plan, PluginStage, Port,
+    RecordMut, Retries, RustStage, Settings, Share, SinkStage, Verdict, WhenDown,
 };
 
 use super::ends::{Folder, Numbers, Plain, good, read};
@@ -202,20 +202,14 @@ impl OperatorSpec for Nothing {
         "nothing"
     }
 
-    fn make(&self) -> Work {
+    fn make(&self) -> Box<dyn Operator> {
         struct Unused;
-        impl AsyncOperator for Unused {
-            fn on(
-                &self,
-                _: proscenium_pipeline::OwnedRecord,
-            ) -> proscenium_pipeline::Boxed<
-                'static,
-                Result<Vec<proscenium_pipeline::OwnedRecord>, proscenium_pipeline::Failed>,
-            > {
-                Box::pin(async { Ok(Vec::new()) })
+        impl Operator for Unused {
+            fn on(&mut self, _: &mut RecordMut<'_>, _: &mut dyn Emit) -> Result<Verdict, Failed> {
+                Ok(Verdict::Next)
             }
         }
-        Work::Async(Box::new(Unused), 1)
+        Box::new(Unused)
     }
 }
 
@@ -245,8 +239,8 @@ fn what_a_format_has_no_words_for_is_said_and_not_left_out() {
             "Rust",
             false,
             Box::new(|plan| {
-                let operator = Arc::new(Nothing);
-                plan.parts[1].kind = Kind::Rust(RustStage { operator, conduct: Conduct::default() });
+                let code = Code::Sync(Arc::new(Nothing));
+                plan.parts[1].kind = Kind::Rust(RustStage { code, conduct: Conduct::default() });
             }),
         ),
     ];

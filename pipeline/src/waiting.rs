@@ -56,7 +56,7 @@ impl Waiting {
             turns: VecDeque::new(),
             next: 0,
             well: 0,
-            ledger: Ledger::new(alone, 2 * most, 0),
+            ledger: Ledger::new(alone, 2 * most, usize::MAX),
             failed: None,
         }
     }

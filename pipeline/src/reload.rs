@@ -14,6 +14,7 @@ pub enum Side {
 
 /// One step. Each has its [opposite](Step::undo).
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a reload has few steps")]
 pub enum Step {
     /// Starts a part beside the pipeline. It takes no records, and opens nothing that another part may have open: a source
     /// or a sink is opened when it is attached.

@@ -51,7 +51,9 @@ impl<'a> Wiring<'a> {
             }
         }
         let fallback = |part: &Part| match &part.conduct()?.failover {
-            Failover::FailoverTo(stage) => places.get(stage.as_str()).copied(),
+            Failover::FailoverTo(stage) => {
+                places.get(stage.as_str()).copied().filter(|at| plan.parts[*at].conduct().is_some())
+            }
             _ => None,
         };
         let fallbacks = plan.parts.iter().map(fallback).collect();

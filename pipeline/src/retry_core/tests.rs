@@ -292,7 +292,7 @@ impl Shell {
                     assert!(self.earliest.get(&id).is_none_or(|earliest| *earliest <= self.now), "{id} is tried early");
                     let tries = self.tries.entry(id).or_default();
                     *tries += 1;
-                    if *tries == 1 && self.core.waiting.get(&id).is_none() {
+                    if *tries == 1 && !self.core.waiting.contains_key(&id) {
                         self.first_tries.push_back(id);
                     } else {
                         self.later_tries.push(id);
@@ -300,8 +300,8 @@ impl Shell {
                 }
                 Done(id) | FailOver(id) => {
                     let key = self.keys[id as usize];
-                    let before = self.open.iter().take_while(|open| **open != id);
-                    let overtaken = before.filter(|open| key.is_some() && self.keys[**open as usize] == key).next();
+                    let mut before = self.open.iter().take_while(|open| **open != id);
+                    let overtaken = before.find(|open| key.is_some() && self.keys[**open as usize] == key);
                     assert_eq!(overtaken, None, "{id} is done before an older one of its key");
                     self.end(id);
                 }

@@ -47,7 +47,7 @@ fn each_change_asks_for_no_more_than_it_needs() {
         (|plan| plugin_of(plan).library = "new.so".into(), "validation: Swap", "Alter"),
         (
             |plan| {
-                (plugin_of(plan).library, plugin_of(plan).params) = ("new.so".into(), vec![("a".into(), "b".into())])
+                (plugin_of(plan).library, plugin_of(plan).params) = ("new.so".into(), vec![("a".into(), "b".into())]);
             },
             "validation: Swap",
             "Alter",

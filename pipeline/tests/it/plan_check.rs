@@ -61,7 +61,7 @@ fn records_come_from_somewhere_that_is_there() {
         ("ordesr", "there is no part `ordesr`; did you mean `orders`?"),
         ("quite_else", "there is no part `quite_else`; name one that is there"),
         ("tag/eu tag/eu", "it takes `tag/eu` twice; once is enough: its records would come twice"),
-        ("tag/ue", "`tag` has no route `ue`; its routes are: eu, us"),
+        ("tag/xyz", "`tag` has no route `xyz`; its routes are: eu, us"),
         ("tag/eux", "`tag` has no route `eux`; did you mean `tag/eu`?"),
         ("orders/eu", "`orders` has no route `eu`; it has none: take `orders`"),
         ("null", "`null` is a sink, where records end; take the records from the part before it"),
@@ -295,7 +295,8 @@ proptest! {
             let mut ways = followers(name);
             let conduct = plan.parts.iter().find(|part| part.name == name).and_then(Part::conduct);
             if let Some(Failover::FailoverTo(stage)) = conduct.map(|conduct| &conduct.failover) {
-                ways.extend(plan.parts.iter().map(|part| &part.name).find(|name| *name == stage).cloned());
+let is_it = |part: &&Part| part.name == *stage && part.conduct().is_some();
+                ways.extend(plan.parts.iter().find(is_it).map(|part| part.name.clone()));
             }
             ways
         };

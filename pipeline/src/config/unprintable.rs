@@ -29,7 +29,7 @@ impl std::error::Error for Unprintable {}
 
 /// A time in whole milliseconds; a finer one is a reason.
 pub(crate) fn millis(why: &mut Vec<String>, what: &str, time: Duration) -> u128 {
-    if time.subsec_nanos() % 1_000_000 != 0 {
+    if !time.subsec_nanos().is_multiple_of(1_000_000) {
         why.push(format!("{what}: {time:?} is not in whole milliseconds"));
     }
     time.as_millis()

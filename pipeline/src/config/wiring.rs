@@ -177,7 +177,7 @@ impl<'a> Wiring<'a> {
                 None => self.no_stand_in(to, span),
             }
         }
-        for (&at, _) in &next {
+        for &at in next.keys() {
             let Some((_, span)) = &self.parts[at].stand_in else { continue };
             let mut last = at;
             let deep = (0..=STAND_INS).take_while(|_| next.get(&last).map(|&to| last = to).is_some()).count();

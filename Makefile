@@ -11,7 +11,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
 .PHONY: all demo tour plugins test test-runtime test-supervisor test-memory-pool test-ipc test-doc test-light oracle chaos
-.PHONY: each-instruction bench loom races asan fuzz stress fmt lint tidy docs setup setup-oracle setup-plugins clean help
+.PHONY: each-instruction bench loom races asan fuzz stress fmt lint tidy docs setup setup-bench setup-oracle setup-plugins clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
@@ -75,7 +75,7 @@ test-light: ## The facade with its default features, in a crate outside the work
 	@cp Cargo.lock tests/light/Cargo.lock # The same versions as everywhere; git ignores the copy.
 	$(CARGO) test --manifest-path tests/light/Cargo.toml --target-dir "$(TARGET)"
 
-bench: setup ## Ratios to peers that are measured in the same run; writes target/bench/*.json.
+bench: setup-bench ## Ratios to peers that are measured in the same run; writes target/bench/*.json.
 	$(CARGO) run --release -p proscenium-bench
 
 plugins: setup-plugins ## The plugins in plugins/, in C, C++ and Rust: each becomes plugins/lib<name>.so.
@@ -123,6 +123,9 @@ setup: ## Check for what the build needs, and install what is missing.
 
 setup-oracle: ## The same, and what the comparison of supervisors with a real Erlang needs.
 	@scripts/setup.sh oracle
+
+setup-bench: ## The same, and what the peers of the benchmarks run on.
+	@scripts/setup.sh bench
 
 setup-plugins: ## The same, and a C++ compiler for the plugins.
 	@scripts/setup.sh plugins

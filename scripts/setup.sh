@@ -3,7 +3,7 @@
 # everything is there.
 #
 #   scripts/setup.sh          what `make demo` and `make test` need: cargo and a C compiler
-#   scripts/setup.sh bench    the same, and an Erlang for the BEAM column of `make bench`
+#   scripts/setup.sh bench    the same, and what the peers in `make bench` run on: Erlang, Elixir and Python
 #   scripts/setup.sh plugins  the same, and a C++ compiler: plugins are written in C, C++ and Rust
 #   scripts/setup.sh oracle   the same, and OTP's sources: the tests compare supervisors with OTP's own
 set -euo pipefail
@@ -83,10 +83,26 @@ for_plugins() {
     need readelf binutils "a plugin's kind, machine and functions are looked at before it is loaded"
 }
 
+for_bytewax() {
+    need python3 python3 "the bench compares with bytewax, which it brings itself, from PyPI"
+    has_venv || get python3-venv "bytewax gets a virtual environment of its own"
+    has_venv
+}
+
+has_venv() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null
+}
+
 case "${1:-}" in
 "") ;;
 plugins) for_plugins ;;
-bench) need erl erlang-base "the bench compares with the BEAM, measured in the same run" ;;
+bench)
+    need erl erlang-base "the bench compares with the BEAM, measured in the same run"
+    # Without these the bench has all other columns; it says why one is missing.
+    (need mix elixir "the bench compares with Broadway, which it brings itself, from hex.pm") ||
+        echo "setup: no Elixir, so the bench has no column of Broadway"
+    (for_bytewax) || echo "setup: no Python with venv, so the bench has no column of bytewax"
+    ;;
 oracle)
     for_plugins
     need erlc erlang-base "supervisors are compared with OTP's own, on a real Erlang"

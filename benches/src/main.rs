@@ -6,6 +6,7 @@
 //!   shapes ──── the drivers (tell, call, ring, …), written once, run over every peer
 //!   trees ───── the same of supervisors: one_for_one, one_for_all (family), 100,000 children
 //!      │
+//!   pipeline/ source, three stages and sink: the work, and who else does it
 //!   peers/    each subject's actor behind the `Peer` trait; actix and the BEAM bring drivers of their own
 //!
 //!   harness   rounds: every column once a round, in an order that turns   ──▶ table, json (target/bench)
@@ -36,6 +37,7 @@ mod options;
 mod payload;
 mod peer;
 mod peers;
+mod pipeline;
 mod procfs;
 mod shapes;
 mod stats;

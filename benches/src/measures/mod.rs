@@ -3,6 +3,7 @@
 mod lifecycle;
 mod memory;
 mod messages;
+mod pipeline;
 mod plugins;
 mod supervision;
 
@@ -20,6 +21,7 @@ pub fn all(beam: &Beam) -> Vec<Measure> {
     measures.extend(supervision::all(beam));
     measures.extend(memory::all(beam));
     measures.extend(plugins::all());
+    measures.extend(pipeline::all());
     measures
 }
 

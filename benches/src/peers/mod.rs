@@ -1,6 +1,7 @@
 //! The subjects, one file each.
 
 pub mod actix;
+pub mod asked;
 pub mod beam;
 pub mod kameo;
 pub mod outside;

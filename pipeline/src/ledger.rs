@@ -8,6 +8,9 @@ use tokio::sync::Notify;
 use crate::chunk::{Buffer, ChunkSize};
 use crate::flow_core::{Ending, FlowCore, TokenId};
 
+/// Buffers at most that are kept when nobody uses them.
+const SPARE: usize = 256;
+
 /// Of one source, or of one stage that makes chunks of its own (whose tokens are the sources').
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -112,7 +115,9 @@ impl Drop for Loan {
         buffer.clear(self.ledger.size);
         let mut state = self.ledger.state();
         state.core.give_back();
-        state.spare.push(buffer);
+        if state.spare.len() < SPARE {
+            state.spare.push(buffer);
+        }
         drop(state);
         self.ledger.changed.notify_waiters();
     }

@@ -56,7 +56,8 @@ impl Waiting {
             turns: VecDeque::new(),
             next: 0,
             well: 0,
-            ledger: Ledger::new(alone, 2 * most, usize::MAX),
+            // As many as open chunks have records, which their sources bound: they go down the pipeline alone as well.
+            ledger: Ledger::new(alone, usize::MAX, usize::MAX),
             failed: None,
         }
     }
@@ -195,7 +196,6 @@ impl Waiting {
 
     /// A record of a chunk, as it is now, gets one of its own.
     fn park(&mut self, id: Handle, chunk: &Chunk, nth: usize, reason: String) {
-        // There are as many buffers as records may wait, and more.
         if let Some(loan) = self.ledger.try_borrow() {
             let mut alone = chunk.beside(loan);
             alone.copy(chunk, nth);

@@ -43,7 +43,8 @@ pub(crate) fn lines(folder: &Path) -> Vec<String> {
 
 pub(crate) async fn finished(pipeline: &PipelineRef) {
     let outcome = tokio::time::timeout(Duration::from_secs(60), pipeline.wait()).await;
-    assert_eq!(outcome.expect("it comes to its end"), Outcome::Done, "{:#?}", pipeline.status());
+    let status = pipeline.status();
+    assert_eq!(outcome.unwrap_or_else(|_| panic!("it comes to no end: {status:#?}")), Outcome::Done, "{status:#?}");
 }
 
 fn write_input(path: &Path, count: u64) {

@@ -157,6 +157,7 @@ impl Work<'_> {
             }
             Step::Attach(side, part) => {
                 if let Some(room) = self.aside.remove(&(*side, part.name.clone())) {
+                    self.inherit(*side, part, &room);
                     self.house.rooms().insert(part.name.clone(), room);
                 }
                 self.report.changes.push(words(step));
@@ -165,6 +166,16 @@ impl Work<'_> {
             Step::Set { .. } => (),
         }
         Ok(())
+    }
+
+    /// A source that takes the place of another of its kind goes on where that one stands: else all would come again.
+    fn inherit(&self, side: Side, part: &Part, room: &Room) {
+        if let (Side::New, Room::Source(new)) = (side, room)
+            && let Some(Room::Source(old)) = self.aside.get(&(Side::Old, part.name.clone()))
+            && new.desk.spec.kind() == old.desk.spec.kind()
+        {
+            new.desk.starts_at(old.desk.position());
+        }
     }
 
     async fn drain(&mut self) -> Result<(), String> {

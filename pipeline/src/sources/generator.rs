@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::panic::Location;
 use std::sync::Arc;
 
 use proscenium_plugin_host::ContentType;
@@ -30,7 +31,8 @@ pub struct Generator {
     keys: u64,
     seed: u64,
     rate: Option<u64>,
-    write: Option<Write1>,
+    /// And where in the source it is written.
+    write: Option<(Write1, &'static Location<'static>)>,
     format: Format,
 }
 
@@ -51,8 +53,9 @@ impl Generator {
     /// Payloads are what this function writes for each number. It should write the same each time, or what is read again
     /// after a crash is something else.
     #[must_use]
+    #[track_caller]
     pub fn record(mut self, write: impl Fn(u64, &mut Vec<u8>) + Send + Sync + 'static) -> Self {
-        self.write = Some(Arc::new(write));
+        self.write = Some((Arc::new(write), Location::caller()));
         self
     }
 
@@ -88,7 +91,7 @@ impl Generator {
     format_methods!();
 
     fn payload(&self, id: u64, key: &[u8], to: &mut Vec<u8>) {
-        if let Some(write) = &self.write {
+        if let Some((write, _)) = &self.write {
             return write(id, to);
         }
         if !self.format.json {
@@ -109,8 +112,8 @@ impl fmt::Debug for Generator {
             .field("keys", &self.keys)
             .field("seed", &self.seed)
             .field("rate", &self.rate)
-            // Two functions are the same if they are the same value.
-            .field("record", &self.write.as_ref().map(Arc::as_ptr))
+            // Two functions of one place in the source are the same.
+            .field("record", &self.write.as_ref().map(|(_, written)| written.to_string()))
             .field("format", &self.format)
             .finish()
     }

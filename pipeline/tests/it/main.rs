@@ -1,9 +1,14 @@
 //! Pipelines as their users meet them.
 
+mod built;
 mod config;
 mod difference;
 mod flow;
 mod picture;
 mod plan_check;
 mod plans;
+mod plugins;
 mod snapshot;
+
+// A plugin's process is this very program.
+proscenium_plugin_host::run_if_child_before_main!();

@@ -1,0 +1,171 @@
+//! Plugins in the flow: killed, swapped, poisoned, with nothing lost or doubled.
+
+use std::process::Command;
+use std::time::Duration;
+
+use proscenium_pipeline::sources::Generator;
+use proscenium_pipeline::{Pipeline, PipelineRef, RecordMut, RollingFiles};
+use proscenium_plugin_host::Swap;
+use proscenium_runtime::Node;
+
+use crate::built::mark;
+use crate::flow::{Folder, finished, lines};
+
+fn numbers(count: u64) -> Generator {
+    Generator::new(count).record(|n, out| out.extend_from_slice(format!("record {n}").as_bytes())).keys(7)
+}
+
+/// Waits until a part has passed on so many records.
+async fn passed(pipeline: &PipelineRef, part: &str, records: u64) {
+    let reached = async {
+        let mut look = tokio::time::interval(Duration::from_millis(1));
+        loop {
+            look.tick().await;
+            let status = pipeline.status();
+            let counts = status.parts.iter().find(|of| of.name == part).expect("it has this part").counts;
+            if counts.passed >= records {
+                return;
+            }
+        }
+    };
+    let reached = tokio::time::timeout(Duration::from_secs(60), reached).await;
+    assert!(reached.is_ok(), "{part} has not passed on {records}: {:#?}", pipeline.status());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_is_killed_and_swapped_and_each_record_comes_out_once_in_its_order() {
+    const RECORDS: u64 = 60_000;
+    let folder = Folder::new();
+    let (old, new) = (mark(&folder.0, "1.0.0"), mark(&folder.0, "2.0.0"));
+    let node = Node::start("plugins").await.unwrap();
+    let pipeline = Pipeline::named("marked")
+        .source(numbers(RECORDS).rate(20_000))
+        .plugin("mark", &old)
+        .map("end", |record: &mut RecordMut<'_>| {
+            let text = format!("{}.", String::from_utf8_lossy(record.payload()));
+            record.set_payload(text.as_bytes());
+        })
+        .sink(RollingFiles::new(folder.at("out")))
+        .state(folder.at("state"))
+        .start(&node)
+        .await
+        .unwrap();
+    for nth in 1..=5 {
+        passed(&pipeline, "end", nth * 4_000).await;
+        let pid = pipeline.plugins("mark")[0].status().await.unwrap().pid;
+        if let Some(pid) = pid {
+            assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        }
+    }
+    passed(&pipeline, "end", 30_000).await;
+    let reports = pipeline.swap("mark", Swap::to(&new)).await.unwrap();
+    assert_eq!(reports.len(), 1);
+    let refused = pipeline.swap("mark", Swap::to("/etc/hostname")).await.unwrap_err();
+    assert!(refused.to_string().contains("goes on as before"), "{refused}");
+    passed(&pipeline, "end", 40_000).await;
+    for part in ["mark", "end", "files", "generator"] {
+        pipeline.actors(part)[0].kill();
+    }
+    finished(&pipeline).await;
+    let lines = lines(&folder.at("out"));
+    let mut swapped = false;
+    for (nth, line) in lines.iter().enumerate() {
+        swapped |= line.ends_with("2.0.0.");
+        let version = if swapped { "2.0.0" } else { "1.0.0" };
+        assert_eq!(*line, format!("record {nth} {version}."));
+    }
+    assert_eq!(lines.len() as u64, RECORDS);
+    assert!(swapped);
+    pipeline.stop().await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poison_and_what_is_refused_are_dead_letters_and_routes_lead_elsewhere() {
+    let folder = Folder::new();
+    let library = mark(&folder.0, "1");
+    let node = Node::start("poison").await.unwrap();
+    let source = Generator::new(3_000).record(|n, out| {
+        let word = match n {
+            1_000 | 2_500 => "poison",
+            17 => "bad",
+            n if n % 10 == 3 => "aside",
+            _ => "good",
+        };
+        out.extend_from_slice(format!("{word} {n}").as_bytes());
+    });
+    let pipeline = Pipeline::named("poison")
+        .source(source)
+        .plugin("mark", &library)
+        .routes(["aside"])
+        .sink(RollingFiles::new(folder.at("out")))
+        .from("mark/aside")
+        .sink(RollingFiles::new(folder.at("aside")))
+        .called("aside")
+        .state(folder.at("state"))
+        .start(&node)
+        .await
+        .unwrap();
+    finished(&pipeline).await;
+    let good: Vec<String> =
+        (0..3_000).filter(|n| n % 10 != 3 && ![17, 1_000, 2_500].contains(n)).map(|n| format!("good {n} 1")).collect();
+    let aside: Vec<String> = (0..3_000).filter(|n| n % 10 == 3).map(|n| format!("aside {n} 1")).collect();
+    assert_eq!(lines(&folder.at("out")), good);
+    assert_eq!(lines(&folder.at("aside")), aside);
+    let letters = std::fs::read_to_string(
+        std::fs::read_dir(folder.at("state/dead_letters")).unwrap().next().unwrap().unwrap().path(),
+    )
+    .unwrap();
+    for (payload, class) in [("poison 1000", "poison"), ("poison 2500", "poison"), ("bad 17", "failed")] {
+        let found = letters.lines().filter(|line| line.contains(payload)).collect::<Vec<_>>();
+        assert_eq!(found.len(), 1, "{payload}: {letters}");
+        assert!(found[0].contains(class), "{}", found[0]);
+    }
+    assert_eq!(letters.lines().filter(|line| line.contains("\"part\"")).count(), 3, "{letters}");
+    pipeline.stop().await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_pipeline_goes_on_where_it_was_and_is_changed_while_it_runs() {
+    const RECORDS: u64 = 40_000;
+    let folder = Folder::new();
+    let library = mark(&folder.0, "1");
+    let node = Node::start("resumes").await.unwrap();
+    let described = |with_end: bool| {
+        let pipeline = Pipeline::named("resumes").source(numbers(RECORDS).rate(20_000)).plugin("mark", &library);
+        let pipeline = if with_end {
+            pipeline.map("end", |record: &mut RecordMut<'_>| {
+                let text = format!("{}.", String::from_utf8_lossy(record.payload()));
+                record.set_payload(text.as_bytes());
+            })
+        } else {
+            pipeline
+        };
+        pipeline.sink(RollingFiles::new(folder.at("out"))).state(folder.at("state"))
+    };
+    let mut taken = 0;
+    for _ in 0..3 {
+        let pipeline = described(false).start(&node).await.unwrap();
+        passed(&pipeline, "files", 5_000).await;
+        let outcome = pipeline.stop().await;
+        assert_eq!(outcome, proscenium_pipeline::Outcome::Stopped(Default::default()));
+        taken += pipeline.status().parts[0].counts.taken;
+    }
+    assert!(taken < RECORDS, "{taken}");
+    let pipeline = described(false).start(&node).await.unwrap();
+    passed(&pipeline, "files", 2_000).await;
+    let report = pipeline.reload(described(true).plan().unwrap()).await.unwrap();
+    assert!(report.held.is_some(), "{report}");
+    finished(&pipeline).await;
+    let lines = lines(&folder.at("out"));
+    let mut has_end = false;
+    for (nth, line) in lines.iter().enumerate() {
+        has_end |= line.ends_with('.');
+        assert_eq!(*line, format!("record {nth} 1{}", if has_end { "." } else { "" }));
+    }
+    assert_eq!(lines.len() as u64, RECORDS);
+    assert!(has_end);
+    pipeline.stop().await;
+    node.stop().await.unwrap();
+}

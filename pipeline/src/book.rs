@@ -76,6 +76,8 @@ impl fmt::Display for Left {
 pub(crate) struct Course {
     /// Somebody has paused it.
     pub(crate) is_paused: bool,
+    /// It is being changed: whoever finds this after a crash has half of the old and half of the new.
+    pub(crate) is_changing: bool,
     /// The number of the last checkpoint.
     pub(crate) checkpoint: u64,
     /// What the sources had sent at the last checkpoint: if they have sent nothing since, there is nothing to do.
@@ -87,7 +89,8 @@ pub(crate) struct Course {
 pub(crate) struct Book {
     pub(crate) house: OnceLock<House>,
     pub(crate) letters: OnceLock<Ref<LetterBox>>,
-    pub(crate) store: Option<CheckpointStore>,
+    /// One is saved after the other, also if a conductor has been killed while its own was on its way.
+    pub(crate) store: Option<Arc<tokio::sync::Mutex<CheckpointStore>>>,
     letter_stats: OnceLock<Arc<Stats>>,
     /// Nobody else uses the folder of its state.
     lock: Mutex<Option<StateLock>>,
@@ -101,7 +104,7 @@ impl Book {
         Book {
             house: OnceLock::new(),
             letters: OnceLock::new(),
-            store,
+            store: store.map(|store| Arc::new(tokio::sync::Mutex::new(store))),
             letter_stats: OnceLock::new(),
             lock: Mutex::default(),
             plan: Mutex::new(Arc::new(plan)),

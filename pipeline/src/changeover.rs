@@ -85,29 +85,35 @@ impl Conductor {
         if let Some(outcome) = self.book.ended() {
             return Err(ControlError::Ended(outcome));
         }
-        let refused = |why| Err(ControlError::NotReloaded(Box::new(why)));
         if let Err(faults) = check(&plan) {
-            return refused(ReloadError::Plan(faults));
+            return Err(ControlError::NotReloaded(Box::new(ReloadError::Plan(faults))));
         }
         let old = self.book.plan();
+        self.book.course().is_changing = true;
+        let done = self.change(house, &old, plan).await;
+        self.book.course().is_changing = false;
+        done.map_err(|why| ControlError::NotReloaded(Box::new(why)))
+    }
+
+    async fn change(&self, house: &House, old: &Plan, plan: Plan) -> Result<ReloadReport, ReloadError> {
         let mut work =
             Work { conductor: self, house, aside: Aside::new(), held: None, report: ReloadReport::default() };
-        work.report.at_start = difference(&old, &plan).at_start();
+        work.report.at_start = difference(old, &plan).at_start();
         let mut made = Vec::new();
-        for step in steps(&old, &plan) {
+        for step in steps(old, &plan) {
             let Err(why) = work.make(&step, &plan).await else {
                 made.push(step);
                 continue;
             };
             let mut stuck = Vec::new();
             for back in roll_back(&made) {
-                if let Err(why) = work.make(&back, &old).await {
+                if let Err(why) = work.make(&back, old).await {
                     stuck.push(format!("{}: {why}", words(&back)));
                 }
             }
-            house.connect(&old);
+            house.connect(old);
             self.go_on(house);
-            return refused(ReloadError::Step { step: words(&step), why, stuck });
+            return Err(ReloadError::Step { step: words(&step), why, stuck });
         }
         let report = work.report;
         house.connect(&plan);

@@ -130,6 +130,11 @@ impl Actor for Conductor {
     }
 
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
+        if self.book.course().is_changing {
+            let (part, reason) =
+                ("control".to_owned(), "it was killed while the pipeline was being changed".to_owned());
+            self.book.ends(Outcome::Failed { part, reason });
+        }
         if let Some(house) = self.book.house.get() {
             self.go_on(house); // After a crash, which may have happened with the sources held.
             self.schedule(cx);
@@ -328,6 +333,7 @@ impl Conductor {
             let (sources, stages) = (positions(house), snapshots(house));
             let (pipeline, taken) = (self.book.plan().name.clone(), millis_since_1970());
             let checkpoint = Checkpoint { number, pipeline, sources, stages, sinks: of_sinks, dead_letters, taken };
+            let store = store.lock_owned().await;
             let saved = tokio::task::spawn_blocking(move || store.save(&checkpoint)).await;
             saved
                 .map_err(|why| ControlError::NoCheckpoint(why.to_string()))?

@@ -174,7 +174,7 @@ impl House {
     async fn open_sink(&self, plan: &Plan, name: &str, sink: &SinkStage, kept: Kept<'_>) -> Result<Room, String> {
         let conduct = (usual(sink.when_down, plan), sink.retries);
         let (spec, stats) = (sink.sink.clone(), Arc::default());
-        let desk = SinkDesk::new((name.to_owned(), spec), conduct, self.disk.clone(), stats, self.office.clone());
+        let desk = SinkDesk::new((name.to_owned(), spec), conduct, &self.disk, stats, self.office.clone());
         desk.starts_at(kept.sinks.get(name).cloned());
         let desk = Arc::new(desk);
         let made = desk.clone();
@@ -245,7 +245,13 @@ impl House {
                 let plugin = self.open_plugin(&plugin_child, plugin(stage, &plan.settings)).await?;
                 let work = PluginWork { plugin: plugin.clone(), routes: stage.routes.len() as u32 };
                 let (made, by) = (desk.clone(), Worker::Plugin(Arc::new(work)));
-                let actor = self.child(&child, move || RemoteActor::new(made.clone(), by.clone())).await?;
+                let actor = match self.child(&child, move || RemoteActor::new(made.clone(), by.clone())).await {
+                    Ok(actor) => actor,
+                    Err(why) => {
+                        self.close_child(&plugin_child).await;
+                        return Err(why);
+                    }
+                };
                 let (untyped, actor) = (actor.untyped(), actor.recipient(|msg| msg));
                 Ok(StageRoom { child, plugin_child: Some(plugin_child), desk, untyped, actor, plugin: Some(plugin) })
             }

@@ -58,8 +58,6 @@ impl LetterDesk {
             }
             self.stats.well();
             self.stats.passed.add(letters.len());
-            // Whoever is cut off before this line has written them, and writes them again: that is after a kill of this
-            // very actor only, and a letter too many is better than one too few.
             let written: Vec<Posted> = self.queue().drain(..posted).collect();
             written.into_iter().for_each(|posted| posted.token.done());
         }
@@ -152,7 +150,13 @@ impl LetterBox {
     }
 
     async fn work_off(&mut self, cx: &mut Context<Self>) {
-        let Err(trouble) = self.desk.write().await else {
+        // In a task of its own, which ends what it has begun, also when this actor is killed: letters are written once.
+        let desk = self.desk.clone();
+        let written = match tokio::spawn(async move { desk.write().await }).await {
+            Ok(written) => written,
+            Err(panic) => Err(Trouble::lasting(panic)),
+        };
+        let Err(trouble) = written else {
             self.tries = 0;
             return;
         };

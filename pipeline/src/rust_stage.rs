@@ -19,6 +19,10 @@ use crate::waiting::{Turn, Waiting};
 /// but no restart: else a row of such records would use up the supervisor's patience.
 const CRASH_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the code keeps a thread for itself, and after how many records it is looked at.
+const TURN: Duration = Duration::from_millis(2);
+const LOOKS: usize = 32;
+
 /// How often the code may panic on a record.
 const PANICS: u32 = 2;
 
@@ -74,6 +78,8 @@ enum Step {
     Decided,
     /// What was emitted fills a chunk.
     Full,
+    /// Others have their turn on this thread.
+    Long,
 }
 
 impl RustActor {
@@ -84,8 +90,12 @@ impl RustActor {
     async fn work_off(&mut self, cx: &mut Context<Self>) {
         let desk = self.desk.clone();
         while !desk.is_halted() && self.takes_up(cx.now()) {
-            while let Step::Full = self.step(cx.now()) {
-                desk.send_on(|bench| &mut bench.pass).await;
+            loop {
+                match self.step(cx.now()) {
+                    Step::Decided => break,
+                    Step::Full => drop(desk.send_on(|bench| &mut bench.pass).await),
+                    Step::Long => tokio::task::yield_now().await,
+                }
             }
             let failure = desk.bench().waiting.take_failure();
             desk.send_on(|bench| &mut bench.pass).await;
@@ -143,7 +153,12 @@ impl RustActor {
         }
         let may_crash = crashed.is_none_or(|at| at.elapsed() >= CRASH_EVERY);
         let mut emitted = Emitted::default();
+        let (begun, first) = (Instant::now(), pass.decided);
         while !pass.is_decided() && !pass.is_full(desk.size.bytes) {
+            let so_far = pass.decided - first;
+            if (so_far.is_power_of_two() || so_far % LOOKS == LOOKS - 1) && begun.elapsed() >= TURN {
+                return Step::Long;
+            }
             if pass.handle.is_none() && !waiting.is_clear() {
                 match waiting.arrives(&pass.chunk, pass.decided, now) {
                     Ok(handle) => pass.handle = Some(handle),

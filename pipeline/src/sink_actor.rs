@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::poll;
 use proscenium_plugin_host::Retries;
 use proscenium_runtime::{Actor, Context, Exit, Mailbox, Ref, Reply};
 use serde_json::Value;
@@ -23,12 +25,12 @@ use crate::trouble::Trouble;
 /// What outlives the actor.
 pub(crate) struct SinkDesk {
     pub(crate) name: String,
-    pub(crate) spec: Arc<dyn SinkSpec>,
     conduct: Mutex<(WhenDown, Retries)>,
-    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) office: Office,
     state: Mutex<State>,
+    /// The sink itself. It stays over a crash of the actor: what it has acknowledged is in it.
+    sink: tokio::sync::Mutex<Opened>,
     is_halted: AtomicBool,
 }
 
@@ -41,8 +43,6 @@ struct State {
     down: Option<Instant>,
     /// Whether another try is worth it, while it is down.
     next_try: Option<Instant>,
-    /// The sink itself, between two of its works. It stays over a crash of the actor: what it has acknowledged is in it.
-    sink: Option<Opened>,
 }
 
 struct Opened {
@@ -52,23 +52,23 @@ struct Opened {
     is_torn: bool,
 }
 
-/// A sink at work, and the chunk that it works on: both go back where they lay, wherever the work is cut off.
-struct AtWork<'a> {
-    desk: &'a SinkDesk,
-    opened: Option<Opened>,
-    chunk: Option<Chunk>,
+impl Opened {
+    async fn open(&mut self, desk: &SinkDesk) -> Result<(), Trouble> {
+        if !self.is_open {
+            let from = desk.state().prepared.clone();
+            self.sink.open(from.as_ref()).await?;
+            self.is_open = true;
+        }
+        Ok(())
+    }
 }
+
+/// A sink at work. A panic of its code leaves it torn.
+struct AtWork<'a>(tokio::sync::MutexGuard<'a, Opened>);
 
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
-        let mut state = self.desk.state();
-        if let Some(chunk) = self.chunk.take() {
-            state.queue.push_front(chunk);
-        }
-        if let Some(mut opened) = self.opened.take() {
-            opened.is_torn |= std::thread::panicking();
-            state.sink = Some(opened);
-        }
+        self.0.is_torn |= std::thread::panicking();
     }
 }
 
@@ -76,12 +76,13 @@ impl SinkDesk {
     pub(crate) fn new(
         (name, spec): (String, Arc<dyn SinkSpec>),
         conduct: (WhenDown, Retries),
-        disk: Arc<dyn Disk>,
+        disk: &Arc<dyn Disk>,
         stats: Arc<Stats>,
         office: Office,
     ) -> Self {
         let (state, is_halted) = (Mutex::default(), AtomicBool::new(false));
-        SinkDesk { name, spec, conduct: Mutex::new(conduct), disk, stats, office, state, is_halted }
+        let sink = tokio::sync::Mutex::new(Opened { sink: spec.make(disk), is_open: false, is_torn: false });
+        SinkDesk { name, conduct: Mutex::new(conduct), stats, office, state, sink, is_halted }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -140,9 +141,6 @@ impl Actor for SinkActor {
 
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), Exit> {
         self.desk.stats.starts.add(1);
-        if self.desk.state().sink.as_ref().is_some_and(|opened| opened.is_torn) {
-            self.desk.fail("its code has panicked, and what it holds is not certain".to_owned());
-        }
         drop(cx.me().tell(SinkMsg::Try).now());
         Ok(())
     }
@@ -176,19 +174,27 @@ impl SinkActor {
     }
 
     async fn work_off(&mut self, cx: &mut Context<Self>) {
-        let desk = self.desk.clone();
-        while !desk.is_halted.load(Ordering::Acquire) {
-            let Some(chunk) = desk.state().queue.pop_front() else { return };
-            if desk.is_given_up() {
-                desk.set_aside(chunk, "it is still down");
-                continue;
-            }
-            match desk.write(chunk).await {
-                Ok(()) => self.tries = 0,
-                Err(trouble) => {
+        while !self.desk.is_halted.load(Ordering::Acquire) {
+            // What is not done at once goes on in a task of its own, also when this actor is killed: a write that is cut
+            // off half way could not be told from one that was never begun.
+            let mut writing = Box::pin(self.desk.clone().write_next());
+            let written = match poll!(&mut writing) {
+                Poll::Ready(written) => written,
+                Poll::Pending => match tokio::spawn(writing).await {
+                    Ok(written) => written,
+                    Err(panic) => {
+                        self.desk.fail(format!("its code has panicked, and what it holds is not certain: {panic}"));
+                        return;
+                    }
+                },
+            };
+            match written {
+                None => return,
+                Some(Ok(())) => self.tries = 0,
+                Some(Err(trouble)) => {
                     self.tries = self.tries.saturating_add(1);
-                    let pause = desk.pause_before(self.tries);
-                    if desk.trouble(&trouble, pause) {
+                    let pause = self.desk.pause_before(self.tries);
+                    if self.desk.trouble(&trouble, pause) {
                         self.is_waiting = true;
                         cx.send_after(pause, SinkMsg::Try);
                         return;
@@ -205,22 +211,44 @@ impl SinkDesk {
         pause_before(tries, (retries.pause, retries.longest))
     }
 
-    /// The sink, to work with.
-    fn at_work(&self, chunk: Option<Chunk>) -> AtWork<'_> {
-        let opened = self.state().sink.take();
-        let opened =
-            opened.unwrap_or_else(|| Opened { sink: self.spec.make(&self.disk), is_open: false, is_torn: false });
-        AtWork { desk: self, opened: Some(opened), chunk }
+    /// The sink, to work with, when nobody else does.
+    async fn at_work(&self) -> Result<AtWork<'_>, Trouble> {
+        let work = AtWork(self.sink.lock().await);
+        if work.0.is_torn {
+            return Err(Trouble::lasting("its code has panicked, and what it holds is not certain"));
+        }
+        Ok(work)
     }
 
-    async fn write(&self, chunk: Chunk) -> Result<(), Trouble> {
+    /// Writes the next chunk; none: there is none. After an error it is in its place again.
+    async fn write_next(self: Arc<Self>) -> Option<Result<(), Trouble>> {
+        let mut work = match self.at_work().await {
+            Ok(work) => work,
+            Err(torn) => {
+                self.fail(torn.to_string());
+                return None;
+            }
+        };
+        let chunk = self.state().queue.pop_front()?;
+        if self.is_given_up() {
+            self.set_aside(chunk, "it is still down");
+            return Some(Ok(()));
+        }
         let mut refused = Vec::new();
-        let mut work = self.at_work(Some(chunk));
-        let AtWork { opened: Some(opened), chunk: Some(chunk), .. } = &mut work else { return Ok(()) };
-        opened.open(self).await?;
-        opened.sink.write(chunk, &mut refused).await?;
-        let Some(chunk) = work.chunk.take() else { return Ok(()) };
+        let written = match work.0.open(&self).await {
+            Ok(()) => work.0.sink.write(&chunk, &mut refused).await,
+            Err(trouble) => Err(trouble),
+        };
+        if let Err(trouble) = written {
+            self.state().queue.push_front(chunk);
+            return Some(Err(trouble));
+        }
         drop(work);
+        self.written(chunk, &refused);
+        Some(Ok(()))
+    }
+
+    fn written(&self, chunk: Chunk, refused: &[(usize, String)]) {
         if !refused.is_empty() {
             self.post(&chunk, refused.iter().map(|(nth, reason)| (*nth, Class::Failed, reason.clone())));
         }
@@ -232,7 +260,6 @@ impl SinkDesk {
         self.stats.passed.add(chunk.len() - refused.len());
         self.stats.took(chunk.born.elapsed());
         chunk.done();
-        Ok(())
     }
 
     /// It has been down for longer than its policy waits, and the next try is not due.
@@ -289,34 +316,19 @@ impl SinkDesk {
     }
 
     async fn prepare(&self) -> Result<Value, Trouble> {
-        let mut work = self.at_work(None);
-        let AtWork { opened: Some(opened), .. } = &mut work else { return Ok(Value::Null) };
-        opened.open(self).await?;
-        let prepared = opened.sink.prepare().await?;
+        let mut work = self.at_work().await?;
+        work.0.open(self).await?;
+        let prepared = work.0.sink.prepare().await?;
         self.state().prepared = Some(prepared.clone());
         Ok(prepared)
     }
 
     async fn commit(&self) -> Result<(), Trouble> {
-        let mut work = self.at_work(None);
-        let AtWork { opened: Some(opened), .. } = &mut work else { return Ok(()) };
-        opened.sink.commit().await
+        self.at_work().await?.0.sink.commit().await
     }
 
     async fn close(&self) -> Result<(), Trouble> {
-        let mut work = self.at_work(None);
-        let AtWork { opened: Some(opened), .. } = &mut work else { return Ok(()) };
-        if opened.is_open { opened.sink.close().await } else { Ok(()) }
-    }
-}
-
-impl Opened {
-    async fn open(&mut self, desk: &SinkDesk) -> Result<(), Trouble> {
-        if !self.is_open {
-            let from = desk.state().prepared.clone();
-            self.sink.open(from.as_ref()).await?;
-            self.is_open = true;
-        }
-        Ok(())
+        let mut work = self.at_work().await?;
+        if work.0.is_open { work.0.sink.close().await } else { Ok(()) }
     }
 }

@@ -110,8 +110,16 @@ impl SourceDesk {
         self.state().position.clone()
     }
 
+    /// It has no more records, and all that it had are sent.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.state().is_exhausted
+        let state = self.state();
+        state.is_exhausted && state.held.is_empty()
+    }
+
+    /// Behind the last record that was read: what is held will be sent.
+    fn has_read_to(&self) -> Option<Value> {
+        let state = self.state();
+        state.held.back().map_or_else(|| state.position.clone(), |held| held.position.clone())
     }
 
     pub(crate) fn pause(&self, paused: bool) {
@@ -203,9 +211,12 @@ impl SourceDesk {
         while !self.state().held.is_empty() {
             let outlets = self.state().outlets.clone();
             let mut loans = outlets.borrow(outlets.loans(0)).await;
-            let Some(Held { mut filling, begun, position }) = self.state().held.pop_front() else { return };
+            let token = self.ledger.send(); // Before it leaves what is held: so it is always in one of the two.
+            let Some(Held { mut filling, begun, position }) = self.state().held.pop_front() else {
+                return token.done();
+            };
             let rejects = std::mem::take(&mut filling.rejects);
-            let mut chunk = Chunk::new(filling.buffer, self.ledger.send(), self.says.clone(), begun);
+            let mut chunk = Chunk::new(filling.buffer, token, self.says.clone(), begun);
             if !rejects.is_empty() {
                 let letters = rejects.iter().map(|(nth, reason)| {
                     let aside = Aside { class: Class::Malformed, reason: reason.clone(), attempts: 1, crash: None };
@@ -277,7 +288,7 @@ impl SourceActor {
                 return self.wait_for_room(cx);
             };
             let filling = Filling::new(loan, self.desk.size);
-            let mut reading = Box::pin(read(reader, filling, self.desk.position(), self.desk.linger));
+            let mut reading = Box::pin(read(reader, filling, self.desk.has_read_to(), self.desk.linger));
             // What is there already costs no task of its own.
             match poll!(&mut reading) {
                 Poll::Ready(reading) => {

@@ -37,6 +37,7 @@ mod pipeline_ref;
 mod plan;
 mod plan_check;
 mod plugin_work;
+mod question_mark;
 mod real_disk;
 mod record;
 mod reload;

@@ -274,6 +274,10 @@ impl Pipeline {
         Ok(outcome)
     }
 
+    pub(crate) fn drain_limit(&self) -> Duration {
+        self.plan.settings.drain
+    }
+
     fn part(mut self, name: String, kind: Kind) -> Self {
         let at = vec![Port { part: name.clone(), route: None }];
         let from = std::mem::replace(&mut self.at, at);

@@ -34,6 +34,7 @@ mod outlets;
 mod pass;
 mod picture;
 mod pipeline_ref;
+mod place;
 mod plan;
 mod plan_check;
 mod plugin_work;

@@ -9,6 +9,7 @@ mod plan_check;
 mod plans;
 mod plugins;
 mod snapshot;
+mod supervised;
 
 // A plugin's process is this very program.
 proscenium_plugin_host::run_if_child_before_main!();

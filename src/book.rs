@@ -49,3 +49,27 @@ mod from_ractor {}
 
 #[doc = include_str!("../docs/from-tokio.md")]
 mod from_tokio {}
+
+#[cfg(feature = "pipeline")]
+#[doc = include_str!("../docs/pipelines.md")]
+mod pipelines {}
+
+#[cfg(feature = "pipeline")]
+#[doc = include_str!("../docs/pipeline-sources.md")]
+mod pipeline_sources {}
+
+#[cfg(feature = "pipeline")]
+#[doc = include_str!("../docs/pipeline-sinks.md")]
+mod pipeline_sinks {}
+
+#[cfg(feature = "pipeline")]
+#[doc = include_str!("../docs/pipeline-delivery.md")]
+mod pipeline_delivery {}
+
+#[cfg(feature = "pipeline")]
+#[doc = include_str!("../docs/dead-letters.md")]
+mod dead_letters {}
+
+#[cfg(feature = "pipeline")]
+#[doc = include_str!("../docs/pipeline-configuration.md")]
+mod pipeline_configuration {}

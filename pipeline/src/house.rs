@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proscenium_plugin_host::{BatchSize, Failover, Plugin, PluginRef};
 use proscenium_runtime::{Actor, Recipient, Ref, UntypedRef};
-use proscenium_supervision::{ChildSpec, Supervisor, SupervisorError, SupervisorRef};
+use proscenium_supervision::{ChildSpec, Shutdown, Supervisor, SupervisorError, SupervisorRef};
 use serde_json::Value;
 
 use crate::async_work::AsyncWork;
@@ -26,6 +26,9 @@ use crate::source::SourceSpec;
 use crate::source_actor::{SourceActor, SourceDesk, SourceMsg};
 use crate::stage_desk::{Office, StageDesk, StageMsg};
 use crate::stats::Stats;
+
+/// How long a part's actor has to end. Whoever stops a pipeline has waited for its records before.
+const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Why a part did not start, or is not there.
 #[derive(Debug)]
@@ -273,7 +276,8 @@ impl House {
         name: &str,
         make: impl Fn() -> A + Clone + Send + Sync + 'static,
     ) -> Result<Ref<A>, String> {
-        let started = self.supervisor.start_child(ChildSpec::new(name, make)).await;
+        let spec = ChildSpec::new(name, make).shutdown(Shutdown::Within(SHUTDOWN));
+        let started = self.supervisor.start_child(spec).await;
         started.map_err(|why| why.to_string())?;
         let actor = self.supervisor.child::<A>(name).await.map_err(|why| why.to_string())?;
         Ok(actor.as_ref().clone())

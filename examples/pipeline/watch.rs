@@ -1,0 +1,62 @@
+//! Looks at the pipeline's counters every millisecond. They drive the story and the screen; the proof has no use for them.
+
+use std::time::{Duration, Instant};
+
+use proscenium::pipeline::{Counts, PipelineRef, PipelineStatus};
+
+use crate::screen::Screen;
+use crate::shape::SINKS;
+use crate::story::Recovery;
+
+pub const EVERY: Duration = Duration::from_millis(1);
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Records that have come to their ends.
+pub fn through(status: &PipelineStatus) -> u64 {
+    let is_end = |name: &str| SINKS.contains(&name) || name == "dead_letters";
+    status.parts.iter().filter(|part| is_end(&part.name)).map(|part| part.counts.passed).sum()
+}
+
+pub fn counts(pipeline: &PipelineRef, part: &str) -> Counts {
+    let status = pipeline.status();
+    status.parts.iter().find(|known| known.name == part).map(|known| known.counts).unwrap_or_default()
+}
+
+/// Waits until it is so, at most for half a minute, and not beyond the pipeline's end.
+pub async fn until(pipeline: &PipelineRef, mut is_so: impl FnMut() -> bool) -> Result<(), String> {
+    let begun = Instant::now();
+    let mut looks = tokio::time::interval(EVERY);
+    while !is_so() {
+        if let Some(end) = pipeline.status().ended {
+            return Err(format!("the pipeline has ended before records passed again: {end}"));
+        }
+        if begun.elapsed() > LIMIT {
+            return Err(format!("no record has passed for {LIMIT:?}"));
+        }
+        looks.tick().await;
+    }
+    Ok(())
+}
+
+/// Tells of the records that crash what handles them, which come when they come: for how long none passed.
+pub async fn incidents(pipeline: PipelineRef, part: &'static str, what: &'static str, screen: Screen) -> Vec<Recovery> {
+    let mut told = Vec::new();
+    let (mut before, mut last_passed) = (counts(&pipeline, part), Instant::now());
+    let mut looks = tokio::time::interval(EVERY);
+    let mut incident = false;
+    while pipeline.status().ended.is_none() {
+        looks.tick().await;
+        let now = counts(&pipeline, part);
+        incident |= now.dead_letters > before.dead_letters;
+        if now.passed > before.passed {
+            if std::mem::take(&mut incident) {
+                let recovery = Ok((format!("{what}: it becomes a dead letter"), last_passed.elapsed()));
+                screen.tell(through(&pipeline.status()), &recovery);
+                told.push(recovery);
+            }
+            last_passed = Instant::now();
+        }
+        before = now;
+    }
+    told
+}

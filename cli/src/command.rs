@@ -7,10 +7,24 @@ use std::time::Duration;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use proscenium::plugin::sandbox::Grants;
 
+use crate::pipeline_command;
+
 pub const HELP: &str = "\
-proscenium - tries plugins out, measures them, and lists them
+proscenium - runs pipelines, and tries plugins out
 
 usage:
+  proscenium check FILE [options]           whether a pipeline's file is right, and the pipeline as a picture
+  proscenium run FILE [options]             runs it to its end, or until SIGTERM or SIGINT; a change of the file is applied
+  proscenium status [--json]                how a running pipeline is
+  proscenium pause | resume [STAGE]         holds its sources, or lets them go on; or a stage that its policy has stopped
+  proscenium drain | checkpoint | reload | stop
+                                            holds it with nothing under way; makes a checkpoint; reads the file anew; ends it
+  proscenium swap STAGE LIBRARY             another library for a plugin, while it works
+  proscenium params STAGE KEY=VALUE...      other values for some of its parameters
+  proscenium scale STAGE N                  another number of instances
+  proscenium dead-letters list | show ID    what the pipeline could not process
+  proscenium dead-letters redrive | purge [ID...]
+                                            sends letters through it again, or throws them away
   proscenium plugin verify FILE [options]   whether a library keeps the contract of a plugin
   proscenium plugin bench FILE [options]    records a second in its process, beside those of the same library in-process
   proscenium plugin info FILE               what a library says of itself
@@ -18,6 +32,24 @@ usage:
   proscenium --help | --version
 
 Every library is loaded in a sandboxed process of its own, never in this one.
+
+of check and run:
+  --input PATH | -      JSON lines from a file or stdin, in the place of the file's only source
+  --output FOLDER | -   to files in a folder or stdout, in the place of its only sink
+  --state FOLDER        where checkpoints, dead letters and the control socket are
+                        (default: what the file says, else .proscenium/NAME beside it)
+  --no-control          run alone: without a control socket
+A file in the line format reads stdin and writes to stdout, unless told otherwise.
+
+of the commands for a running pipeline, and of dead-letters:
+  --state FOLDER        of the pipeline (default: the only one in .proscenium here)
+  --socket PATH         its control socket; not with dead-letters
+
+of dead-letters list, redrive and purge:
+  --part NAME, --class CLASS, --since AGE, --older-than AGE   which letters; an age is 90s, 10m, 2h or 3d
+  --all                 list: those too that were sent again or thrown away; redrive and purge: every letter
+  --limit N, --below ID list alone: how many (default 50), and the page before
+  --yes                 purge alone: they are gone for good
 
 of verify and bench:
   --param KEY=VALUE     a parameter of the plugin; may come several times
@@ -35,7 +67,8 @@ of bench:
   --depth N             batches under way at once: 1 to 64 (default 8)
   --in-process          measures that side alone
 
-exit codes: 0 it is so; 1 it is not, with the reason on stderr; 2 what was typed is no command
+exit codes: 0 it is so, or done; 1 it is not, with the reason on stderr; 2 what was typed is no command; run, at a second
+signal: 128 and its number
 ";
 
 /// A plugin with what it is given.
@@ -66,6 +99,7 @@ pub enum Command {
     Bench(Load),
     List(Vec<PathBuf>),
     Info(PathBuf),
+    Pipeline(pipeline_command::Command),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +112,11 @@ pub enum Typed {
 /// # Errors
 /// What is wrong, for who typed it.
 pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Typed, lexopt::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let noun = args.first().and_then(|noun| noun.to_str()).unwrap_or_default();
+    if pipeline_command::WORDS.contains(&noun) {
+        return pipeline_command::read(noun, &args[1..]);
+    }
     let mut words = Vec::new();
     let mut load = Load {
         tried: Tried {

@@ -444,7 +444,9 @@ pub(crate) fn left(house: &House) -> Left {
 
 fn positions(house: &House) -> BTreeMap<String, Value> {
     let sources = house.sources().into_iter();
-    sources.filter_map(|source| Some((source.desk.name.clone(), source.desk.position()?))).collect()
+    // One that brings letters back has not begun: what it is to read is not to be cleared away.
+    let position = |source: &SourceRoom| source.desk.position().or(source.desk.is_redrive.then_some(Value::Null));
+    sources.filter_map(|source| Some((source.desk.name.clone(), position(&source)?))).collect()
 }
 
 /// Of each stage that has a state: what its instances say of it.

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::async_work::AsyncWork;
 use crate::chunk::Chunk;
+use crate::dead_letters::REDRIVES;
 use crate::disk::Disk;
 use crate::failed::Failed;
 use crate::operator::Code;
@@ -144,7 +145,8 @@ impl House {
         kept: Kept<'_>,
     ) -> Result<Room, String> {
         let bounds = (settings.chunk, settings.linger, settings.window);
-        let desk = SourceDesk::new(name.to_owned(), spec.clone(), bounds, Arc::default(), self.office.clone());
+        let spec = spec.within(settings.record_limit).unwrap_or_else(|| spec.clone());
+        let desk = SourceDesk::new(name.to_owned(), spec, bounds, Arc::default(), self.office.clone());
         desk.starts_at(kept.sources.get(name).cloned());
         let desk = Arc::new(desk);
         let made = desk.clone();
@@ -166,7 +168,7 @@ impl House {
         let bounds = (settings.chunk, settings.linger, settings.window);
         let desk = SourceDesk::new(name.clone(), spec, bounds, Arc::default(), self.office.clone());
         let desk = Arc::new(desk.redrives(&part.name));
-        desk.starts_at(kept.sources.get(&name).cloned());
+        desk.starts_at(kept.sources.get(&name).filter(|at| !at.is_null()).cloned());
         let made = desk.clone();
         let child = self.child_name(&name);
         let actor = self.child(&child, move || SourceActor::new(made.clone())).await?;
@@ -340,7 +342,7 @@ impl House {
 
 /// With a sign that no part's own name has.
 fn redrive_name(source: &str) -> String {
-    format!("{source}/redriven")
+    format!("{source}{REDRIVES}")
 }
 
 /// What a checkpoint has kept for the parts.

@@ -14,6 +14,8 @@ mod chunk;
 mod conductor;
 pub mod config;
 mod content;
+mod control_protocol;
+mod control_socket;
 mod dead_letters;
 mod difference;
 mod disk;
@@ -42,6 +44,7 @@ mod question_mark;
 mod real_disk;
 mod record;
 mod reload;
+mod reload_watch;
 mod remote_stage;
 mod retry_core;
 mod rust_stage;
@@ -58,6 +61,7 @@ mod status;
 mod tickets;
 mod trouble;
 mod waiting;
+mod watch_core;
 mod wiring;
 
 #[cfg(test)]
@@ -77,6 +81,8 @@ pub use checkpoint_store::{CheckpointError, CheckpointStore};
 pub use chunk::{Chunk, ChunkSize, Fields, Filling};
 pub use conductor::ControlError;
 pub use content::{json_to_messagepack, messagepack_to_json};
+pub use control_protocol::{ControlAnswer, ControlRequest};
+pub use control_socket::{ControlSocket, ControlSocketError};
 pub use dead_letters::{
     CommittedLetters, Consent, Damage, DeadLetterStore, Fate, KeptLetter, LetterBounds, LetterError, LetterFilter,
     LetterLock, LetterOffice, LetterPage, LetterQuery, LetterSelection, Purged, REDRIVEN, RedriveSource, RedriveSpec,
@@ -100,6 +106,7 @@ pub use proscenium_plugin_host::{ContentType, Failover, Retries};
 pub use real_disk::RealDisk;
 pub use record::{OwnedRecord, Record, RecordMut};
 pub use reload::{Side, Step, roll_back, steps};
+pub use reload_watch::{FileWatch, ReadPlan};
 pub use sink::{Sink, SinkSpec};
 pub use sinks::{ChannelSink, FileFormat, LinesFormat, Null, RollingFiles, Stdout, TcpSink};
 pub use source::{Boxed, Filled, Source, SourceSpec};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -52,6 +53,12 @@ pub trait SourceSpec: fmt::Debug + Send + Sync + 'static {
     /// Whether it makes MessagePack of the JSON that it reads; so is done then with dead letters that are sent again.
     fn makes_messagepack(&self) -> bool {
         false
+    }
+
+    /// The same source, with this as the largest record that it takes: what the pipeline's settings say. `None`: it has a limit
+    /// of its own, or needs none.
+    fn within(&self, _record_limit: usize) -> Option<Arc<dyn SourceSpec>> {
+        None
     }
 
     /// The keys of a configuration file that describe it, `name` and `kind` left out. `None`: no file can.

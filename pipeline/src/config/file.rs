@@ -4,6 +4,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::findings::Findings;
+use super::places::{Places, check_plan};
 use super::surroundings::Surroundings;
 use super::text::Text;
 use super::{limits, line_format, toml_format};
@@ -28,7 +30,7 @@ impl Format {
     }
 }
 
-/// Reads a pipeline from a file.
+/// Reads a pipeline from a file, and [checks](crate::check) it as a whole.
 ///
 /// # Errors
 /// All that is wrong with it. Nothing has been started.
@@ -41,18 +43,39 @@ pub fn read(file: &Path, surroundings: &Surroundings<'_>) -> Result<Plan, Diagno
         let what = format!("the file cannot be read: {error}");
         return Err(Diagnostic::of_file(&shown, what, "a file that can be read", "mend the path or its rights").into());
     }
-    parse(Format::of(file), file, &bytes, surroundings)
+    read_bytes(file, &bytes, surroundings)
 }
 
-/// Reads a pipeline from the bytes of a file. The path is for errors, for the pipeline's name if the file gives none, and
+/// As [`read`], from the bytes of a file whose path is given.
+///
+/// # Errors
+/// All that is wrong with it. Nothing has been started.
+pub fn read_bytes(file: &Path, bytes: &[u8], surroundings: &Surroundings<'_>) -> Result<Plan, Diagnostics> {
+    let text = Text::of(&file.to_string_lossy(), bytes)?;
+    let (plan, places) = placed(Format::of(file), file, &text, surroundings)?;
+    let findings = Findings::of(&text);
+    check_plan(&findings, &plan, &places);
+    findings.into_result(plan)
+}
+
+/// Reads a pipeline from the bytes of a file, without a look at whether it can be started as a whole. The path is for errors, for the pipeline's name if the file gives none, and
 /// for its folder, where libraries are looked for.
 ///
 /// # Errors
 /// All that is wrong with it.
 pub fn parse(format: Format, file: &Path, bytes: &[u8], surroundings: &Surroundings<'_>) -> Result<Plan, Diagnostics> {
     let text = Text::of(&file.to_string_lossy(), bytes)?;
+    placed(format, file, &text, surroundings).map(|(plan, _)| plan)
+}
+
+fn placed(
+    format: Format,
+    file: &Path,
+    text: &Text,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Plan, Places), Diagnostics> {
     match format {
-        Format::Lines => line_format::parse(file, &text, surroundings),
-        Format::Toml => toml_format::parse(file, &text, surroundings),
+        Format::Lines => line_format::parse(file, text, surroundings),
+        Format::Toml => toml_format::parse(file, text, surroundings),
     }
 }

@@ -1,5 +1,6 @@
 //! The keys of one table of a TOML file, read one by one. What is wrong is noted where it stands.
 
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -63,6 +64,19 @@ impl<'a> Keys<'a> {
     /// Where the value of a key stands, or the table, if it has no such key.
     pub(crate) fn place(&self, key: &str) -> Range<usize> {
         self.table.get(key).map_or(self.span.clone(), Spanned::span)
+    }
+
+    /// Where the values of all keys stand.
+    pub(crate) fn places(&self) -> BTreeMap<String, Range<usize>> {
+        self.table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect()
+    }
+
+    /// A table within this one, if it is one, without a word if not.
+    pub(crate) fn quietly(&self, key: &str) -> Option<Keys<'a>> {
+        match self.table.get(key)?.get_ref() {
+            DeValue::Table(table) => Some(Keys::of(table, self.place(key), String::new(), self.reading)),
+            _ => None,
+        }
     }
 
     /// Whether the key is there.

@@ -33,5 +33,12 @@ pub(crate) const DRAIN_MS: RangeInclusive<u64> = 1..=HOUR;
 pub(crate) const INTENSITY: RangeInclusive<u64> = 0..=1_000_000;
 pub(crate) const RECORD_LIMIT: RangeInclusive<u64> = 1..=64 << 20;
 
+pub(crate) const FILES: RangeInclusive<u64> = 1..=1_000_000;
+pub(crate) const CONNECTIONS: RangeInclusive<u64> = 1..=1_024;
+pub(crate) const PAYLOAD: RangeInclusive<u64> = 0..=64 << 20;
+pub(crate) const RATE: RangeInclusive<u64> = 1..=1_000_000_000;
+pub(crate) const ROLL_AGE_MS: RangeInclusive<u64> = 1..=365 * DAY;
+pub(crate) const WRITE_TIMEOUT_MS: RangeInclusive<u64> = 1..=HOUR;
+
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;

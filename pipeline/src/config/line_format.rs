@@ -17,6 +17,7 @@ use self::stage::Reader;
 use super::diagnostic::Diagnostics;
 use super::environment::Variables;
 use super::findings::Findings;
+use super::places::{Place, Places};
 use super::surroundings::{Ends, Surroundings};
 use super::text::Text;
 use super::wiring::{self, Role, Wired};
@@ -35,7 +36,7 @@ struct Line {
 }
 
 /// Reads a file in this format.
-pub(crate) fn parse(file: &Path, text: &Text, surroundings: &Surroundings<'_>) -> Result<Plan, Diagnostics> {
+pub(crate) fn parse(file: &Path, text: &Text, surroundings: &Surroundings<'_>) -> Result<(Plan, Places), Diagnostics> {
     let findings = Findings::of(text);
     let reader = Reader {
         findings: &findings,
@@ -71,7 +72,14 @@ pub(crate) fn parse(file: &Path, text: &Text, surroundings: &Surroundings<'_>) -
         findings.add(end..end, "there is no stage that is enabled", FIELDS.join("|"), "add a line, or enable one");
     }
     wiring::check_names(&findings, &stages.iter().map(wired).collect::<Vec<_>>(), &absent);
-    findings.into_result(plan(file, stages, surroundings.ends))
+    // The ends have no place.
+    let mut places = Places::default();
+    places.parts.push(Place::default());
+    places.parts.extend(stages.iter().map(|line| Place {
+        whole: line.name_span.clone(),
+        keys: [("failover".to_owned(), line.policy_span.clone())].into(),
+    }));
+    findings.into_result((plan(file, stages, surroundings.ends), places))
 }
 
 /// A header that names the fields in another order belongs to another format.

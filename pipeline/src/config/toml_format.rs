@@ -12,13 +12,14 @@ use super::diagnostic::Diagnostics;
 use super::environment::Variables;
 use super::findings::Findings;
 use super::keys::{Keys, Reading};
+use super::places::Places;
 use super::surroundings::Surroundings;
 use super::text::Text;
 use super::{name, wiring};
 use crate::plan::Plan;
 
 /// Reads a file in this format.
-pub(crate) fn parse(file: &Path, text: &Text, surroundings: &Surroundings<'_>) -> Result<Plan, Diagnostics> {
+pub(crate) fn parse(file: &Path, text: &Text, surroundings: &Surroundings<'_>) -> Result<(Plan, Places), Diagnostics> {
     let findings = Findings::of(text);
     let document = syntax::document(text, &findings);
     let reading = Reading {
@@ -36,10 +37,15 @@ pub(crate) fn parse(file: &Path, text: &Text, surroundings: &Surroundings<'_>) -
         None => name::of_file(file),
     };
     let settings = settings::read(&mut keys);
-    let (parts, wired) = parts::read(&mut keys, &reading);
+    let mut places = Places::default();
+    places.settings.keys = keys.places();
+    if let Some(settings) = keys.quietly("settings") {
+        places.settings.keys.extend(settings.places());
+    }
+    let (parts, wired) = parts::read(&mut keys, &reading, &mut places.parts);
     keys.finish();
     if let Some(wired) = wired.filter(|_| !findings.is_broken()) {
         wiring::check(&findings, &wired);
     }
-    findings.into_result(Plan { name, settings, parts })
+    findings.into_result((Plan { name, settings, parts }, places))
 }

@@ -29,6 +29,7 @@ mod text;
 pub use letter_error::LetterError;
 pub use lock::LetterLock;
 pub use office::{CommittedLetters, LetterOffice};
+pub(crate) use redrive_source::REDRIVES;
 pub use redrive_source::{REDRIVEN, RedriveSource, RedriveSpec};
 pub use selection::{
     Consent, Fate, KeptLetter, LetterFilter, LetterPage, LetterQuery, LetterSelection, Purged, Redriven,

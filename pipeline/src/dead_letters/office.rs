@@ -10,10 +10,11 @@ use serde_json::Value;
 use super::letter_error::LetterError;
 use super::lock::LetterLock;
 use super::marks::{self, Marks, PURGED, REDRIVE, mark_file};
-use super::redrive_source::{REDRIVEN, first_unread};
+use super::redrive_source::{REDRIVEN, REDRIVES, first_unread};
 use super::selection::{Consent, Fate, KeptLetter, LetterPage, LetterQuery, LetterSelection, Purged, Redriven};
 use super::standing::{Damage, Standing, letters_file, letters_folder, lines, number_of};
 use super::{files, line};
+use crate::checkpoint::Checkpoint;
 use crate::disk::Disk;
 use crate::letter::Letter;
 
@@ -28,6 +29,19 @@ pub struct CommittedLetters {
     /// The positions of all its [`RedriveSource`](super::RedriveSource)s; none for one that has not begun. While there is
     /// none, or one of them has not read a file, it stays.
     pub redrive: Vec<Option<Value>>,
+}
+
+impl CommittedLetters {
+    /// What this checkpoint says.
+    #[must_use]
+    pub fn of(checkpoint: &Checkpoint) -> Self {
+        let Checkpoint { sources, dead_letters, .. } = checkpoint;
+        let is_redrive = |name: &str| name.ends_with(REDRIVES);
+        // Null is the position of one that has not begun.
+        let redrive = sources.iter().filter(|(name, _)| is_redrive(name)).map(|(_, at)| Some(at.clone()));
+        let sent: Vec<_> = redrive.map(|at| at.filter(|at| !at.is_null())).collect();
+        CommittedLetters { letters: Some(dead_letters.clone()).filter(|said| !said.is_null()), redrive: sent }
+    }
 }
 
 /// The letters of a pipeline, as its last checkpoint names them. The pipeline may run meanwhile, and write more.

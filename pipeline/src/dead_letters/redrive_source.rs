@@ -22,6 +22,9 @@ use crate::trouble::Trouble;
 /// The header of a record that was sent again, with how often.
 pub const REDRIVEN: &str = "proscenium-redriven";
 
+/// Behind a source's name: that of the one beside it that brings its letters back.
+pub(crate) const REDRIVES: &str = "/redriven";
+
 /// How often the folder is looked at.
 const POLL: Duration = Duration::from_millis(200);
 

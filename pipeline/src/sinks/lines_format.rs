@@ -1,7 +1,10 @@
 //! Records as lines.
 
+use std::time::Duration;
+
 use proscenium_plugin_host::ContentType;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::chunk::Chunk;
 use crate::content::messagepack_to_json;
@@ -40,11 +43,22 @@ impl LinesFormat {
         written
     }
 
+    /// The key of a file that says it: what is as usual has none.
+    pub(crate) fn setting(self) -> Option<(&'static str, Value)> {
+        (self == LinesFormat::Raw).then(|| ("format", "raw".into()))
+    }
+
     /// Appends the lines of all records of a chunk, and says which it had to leave out.
     pub(crate) fn append_all(self, chunk: &Chunk, to: &mut Vec<u8>) -> Vec<(usize, String)> {
         let lines = chunk.records().enumerate();
         lines.filter_map(|(nth, record)| Some((nth, self.append(record, to).err()?))).collect()
     }
+}
+
+/// A time as files say it; none if it is a finer one.
+pub(crate) fn whole_millis(time: Duration) -> Option<Value> {
+    let millis = u64::try_from(time.as_millis()).ok()?;
+    (Duration::from_millis(millis) == time).then(|| millis.into())
 }
 
 fn append_json(payload: &[u8], to: &mut Vec<u8>) -> Result<(), String> {

@@ -47,6 +47,10 @@ impl SinkSpec for Null {
     fn make(&self, _disk: &Arc<dyn Disk>) -> Box<dyn Sink> {
         Box::new(self.clone())
     }
+
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(Vec::new())
+    }
 }
 
 impl Sink for Null {

@@ -13,6 +13,7 @@ use crate::chunk::Chunk;
 use crate::disk::Disk;
 use crate::sink::{Sink, SinkSpec};
 use crate::sinks::line_format::FileFormat;
+use crate::sinks::lines_format::whole_millis;
 use crate::sinks::names::Names;
 use crate::sinks::rolling_writer::{Roll, RollingWriter};
 use crate::source::Boxed;
@@ -134,6 +135,18 @@ impl SinkSpec for RollingFiles {
         let most = usize::try_from(self.roll.bytes).map_or(GATHERED, |bytes| bytes.min(GATHERED));
         let files = Blocking::new(Held { writer, turn: None });
         Box::new(FilesSink { spec: self.clone(), files, gathered: Vec::new(), most })
+    }
+
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        let mut settings: Vec<(&'static str, Value)> =
+            vec![("folder", self.folder.to_str()?.into()), ("prefix", self.prefix.as_str().into())];
+        settings.push(("roll_bytes", self.roll.bytes.into()));
+        if let Some(age) = self.roll.age {
+            settings.push(("roll_age_ms", whole_millis(age)?));
+        }
+        settings.extend(self.extension.as_ref().map(|extension| ("extension", extension.as_str().into())));
+        settings.extend((self.format == FileFormat::Frames).then(|| ("format", "frames".into())));
+        Some(settings)
     }
 }
 

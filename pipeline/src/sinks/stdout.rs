@@ -46,6 +46,10 @@ impl SinkSpec for Stdout {
     fn make(&self, _disk: &Arc<dyn Disk>) -> Box<dyn Sink> {
         Box::new(LineWriter { format: self.format, out: Box::new(tokio::io::stdout()), lines: Vec::new() })
     }
+
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(self.format.setting().into_iter().collect())
+    }
 }
 
 /// Writes lines to where it is told.

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::lines_format::LinesFormat;
+use super::lines_format::{LinesFormat, whole_millis};
 use crate::chunk::Chunk;
 use crate::disk::Disk;
 use crate::sink::{Sink, SinkSpec};
@@ -79,6 +79,14 @@ impl SinkSpec for TcpSink {
 
     fn make(&self, _disk: &Arc<dyn Disk>) -> Box<dyn Sink> {
         Box::new(LineSender { spec: self.clone(), stream: None, lines: Vec::new() })
+    }
+
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        let limit = whole_millis(self.write_timeout)?;
+        let mut settings = vec![("address", self.address.as_str().into()), ("write_timeout_ms", limit)];
+        settings.extend(self.is_off_loopback.then(|| ("off_loopback", true.into())));
+        settings.extend(self.format.setting());
+        Some(settings)
     }
 }
 

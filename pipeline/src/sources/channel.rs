@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 use crate::chunk::{Fields, Filling};
 use crate::record::OwnedRecord;
 use crate::source::{Boxed, Filled, Source, SourceSpec};
-use crate::sources::format::{Format, format_methods};
+use crate::sources::format::{Format, format_methods, format_of_spec};
 use crate::sources::intake::Intake;
 use crate::trouble::Trouble;
 
@@ -118,6 +118,8 @@ impl SourceSpec for Channel {
     fn replays(&self) -> bool {
         false
     }
+
+    format_of_spec!();
 }
 
 struct Receiving {

@@ -4,8 +4,10 @@ mod reader;
 mod scan;
 mod tracked;
 
+use serde_json::Value;
+
 use crate::source::{Source, SourceSpec};
-use crate::sources::format::{Format, format_methods};
+use crate::sources::format::{Format, format_methods, format_of_file, format_of_spec};
 
 /// Files that are held open at most, when they are followed.
 const MOST_FOLLOWED: usize = 512;
@@ -64,6 +66,8 @@ impl Files {
 
     format_methods!();
 
+    format_of_file!();
+
     fn most(&self) -> usize {
         self.most.unwrap_or(if self.follow { MOST_FOLLOWED } else { MOST })
     }
@@ -80,5 +84,15 @@ impl SourceSpec for Files {
 
     fn replays(&self) -> bool {
         true
+    }
+
+    format_of_spec!();
+
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        let mut settings = vec![(if self.is_glob { "glob" } else { "path" }, self.pattern.as_str().into())];
+        settings.extend(self.follow.then(|| ("follow", true.into())));
+        settings.extend(self.most.map(|files| ("most_files", files.into())));
+        settings.extend(self.format.settings());
+        Some(settings)
     }
 }

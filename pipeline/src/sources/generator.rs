@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::chunk::{Fields, Filling};
 use crate::source::{Boxed, Filled, Source, SourceSpec};
-use crate::sources::format::{Format, format_methods};
+use crate::sources::format::{Format, format_methods, format_of_file, format_of_spec};
 use crate::sources::intake::Intake;
 use crate::trouble::Trouble;
 
@@ -90,6 +90,8 @@ impl Generator {
 
     format_methods!();
 
+    format_of_file!();
+
     fn payload(&self, id: u64, key: &[u8], to: &mut Vec<u8>) {
         if let Some((write, _)) = &self.write {
             return write(id, to);
@@ -132,6 +134,20 @@ impl SourceSpec for Generator {
 
     fn replays(&self) -> bool {
         true
+    }
+
+    format_of_spec!();
+
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        if self.write.is_some() {
+            return None;
+        }
+        let mut settings: Vec<(&'static str, Value)> =
+            vec![("bytes", self.bytes.into()), ("keys", self.keys.into()), ("seed", self.seed.into())];
+        settings.extend(self.end.map(|records| ("records", records.into())));
+        settings.extend(self.rate.map(|rate| ("rate", rate.into())));
+        settings.extend(self.format.settings());
+        Some(settings)
     }
 }
 

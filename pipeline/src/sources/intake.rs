@@ -53,7 +53,7 @@ impl Intake {
 
     /// Adds a record: what is JSON becomes MessagePack, if the format is JSON.
     pub(crate) fn record(&mut self, chunk: &mut Filling, fields: Fields<'_>, place: impl fmt::Display) {
-        if fields.payload.len() > self.format.record_limit {
+        if fields.payload.len() > self.format.record_limit() {
             let (first, len) = (&fields.payload[..fields.payload.len().min(FIRST)], fields.payload.len() as u64);
             return self.too_long(chunk, Fields { payload: first, content: ContentType::Raw, ..fields }, len, place);
         }
@@ -77,7 +77,7 @@ impl Intake {
     }
 
     fn too_long(&self, chunk: &mut Filling, fields: Fields<'_>, len: u64, place: impl fmt::Display) {
-        let limit = self.format.record_limit;
+        let limit = self.format.record_limit();
         let reason = format!("{place}: it has {len} bytes, over the limit of {limit}; `record_limit` can be raised");
         chunk.push_rejected(fields, reason);
     }

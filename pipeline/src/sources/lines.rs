@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use crate::chunk::Filling;
 use crate::source::{Boxed, Filled, Source, SourceSpec};
-use crate::sources::format::{Format, format_methods};
+use crate::sources::format::{Format, format_methods, format_of_file, format_of_spec};
 use crate::sources::intake::Intake;
 use crate::sources::line_core::LineCore;
 use crate::trouble::Trouble;
@@ -53,6 +53,8 @@ impl Lines {
     }
 
     format_methods!();
+
+    format_of_file!();
 }
 
 impl fmt::Debug for Lines {
@@ -73,6 +75,13 @@ impl SourceSpec for Lines {
 
     fn replays(&self) -> bool {
         false
+    }
+
+    format_of_spec!();
+
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        // Another stream is Rust code.
+        self.open.is_none().then(|| self.format.settings())
     }
 }
 
@@ -166,7 +175,7 @@ struct Reading {
 impl Reading {
     fn start(&mut self) -> Result<(), Trouble> {
         self.spec.format.check()?;
-        let limit = self.spec.format.record_limit;
+        let limit = self.spec.format.record_limit();
         if self.feed.is_some() && self.spec.open.is_none() {
             return Ok(());
         }

@@ -20,7 +20,7 @@
 
 mod channel;
 mod files;
-mod format;
+pub(crate) mod format;
 mod generator;
 mod intake;
 mod line_core;

@@ -16,7 +16,7 @@ use tokio::time::Sleep;
 use crate::chunk::{Fields, Filling};
 use crate::headers::Headers;
 use crate::source::{Boxed, Filled, Source, SourceSpec};
-use crate::sources::format::{Format, format_methods};
+use crate::sources::format::{Format, format_methods, format_of_file, format_of_spec};
 use crate::sources::intake::Intake;
 use crate::sources::line_core::{Line, LineCore};
 use crate::trouble::Trouble;
@@ -90,6 +90,8 @@ impl TcpLines {
 
     format_methods!();
 
+    format_of_file!();
+
     async fn bind(&self) -> Result<TcpListener, Trouble> {
         let address = &self.address;
         let found: Vec<SocketAddr> = match *self.bound.borrow() {
@@ -159,6 +161,16 @@ impl SourceSpec for TcpLines {
     fn replays(&self) -> bool {
         false
     }
+
+    format_of_spec!();
+
+    fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
+        let mut settings =
+            vec![("address", self.address.as_str().into()), ("connections", self.connections.into())];
+        settings.extend(self.off_loopback.then(|| ("off_loopback", true.into())));
+        settings.extend(self.format.settings());
+        Some(settings)
+    }
 }
 
 struct Connection {
@@ -214,7 +226,7 @@ impl Listening {
             match listener.poll_accept(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Ok((stream, peer))) => {
-                    let core = LineCore::new(self.spec.format.record_limit);
+                    let core = LineCore::new(self.spec.format.record_limit());
                     let header = Headers::encode(&[("peer", peer.to_string().as_bytes())]);
                     self.connections.push(Connection { stream, peer, core, header });
                 }

@@ -3,6 +3,7 @@
 mod ends;
 mod errors;
 mod files;
+mod known;
 mod lines;
 mod round_trip;
 mod snapshot;

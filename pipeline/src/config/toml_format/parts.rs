@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::excerpt::quoted;
 use crate::config::keys::{Keys, Reading, described};
+use crate::config::places::Place;
 use crate::config::wiring::{Role, Wired};
 use crate::config::{library, limits, name, policy};
 use crate::plan::{Conduct, Kind, Part, PluginStage, Port, Share, SinkStage, WhenDown};
@@ -19,7 +20,11 @@ use crate::plan::{Conduct, Kind, Part, PluginStage, Port, Share, SinkStage, When
 const SET_ASIDE_AFTER: Duration = Duration::from_secs(5);
 
 /// All parts in the order of the file, and how they are joined; the latter only if each has a name.
-pub(super) fn read<'a>(keys: &mut Keys<'a>, reading: &'a Reading<'a>) -> (Vec<Part>, Option<Vec<Wired>>) {
+pub(super) fn read<'a>(
+    keys: &mut Keys<'a>,
+    reading: &'a Reading<'a>,
+    places: &mut Vec<Place>,
+) -> (Vec<Part>, Option<Vec<Wired>>) {
     let mut tables = Vec::new();
     let mut is_whole = true;
     for (key, role) in [("source", Role::Source), ("stage", Role::Stage), ("sink", Role::Sink)] {
@@ -38,6 +43,7 @@ pub(super) fn read<'a>(keys: &mut Keys<'a>, reading: &'a Reading<'a>) -> (Vec<Pa
     let mut before: Option<String> = None;
     for (span, role, key, table) in tables.into_iter().take(limits::PARTS) {
         let keys = Keys::of(table, span, format!("this {key}"), reading);
+        let keys_at = keys.places();
         let Some((part, joined)) = self::part(keys, role, before.as_deref()) else {
             is_whole = false;
             before = None;
@@ -46,6 +52,7 @@ pub(super) fn read<'a>(keys: &mut Keys<'a>, reading: &'a Reading<'a>) -> (Vec<Pa
         if role != Role::Sink {
             before = Some(joined.name.clone());
         }
+        places.extend(part.is_some().then(|| Place { whole: joined.span.clone(), keys: keys_at }));
         parts.extend(part);
         wired.push(joined);
     }

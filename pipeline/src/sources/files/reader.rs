@@ -182,7 +182,7 @@ impl Reader {
     }
 
     fn looked(&mut self, looked: Looked, chunk: &mut Filling) -> Result<(), Trouble> {
-        let limit = self.spec.format.record_limit;
+        let limit = self.spec.format.record_limit();
         let names: HashMap<Identity, &str> =
             looked.found.iter().map(|found| (found.identity, found.path.as_str())).collect();
         let mut over = HashSet::new();
@@ -287,7 +287,7 @@ fn start(spec: &Files, marks: &[Mark]) -> Result<Vec<Tracked>, Trouble> {
             None => return Err(vanished(spec, mark)),
         }
     }
-    let limit = spec.format.record_limit;
+    let limit = spec.format.record_limit();
     files.extend(found.into_values().map(|found| new(found, limit)));
     if files.is_empty() && marks.is_empty() && !spec.follow {
         return Err(Trouble::lasting(format_args!(
@@ -318,7 +318,7 @@ fn new(found: Found, limit: usize) -> Tracked {
 }
 
 fn resumed(spec: &Files, mark: &Mark, there: Found) -> Result<Tracked, Trouble> {
-    let limit = spec.format.record_limit;
+    let limit = spec.format.record_limit();
     let core = match there.len < mark.offset {
         false => LineCore::at(limit, mark.offset, mark.line),
         true if spec.follow => LineCore::new(limit),

@@ -8,7 +8,7 @@ use crate::sources::intake::Intake;
 use crate::sources::line_core::Line;
 
 fn intake(key: Option<&str>) -> Intake {
-    Intake::new(&Format { json: true, key_from: key.map(str::to_owned), record_limit: 100 })
+    Intake::new(&Format { json: true, key_from: key.map(str::to_owned), record_limit: Some(100) })
 }
 
 #[test]

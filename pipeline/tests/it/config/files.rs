@@ -1,9 +1,11 @@
 //! The files in `config/`, and files on a disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use proscenium_pipeline::Kind;
-use proscenium_pipeline::config::{Format, Surroundings, read};
+use proscenium_pipeline::config::{Ends, Format, Kinds, Surroundings, read, read_bytes};
+use proscenium_pipeline::sources::Lines;
+use proscenium_pipeline::{Kind, Stdout};
 
 use super::ends::{ends, environment, kinds, read_with};
 
@@ -30,8 +32,11 @@ fn the_files_of_the_repository_are_good() {
     ] {
         let path = format!("config/{file}");
         let bytes = std::fs::read(root().join(&path)).unwrap();
-        let format = Format::of(Path::new(file));
-        let plan = read_with(format, &path, &bytes, &has_source).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let ends = Ends { source: Arc::new(Lines::stdin().json()), sink: Arc::new(Stdout::new()) };
+        let kinds = Kinds::known();
+        let surroundings =
+            Surroundings { environment: &environment, is_file: &has_source, kinds: &kinds, ends: &ends };
+        let plan = read_bytes(Path::new(&path), &bytes, &surroundings).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert_eq!((&*plan.name, &*stages(&plan.parts)), (want_name, want));
         for part in &plan.parts {
             let Kind::Plugin(stage) = &part.kind else { continue };

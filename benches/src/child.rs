@@ -17,6 +17,7 @@ use crate::peers::proscenium::{CounterRef, LightBounded as Light, ProsceniumBoun
 use crate::peers::ractor::Ractor;
 use crate::peers::supervised::Supervised;
 use crate::peers::tokio::Tokio;
+use crate::pipeline::memory;
 use crate::tally::Tally;
 use crate::{Failure, procfs, trees};
 
@@ -71,6 +72,8 @@ pub fn run(errand: &[String]) -> Result<(), Failure> {
         ("node", "light") => node::<Light>(plan),
         ("node", "tokio") => node::<Tokio>(plan),
         ("starts", "proscenium") => plugin_lives::starts(plan),
+        ("stall", "proscenium") => memory::stall(plan),
+        ("file", "proscenium") => memory::file(plan),
         ("million", "light") => million::<Light>(plan),
         ("million", "tokio") => million::<Tokio>(plan),
         _ => Err(format!("{errand} {subject}: no such errand").into()),

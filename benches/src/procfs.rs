@@ -47,3 +47,10 @@ pub fn cpu_ns_of(process: u32) -> Result<u64, Failure> {
     }
     Ok(sum)
 }
+
+/// The most bytes of this process that were ever in memory.
+pub fn most_resident_bytes() -> Result<u64, Failure> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("status has no VmHWM")?;
+    Ok(most.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)
+}

@@ -4,6 +4,7 @@ mod lifecycle;
 mod memory;
 mod messages;
 mod pipeline;
+mod pipeline_lives;
 mod plugins;
 mod supervision;
 
@@ -22,6 +23,7 @@ pub fn all(beam: &Beam) -> Vec<Measure> {
     measures.extend(memory::all(beam));
     measures.extend(plugins::all());
     measures.extend(pipeline::all());
+    measures.extend(pipeline_lives::all());
     measures
 }
 

@@ -1,15 +1,24 @@
 //! Pipelines: records a second through source, three stages and sink, beside what is written by hand and what others have.
 
-use crate::Failure;
+use proscenium_pipeline::Share;
+
 use crate::bound::Bound;
-use crate::measure::{Measure, Plan};
+use crate::compile;
+use crate::measure::{Flavour, Measure, Plan, Sample};
+use crate::peers::outside;
 use crate::pipeline::broadway::{self, Broadway};
 use crate::pipeline::bytewax::{self, Bytewax};
-use crate::pipeline::work::{Work, fold, stamp};
-use crate::pipeline::{Passed, by_hand, column};
+use crate::pipeline::work::{Work, around_plugin, fold, stamp};
+use crate::pipeline::{by_hand, chunk_counts, column, column_of, ours};
 
 const NAME: &str = "proscenium";
+const FEWER: &str = "4 chunks of 1,024";
 const BY_HAND: &str = "by hand";
+const CHILD: &str = "child process";
+const CALLED: &str = "in-process";
+const ONE: &str = "1 instance";
+const TWO: &str = "2, in turns";
+const BY_KEY: &str = "2, by key";
 const HANDS: &str = "by hand: a tokio task for each part, and buffers that are used again; its chunks come back as their acknowledgement";
 
 /// 0.8, 10 and 1.8 times the records a second, in other words: what a record may take, as a part of what it takes there.
@@ -17,14 +26,18 @@ const OF_BY_HAND: f64 = 1.25;
 const OF_BROADWAY: f64 = 0.1;
 const OF_BYTEWAX: f64 = 0.555;
 
-/// How a subject of ours runs any work.
-type Run = fn(Work, Plan) -> Result<Passed, Failure>;
+/// 0.6 times the records a second of the same library within a stage.
+const OF_CALLED: f64 = 1.667;
+/// 1.8 times the records a second of one instance.
+const OF_ONE: f64 = 0.555;
 
-/// A run of our own pipeline; the bounds come with it.
-const OURS: Option<Run> = None;
+/// Nanoseconds of counting, for a record on its whole way.
+const COUNTED_NS: f64 = 2.0;
+
+const VERSION: &str = env!("BENCH_PROSCENIUM_RUNTIME");
 
 pub fn all() -> Vec<Measure> {
-    vec![stages(), folds()]
+    vec![stages(), folds(), plugin(), instances(), counting()]
 }
 
 fn stages() -> Measure {
@@ -54,11 +67,48 @@ fn folds() -> Measure {
 
 /// Our own column comes first; what is written by hand bounds it in every measure.
 fn with_ours(measure: Measure, work: Work, bounded: impl FnOnce(Measure) -> Measure) -> Measure {
-    let Some(run) = OURS else { return measure };
-    let measure = column(measure, NAME, env!("BENCH_PROSCENIUM_RUNTIME"), work, move |plan| run(work, plan));
+    let measure = column(measure, NAME, VERSION, work, move |plan| ours::run(work, plan));
+    let measure = column(measure, FEWER, VERSION, work, move |plan| ours::run_as_by_hand(work, plan));
     bounded(measure.bound(Bound::ratio(NAME, BY_HAND, OF_BY_HAND)))
 }
 
 fn with_hands(measure: Measure, work: Work) -> Measure {
     column(measure, BY_HAND, env!("BENCH_TOKIO"), work, move |plan| by_hand::run(work, plan))
+}
+
+fn plugin() -> Measure {
+    let title = "source, a stage, a plugin that gives verdicts, a stage, sink: records of 128 B, per record";
+    let measure = Measure::new("pipeline-plugin", title, 1_000_000)
+        .bound(Bound::ratio(CHILD, CALLED, OF_CALLED))
+        .note("in-process: a stage of Rust calls the same library (cc -O2) where it is, record by record");
+    let child = |plan| ours::around_plugin("verdict", plan);
+    column_of(measure, CHILD, VERSION, around_plugin, child).column(CALLED, "", called)
+}
+
+fn called(plan: Plan) -> Sample {
+    let path = compile::plugin("verdict")?;
+    let path = path.to_str().ok_or("the target directory's name is no text")?;
+    // Its second number is the CPU's time, in other errands.
+    Ok(outside::sample_of("plugins", &["pipeline", path], plan)?.into_iter().take(1).collect())
+}
+
+fn instances() -> Measure {
+    let measure = Measure::new("pipeline-instances", "a stage of some microseconds a record, per record", 100_000)
+        .flavours(&[Flavour::MultiThread])
+        .bound(Bound::ratio(TWO, ONE, OF_ONE))
+        .bound(Bound::ratio(BY_KEY, ONE, OF_ONE))
+        .note("each record has a key of its own");
+    let [one, two, by_key] = [(1, Share::ByKey), (2, Share::InTurns), (2, Share::ByKey)]
+        .map(|(instances, share)| move |plan| ours::heavy(instances, share, plan));
+    let measure = column_of(measure, ONE, VERSION, ours::heavy_sum, one);
+    let measure = column_of(measure, TWO, VERSION, ours::heavy_sum, two);
+    column_of(measure, BY_KEY, VERSION, ours::heavy_sum, by_key)
+}
+
+fn counting() -> Measure {
+    Measure::new("pipeline-counts", "what the counters of five parts take, per record", 50_000_000)
+        .flavours(&[Flavour::MultiThread])
+        .bound(Bound::limit(NAME, COUNTED_NS, None))
+        .note("chunks of 512; two threads share the counters of each part, and the time of both is added")
+        .column(NAME, VERSION, chunk_counts::per_record)
 }

@@ -6,7 +6,14 @@
 pub mod broadway;
 pub mod by_hand;
 pub mod bytewax;
+pub mod chunk_counts;
+pub mod ends;
 mod install;
+pub mod lives;
+pub mod memory;
+pub mod ours;
+mod pulse;
+mod whole;
 pub mod work;
 
 use crate::Failure;
@@ -30,9 +37,20 @@ pub fn column(
     work: Work,
     run: impl Fn(Plan) -> Result<Passed, Failure> + 'static,
 ) -> Measure {
+    column_of(measure, subject, version, move |records| work::expected(work, records), run)
+}
+
+/// The same, where something else is done with records: `expected` says what their sum is.
+pub fn column_of(
+    measure: Measure,
+    subject: &str,
+    version: &str,
+    expected: impl Fn(u64) -> u64 + 'static,
+    run: impl Fn(Plan) -> Result<Passed, Failure> + 'static,
+) -> Measure {
     measure.column(subject, version, move |plan| {
         let passed = run(plan)?;
-        if passed.sum != work::expected(work, passed.records) {
+        if passed.sum != expected(passed.records) {
             return Err(format!("the sink's sum of {} records is wrong: {}", passed.records, passed.sum).into());
         }
         Ok(vec![passed.nanoseconds])

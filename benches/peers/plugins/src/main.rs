@@ -1,8 +1,8 @@
 //! A plugin in other hands: in the process itself, and in a child process behind the bridges that many systems have.
 //!
 //! `plugins <errand> <library> <flavour> <batches>` prints nanoseconds, and nanoseconds of CPU of all its processes, for
-//! each record. Errands: `alone` (producing and reading without any plugin), `in-process`, `by-hand` and
-//! `by-serde` (MessagePack), `grpc`. The last three start this program once more, as `plugins serve-<errand> <library>`, with a
+//! each record. Errands: `alone` (producing and reading without any plugin), `in-process`, `pipeline` (within a stage of ours;
+//! records for batches, and no CPU), `by-hand` and `by-serde` (MessagePack), `grpc`. The last three start this program once more, as `plugins serve-<errand> <library>`, with a
 //! socket for standard input.
 
 mod block;
@@ -13,6 +13,7 @@ mod in_process;
 mod messagepack;
 #[path = "../../../src/payload.rs"]
 mod payload;
+mod pipeline;
 #[allow(dead_code, reason = "the bench uses the rest of this file")]
 #[path = "../../../src/procfs.rs"]
 mod procfs;
@@ -39,6 +40,7 @@ fn main() -> Result<(), Failure> {
         ["serve-grpc", library] => return grpc::serve(library),
         ["alone", _, _, count] => in_process::alone(count.parse()?),
         ["in-process", library, _, count] => in_process::sample(library, count.parse()?),
+        ["pipeline", library, flavour, count] => pipeline::sample(library, flavour, count.parse()?),
         ["by-hand", library, _, count] => messagepack::sample::<ByHand>(library, count.parse()?),
         ["by-serde", library, _, count] => messagepack::sample::<BySerde>(library, count.parse()?),
         ["grpc", library, flavour, count] => grpc::sample(library, flavour, count.parse()?),

@@ -12,6 +12,7 @@ use proscenium_runtime::Node;
 
 use crate::book::Outcome;
 use crate::chunk::ChunkSize;
+use crate::disk::Disk;
 use crate::failed::Failed;
 use crate::launch::{StartError, launch};
 use crate::operator::{Code, Emit, OperatorSpec};
@@ -19,6 +20,7 @@ use crate::operators::{self, AsyncClosure, Keeps, Leads, Says, State, Yields};
 use crate::pipeline_ref::PipelineRef;
 use crate::plan::{Conduct, Kind, Part, Plan, PluginStage, Port, RustStage, Settings, Share, SinkStage, WhenDown};
 use crate::plan_check::{Fault, check};
+use crate::real_disk::RealDisk;
 use crate::record::{OwnedRecord, Record, RecordMut};
 use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
@@ -260,7 +262,16 @@ impl Pipeline {
     /// # Errors
     /// [`StartError`]; nothing of it runs then.
     pub async fn start(self, node: &Node) -> Result<PipelineRef, StartError> {
-        launch(self.plan().map_err(StartError::Plan)?, node).await
+        self.start_on(node, Arc::new(RealDisk)).await
+    }
+
+    /// Starts it, with its files on this disk.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing of it runs then.
+    #[doc(hidden)]
+    pub async fn start_on(self, node: &Node, disk: Arc<dyn Disk>) -> Result<PipelineRef, StartError> {
+        launch(self.plan().map_err(StartError::Plan)?, node, disk).await
     }
 
     /// Starts it, waits for its end, and stops it.

@@ -19,7 +19,6 @@ use crate::letter_box::{LetterBox, LetterDesk, LetterMsg};
 use crate::pipeline_ref::PipelineRef;
 use crate::plan::{Kind, Part, Plan};
 use crate::plan_check::{Fault, check};
-use crate::real_disk::RealDisk;
 use crate::stage_desk::Office;
 use crate::state_lock::StateLock;
 
@@ -77,9 +76,8 @@ struct Found {
     checkpoint: Option<Checkpoint>,
 }
 
-pub(crate) async fn launch(plan: Plan, node: &Node) -> Result<PipelineRef, StartError> {
+pub(crate) async fn launch(plan: Plan, node: &Node, disk: Arc<dyn Disk>) -> Result<PipelineRef, StartError> {
     check(&plan).map_err(StartError::Plan)?;
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let found = match &plan.settings.state {
         Some(folder) => Some(find(&disk, folder.clone(), &plan.name).await?),
         None => None,

@@ -194,9 +194,15 @@ impl PipelineRef {
         outcome
     }
 
-    /// The actors of a part, one for each instance: to look at, to monitor, to kill.
+    /// The actors of a part, one for each instance: to look at, to monitor, to kill. Those of every pipeline are called
+    /// `control` and `dead_letters`.
     #[must_use]
     pub fn actors(&self, part: &str) -> Vec<UntypedRef> {
+        match part {
+            "control" => return vec![self.conductor.untyped()],
+            "dead_letters" => return self.book.letters.get().map(Ref::untyped).into_iter().collect(),
+            _ => (),
+        }
         match self.book.house.get().and_then(|house| house.room(part)) {
             Some(Room::Source(source)) => vec![source.actor.untyped()],
             Some(Room::Stage(stages)) => stages.into_iter().map(|stage| stage.untyped).collect(),

@@ -5,8 +5,17 @@ use std::process::Command;
 
 /// The plugin `mark`, in this version, in this folder.
 pub fn mark(folder: &Path, version: &str) -> PathBuf {
+    build("mark", folder, version)
+}
+
+/// The plugin `stamp`, in this version, in this folder.
+pub fn stamp(folder: &Path, version: &str) -> PathBuf {
+    build("stamp", folder, version)
+}
+
+fn build(name: &str, folder: &Path, version: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let library = folder.join(format!("libmark-{version}.so"));
+    let library = folder.join(format!("lib{name}-{version}.so"));
     let built = Command::new("cc")
         .args([
             "-std=c11",
@@ -23,7 +32,7 @@ pub fn mark(folder: &Path, version: &str) -> PathBuf {
         .arg("-I")
         .arg(root.join("../plugin-sdk/include"))
         .arg("-o")
-        .args([&library, &root.join("tests/plugins/mark.c")])
+        .args([&library, &root.join(format!("tests/plugins/{name}.c"))])
         .output()
         .expect("there is a C compiler");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));

@@ -76,11 +76,7 @@ fn filter(which: &Which) -> LetterFilter {
 }
 
 fn selection(which: &Which) -> LetterSelection {
-    if which.ids.is_empty() {
-        LetterSelection::Filter(filter(which))
-    } else {
-        LetterSelection::Ids(which.ids.clone())
-    }
+    if which.ids.is_empty() { LetterSelection::Filter(filter(which)) } else { LetterSelection::Ids(which.ids.clone()) }
 }
 
 /// Milliseconds since 1970, so long ago.

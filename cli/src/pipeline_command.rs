@@ -14,7 +14,18 @@ use crate::plan_file::{End, PlanFile};
 
 /// The first words of these commands.
 pub const WORDS: [&str; 13] = [
-    "check", "run", "status", "pause", "resume", "drain", "checkpoint", "reload", "stop", "swap", "params", "scale",
+    "check",
+    "run",
+    "status",
+    "pause",
+    "resume",
+    "drain",
+    "checkpoint",
+    "reload",
+    "stop",
+    "swap",
+    "params",
+    "scale",
     "dead-letters",
 ];
 
@@ -82,10 +93,7 @@ pub fn read(noun: &str, args: &[OsString]) -> Result<Typed, Error> {
         "check" => (&[], &["input", "output", "state"]),
         "run" => (&["no-control"], &["input", "output", "state"]),
         "status" => (&["json"], &["state", "socket"]),
-        "dead-letters" => (
-            &["all", "yes"],
-            &["state", "part", "class", "since", "older-than", "limit", "below"],
-        ),
+        "dead-letters" => (&["all", "yes"], &["state", "part", "class", "since", "older-than", "limit", "below"]),
         _ => (&[], &["state", "socket"]),
     };
     let Some(given) = Given::read(noun, args, flags, values)? else { return Ok(Typed::Help) };
@@ -255,7 +263,8 @@ impl Which {
         let is_filtered = self.is_filtered() || self.all;
         match (self.ids.is_empty(), is_filtered) {
             (true, false) if acts => {
-                Err(format!("dead-letters {verb}: give numbers, or --part, --class, --since, --older-than or --all").into())
+                Err(format!("dead-letters {verb}: give numbers, or --part, --class, --since, --older-than or --all")
+                    .into())
             }
             (false, true) => Err(format!("dead-letters {verb}: give numbers, or options, not both").into()),
             _ => Ok(()),

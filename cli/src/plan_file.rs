@@ -31,7 +31,8 @@ impl PlanFile {
     /// # Errors
     /// All that is wrong with it, for people.
     pub fn read(&self) -> Result<Plan, String> {
-        let (kinds, ends) = (Kinds::known(), Ends { source: source(self.input.as_ref()), sink: sink(self.output.as_ref()) });
+        let (kinds, ends) =
+            (Kinds::known(), Ends { source: source(self.input.as_ref()), sink: sink(self.output.as_ref()) });
         let surroundings = Surroundings::of_process(&kinds, &ends);
         let mut plan = read(&self.file, &surroundings).map_err(|wrong| wrong.to_string())?;
         if Format::of(&self.file) == Format::Toml {
@@ -73,7 +74,10 @@ fn only<'a>(
     let count = plan.parts.iter().filter(|part| is(&part.kind)).count();
     let part = plan.parts.iter_mut().find(|part| count == 1 && is(&part.kind));
     part.ok_or_else(|| {
-        format!("{}: {option} stands in the place of the only {what}, and there are {count}; leave it out", file.display())
+        format!(
+            "{}: {option} stands in the place of the only {what}, and there are {count}; leave it out",
+            file.display()
+        )
     })
 }
 

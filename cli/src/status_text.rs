@@ -29,7 +29,9 @@ pub fn text(status: &Value) -> String {
     // A string takes all.
     _ = writeln!(text, "{}: {how}; checkpoint {}", word(&status["name"]), status["checkpoint"]);
     let parts = status["parts"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut rows = vec![["PART", "KIND", "INST"].iter().copied().chain(COLUMNS.map(|(title, _)| title)).map(str::to_owned).collect()];
+    let mut rows = vec![
+        ["PART", "KIND", "INST"].iter().copied().chain(COLUMNS.map(|(title, _)| title)).map(str::to_owned).collect(),
+    ];
     for part in parts {
         let mut row = vec![word(&part["name"]), word(&part["kind"]), part["instances"].to_string()];
         row.extend(COLUMNS.map(|(_, key)| part["counts"][key].to_string()));
@@ -38,7 +40,11 @@ pub fn text(status: &Value) -> String {
     write_table(&mut text, &rows);
     for part in parts {
         if part["is_stopped"] == true {
-            _ = writeln!(text, "`{0}` is stopped by its policy; `proscenium resume {0}` lets it go on", word(&part["name"]));
+            _ = writeln!(
+                text,
+                "`{0}` is stopped by its policy; `proscenium resume {0}` lets it go on",
+                word(&part["name"])
+            );
         }
         if let Some(trouble) = part["trouble"].as_str() {
             _ = writeln!(text, "`{}`: {}", word(&part["name"]), clean(trouble));

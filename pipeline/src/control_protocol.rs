@@ -108,7 +108,8 @@ impl ControlRequest {
         if line.len() > LONGEST_REQUEST {
             return Err(format!("a request has {LONGEST_REQUEST} bytes at most"));
         }
-        serde_json::from_slice(line).map_err(|why| format!("this is no request: {why}; send `{{\"command\":\"status\"}}`"))
+        serde_json::from_slice(line)
+            .map_err(|why| format!("this is no request: {why}; send `{{\"command\":\"status\"}}`"))
     }
 }
 

@@ -85,7 +85,9 @@ impl fmt::Display for ControlSocketError {
                  pipeline a folder of its own",
                 folder.display()
             ),
-            ControlSocketError::Nobody(path) => write!(f, "no pipeline listens at {}; it may have ended", path.display()),
+            ControlSocketError::Nobody(path) => {
+                write!(f, "no pipeline listens at {}; it may have ended", path.display())
+            }
             ControlSocketError::Failed { path, error } => write!(f, "the control socket {}: {error}", path.display()),
             ControlSocketError::Garbled { path, why } => write!(f, "the control socket {}: {why}", path.display()),
         }
@@ -225,7 +227,9 @@ impl ControlSocket {
             match (answer.ends_with(b"\n"), sent, read) {
                 (true, _, _) => ControlAnswer::parse(&answer).map_err(garbled),
                 (false, Err(error), _) | (false, Ok(()), Err(error)) => Err(failed(error)),
-                (false, Ok(()), Ok(_)) => Err(garbled("it was closed without an answer; the pipeline may have ended".into())),
+                (false, Ok(()), Ok(_)) => {
+                    Err(garbled("it was closed without an answer; the pipeline may have ended".into()))
+                }
             }
         };
         timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(garbled(format!("no answer came within {ANSWER:?}"))))
@@ -327,8 +331,5 @@ async fn carry_out(pipeline: &PipelineRef, read: Option<&ReadPlan>, request: Con
 
 fn swapped(reports: Vec<proscenium_plugin_host::SwapReport>) -> ControlAnswer {
     let held = reports.iter().map(|report| report.held).max().unwrap_or_default();
-    ControlAnswer::Swapped {
-        instances: reports.len(),
-        held_us: u64::try_from(held.as_micros()).unwrap_or(u64::MAX),
-    }
+    ControlAnswer::Swapped { instances: reports.len(), held_us: u64::try_from(held.as_micros()).unwrap_or(u64::MAX) }
 }

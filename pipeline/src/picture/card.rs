@@ -66,7 +66,8 @@ fn of_kind(plan: &Plan, part: &Part) -> Vec<String> {
             vec![format!("source · {}{replays}", source.kind())]
         }
         Kind::Plugin(stage) => {
-            let params: Vec<String> = stage.params.iter().map(|(name, value)| format!("{name}={}", shown(name, value))).collect();
+            let params: Vec<String> =
+                stage.params.iter().map(|(name, value)| format!("{name}={}", shown(name, value))).collect();
             let mut things = vec![format!("plugin · {}", stage.library.display())];
             things.extend(Some(params.join(", ")).filter(|params| !params.is_empty()));
             things.push(format!("a batch within {:?}", stage.timeout));
@@ -85,10 +86,9 @@ fn of_kind(plan: &Plan, part: &Part) -> Vec<String> {
 /// A picture is shown around: what looks like a secret is not in it.
 fn shown<'a>(name: &str, value: &'a str) -> &'a str {
     let name = name.to_ascii_lowercase();
-    let is_secret = ["password", "passwd", "passphrase", "token", "secret", "credential"]
-        .iter()
-        .any(|word| name.contains(word))
-        || name.split(|letter: char| !letter.is_alphanumeric()).any(|word| word.ends_with("key"));
+    let is_secret =
+        ["password", "passwd", "passphrase", "token", "secret", "credential"].iter().any(|word| name.contains(word))
+            || name.split(|letter: char| !letter.is_alphanumeric()).any(|word| word.ends_with("key"));
     if is_secret && !value.is_empty() { "…" } else { value }
 }
 

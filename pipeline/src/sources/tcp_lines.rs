@@ -165,8 +165,7 @@ impl SourceSpec for TcpLines {
     format_of_spec!();
 
     fn settings(&self) -> Option<Vec<(&'static str, Value)>> {
-        let mut settings =
-            vec![("address", self.address.as_str().into()), ("connections", self.connections.into())];
+        let mut settings = vec![("address", self.address.as_str().into()), ("connections", self.connections.into())];
         settings.extend(self.off_loopback.then(|| ("off_loopback", true.into())));
         settings.extend(self.format.settings());
         Some(settings)

@@ -12,8 +12,8 @@ mod plugins;
 mod program_killed;
 mod random;
 mod snapshot;
-mod supervised;
 mod stalled;
+mod supervised;
 
 // A plugin's process is this very program.
 proscenium_plugin_host::run_if_child_before_main!();

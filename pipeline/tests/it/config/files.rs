@@ -34,8 +34,7 @@ fn the_files_of_the_repository_are_good() {
         let bytes = std::fs::read(root().join(&path)).unwrap();
         let ends = Ends { source: Arc::new(Lines::stdin().json()), sink: Arc::new(Stdout::new()) };
         let kinds = Kinds::known();
-        let surroundings =
-            Surroundings { environment: &environment, is_file: &has_source, kinds: &kinds, ends: &ends };
+        let surroundings = Surroundings { environment: &environment, is_file: &has_source, kinds: &kinds, ends: &ends };
         let plan = read_bytes(Path::new(&path), &bytes, &surroundings).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert_eq!((&*plan.name, &*stages(&plan.parts)), (want_name, want));
         for part in &plan.parts {

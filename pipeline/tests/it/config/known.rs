@@ -70,11 +70,13 @@ fn source() -> impl Strategy<Value = Arc<dyn SourceSpec>> {
             formatted!(most.map_or(files.clone(), |most| files.most_files(most)), format)
         },
     );
-    let generator = (option::of(any::<u64>()), 0_usize..1 << 26, any::<[u64; 2]>(), option::of(1_u64..1_000_000_001), format())
-        .prop_map(|(records, bytes, [keys, seed], rate, format)| {
-            let generator = records.map_or_else(Generator::endless, Generator::new).bytes(bytes).keys(keys).seed(seed);
-            formatted!(rate.map_or(generator.clone(), |rate| generator.rate(rate)), format)
-        });
+    let generator =
+        (option::of(any::<u64>()), 0_usize..1 << 26, any::<[u64; 2]>(), option::of(1_u64..1_000_000_001), format())
+            .prop_map(|(records, bytes, [keys, seed], rate, format)| {
+                let generator =
+                    records.map_or_else(Generator::endless, Generator::new).bytes(bytes).keys(keys).seed(seed);
+                formatted!(rate.map_or(generator.clone(), |rate| generator.rate(rate)), format)
+            });
     let tcp = (any::<u16>(), 1_usize..1_025, any::<bool>(), format()).prop_map(|(port, connections, off, format)| {
         let tcp = TcpLines::listen(format!("localhost:{port}")).connections(connections);
         formatted!(if off { tcp.off_loopback() } else { tcp }, format)
@@ -118,7 +120,9 @@ proptest! {
 #[test]
 fn what_is_rust_code_cannot_be_printed() {
     let code = plan(Arc::new(Generator::new(1).record(|_, _| ())), Arc::new(Null::new()));
-    assert!(print_toml(&code).unwrap_err().to_string().contains("`in` is of the kind `generator`, which no file can say"));
+    assert!(
+        print_toml(&code).unwrap_err().to_string().contains("`in` is of the kind `generator`, which no file can say")
+    );
 }
 
 #[test]

@@ -28,12 +28,12 @@ use crate::source::SourceSpec;
 /// A pipeline, part by part: each takes the records of the one before it, unless [`from`](Pipeline::from) says otherwise.
 ///
 /// ```no_run
-/// # use proscenium_pipeline::{Pipeline, RecordMut, sources::{Files, Lines}};
+/// # use proscenium_pipeline::{Pipeline, sources::{Files, Lines}};
 /// # async fn start(node: &proscenium_runtime::Node) -> Result<(), Box<dyn std::error::Error>> {
 /// let orders = Pipeline::named("orders")
 ///     .source(Lines::stdin().json())
 ///     .plugin("validation", "plugins/libvalidation.so").param("strict_mode", true)
-///     .map("tag", |record: &mut RecordMut<'_>| record.set_header("seen", b"yes"))
+///     .map("tag", |record| record.set_header("seen", b"yes"))
 ///     .sink(Files::rolling("out/"))
 ///     .start(node)
 ///     .await?;

@@ -12,27 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proscenium_pipeline::{Appending, Disk};
 
-/// Numbers by a seed (splitmix64).
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Random(seed.wrapping_mul(0xA076_1D64_78BD_642F))
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-}
+use crate::random::Random;
 
 /// What a file holds: as programs see it, and as it would be found after a power cut.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +133,7 @@ impl FaultyDisk {
 impl Content {
     fn survivor(&self, random: &mut Random) -> Vec<u8> {
         let mut grown = self.clean();
-        let kept = self.low + random.below(grown.len() - self.low + 1);
+        let kept = self.low + random.place(grown.len() - self.low + 1);
         match random.below(3) {
             0 => self.durable.clone(),
             1 => {
@@ -319,7 +299,7 @@ impl Appending for FaultyFile {
         let live = &mut state.files[self.file].live;
         if outcome.is_err() || room < bytes.len() {
             // A part of it, as a real one may.
-            let part = Random::new(number).below(bytes.len() + 1).min(room);
+            let part = Random::new(number).place(bytes.len() + 1).min(room);
             live.extend_from_slice(&bytes[..part]);
             outcome?;
             return Err(error(ErrorKind::StorageFull, "write to", &self.path, "no space left"));

@@ -113,12 +113,6 @@ impl FlowCore {
         self.outstanding
     }
 
-    /// The chunks before this one have all ended.
-    #[must_use]
-    pub fn watermark(&self) -> TokenId {
-        TokenId(self.first)
-    }
-
     /// Pieces that were lost, ever.
     #[must_use]
     pub fn lost(&self) -> u64 {

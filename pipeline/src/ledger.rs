@@ -148,3 +148,6 @@ impl Drop for Token {
         self.ledger.end(self.id, if self.is_done { Ending::Done } else { Ending::Lost });
     }
 }
+
+#[cfg(test)]
+mod tests;

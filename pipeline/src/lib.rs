@@ -1,68 +1,109 @@
-//! Records through supervised stages.
+//! Records through supervised stages: from sources, through plugins and Rust code, into sinks, while parts are killed,
+//! swapped and changed.
+//!
+//! ```text
+//!   Pipeline (builder) ──┐                       ┌─ check · picture · difference
+//!   config (files) ──────┴─▶ Plan (a value) ─────┤
+//!                                                └─▶ start ─▶ PipelineRef: status, wait, reload, checkpoint, stop
+//!                                                      │
+//!        ┌── a supervisor for each pipeline ───────────▼──────────────────────────────────────┐
+//!        │  source ──chunks──▶ stage ──chunks──▶ stage ──chunks──▶ sink         conductor     │
+//!        │    ▲  demand          │ plugin, Rust                      │       pauses, drains,  │
+//!        │    └──────────────────┼───── acknowledgements ◀───────────┤       checkpoints      │
+//!        │                       └──▶ dead letters (original payload, reason) ──▶ sent again  │
+//!        └────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! **Promises**: with a [state folder](Pipeline::state) and a source that replays, each record is processed at least once,
+//! and its effect in [`RollingFiles`] is exactly once, over crashes and power cuts. Records with a key keep their order. What
+//! fails is tried again, skipped or set aside as its stage's policy says; a dead letter keeps the source's payload. A stage
+//! that crashes takes no record with it.
+//! **Does not promise**: order among keys; exactly one effect in a sink that cannot take back what it wrote (`stdout`, TCP);
+//! anything over a crash without a state folder, or from a source that cannot replay. A record that nobody may look at twice
+//! needs an id of its own.
+//! **Bounds**: a source has [`window`](Settings::window) chunks (16) under way, each with the records and bytes of a
+//! [`ChunkSize`] (512, 256 KiB) or one larger record; each outlet that divides records has as many again. At the bound the
+//! source stops reading. Retries end with a count and pauses with a ceiling ([`Retries`]); restarts with
+//! [`intensity`](Settings::intensity); a drain with [`drain`](Settings::drain); dead letters with [`LetterBounds`].
+//! **Cost**: one message and one acknowledgement for each chunk and edge, none for each record.
+//!
+//! Start with [`Pipeline`], [`sources`], and the pages `pipeline-*.md` in the documentation.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod async_work;
-mod blocking;
-mod book;
+// What a user describes: a plan, in Rust or in files.
 mod builder;
-mod changeover;
-mod checkpoint;
-mod checkpoint_store;
-mod chunk;
-mod conductor;
 pub mod config;
-mod content;
-mod control_protocol;
-mod control_socket;
-mod dead_letters;
 mod difference;
-mod disk;
-mod disk_trouble;
+mod limits;
+mod nearest;
+mod picture;
+mod plan;
+mod plan_check;
+mod wiring;
+
+// What moves, and what is acknowledged.
+mod chunk;
+mod content;
 mod failed;
 mod flow_core;
 mod headers;
-mod house;
-mod launch;
 mod ledger;
 mod letter;
-mod letter_box;
 mod messagepack_writer;
-mod nearest;
-mod operator;
-mod operators;
 mod outlets;
-mod pass;
-mod picture;
-mod pipeline_ref;
-mod place;
-mod plan;
-mod plan_check;
-mod plugin_work;
-mod question_mark;
-mod real_disk;
 mod record;
-mod reload;
-mod reload_watch;
-mod remote_stage;
-mod retry_core;
-mod rust_stage;
+mod stats;
+
+// Where records come from and where they end.
+mod blocking;
 mod sink;
 mod sink_actor;
 mod sinks;
 mod source;
 mod source_actor;
 pub mod sources;
-mod stage_desk;
-mod state_lock;
-mod stats;
-mod status;
-mod tickets;
 mod trouble;
+
+// Stages.
+mod async_work;
+mod operator;
+mod operators;
+mod pass;
+mod plugin_work;
+mod remote_stage;
+mod retry_core;
+mod rust_stage;
+mod stage_desk;
+mod tickets;
 mod waiting;
+
+// What survives a crash.
+mod checkpoint;
+mod checkpoint_store;
+mod dead_letters;
+mod disk;
+mod disk_trouble;
+mod letter_box;
+mod real_disk;
+mod state_lock;
+
+// A pipeline at work.
+mod book;
+mod changeover;
+mod conductor;
+mod control_protocol;
+mod control_socket;
+mod house;
+mod launch;
+mod pipeline_ref;
+mod place;
+mod question_mark;
+mod reload;
+mod reload_watch;
+mod status;
 mod watch_core;
-mod wiring;
 
 #[cfg(test)]
 extern crate self as proscenium_pipeline;
@@ -71,7 +112,13 @@ mod faulty_disk;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
+mod test_chunks;
+#[cfg(test)]
 mod test_folder;
+#[cfg(test)]
+mod test_plans;
+#[cfg(test)]
+mod test_snapshot;
 
 pub use book::{Left, Outcome};
 pub use builder::{Pipeline, Ports};
@@ -84,18 +131,15 @@ pub use content::{json_to_messagepack, messagepack_to_json};
 pub use control_protocol::{ControlAnswer, ControlRequest};
 pub use control_socket::{ControlSocket, ControlSocketError};
 pub use dead_letters::{
-    CommittedLetters, Consent, Damage, DeadLetterStore, Fate, KeptLetter, LetterBounds, LetterError, LetterFilter,
-    LetterLock, LetterOffice, LetterPage, LetterQuery, LetterSelection, Purged, REDRIVEN, RedriveSource, RedriveSpec,
-    Redriven, letter_table, letter_text,
+    CommittedLetters, Consent, Damage, Fate, KeptLetter, LetterBounds, LetterError, LetterFilter, LetterLock,
+    LetterOffice, LetterPage, LetterQuery, LetterSelection, Purged, REDRIVEN, Redriven, letter_table, letter_text,
 };
 pub use difference::{Applies, Change, Difference, PartDifference, Setting, difference};
 pub use disk::{Appending, Disk};
 pub use failed::Failed;
-pub use flow_core::{Ending, FlowCore, TokenId};
 pub use headers::{HeaderIter, Headers};
 pub use launch::StartError;
 pub use letter::{Class, Letter};
-pub use nearest::nearest;
 pub use operator::{AsyncOperator, Code, Emit, Operator, OperatorSpec, Verdict};
 pub use operators::{Keeps, Leads, Says, State, Yields};
 pub use picture::picture;
@@ -105,10 +149,9 @@ pub use plan_check::{Fault, check};
 pub use proscenium_plugin_host::{ContentType, Failover, Retries};
 pub use real_disk::RealDisk;
 pub use record::{OwnedRecord, Record, RecordMut};
-pub use reload::{Side, Step, roll_back, steps};
 pub use reload_watch::{FileWatch, ReadPlan};
 pub use sink::{Sink, SinkSpec};
-pub use sinks::{ChannelSink, FileFormat, LinesFormat, Null, RollingFiles, Stdout, TcpSink};
+pub use sinks::{ChannelSink, LineFormat, Null, RollingFiles, Stdout, TcpSink};
 pub use source::{Boxed, Filled, Source, SourceSpec};
 pub use state_lock::{LockError, StateLock};
 pub use stats::{Counts, Latencies};

@@ -1,26 +1,47 @@
-//! What somebody may have meant who wrote a name that is not there.
+//! "Did you mean": the word that somebody will have had in mind.
 
-/// The name that is nearest to `word`, if one is near: a third of its letters may differ, and one always may.
-#[must_use]
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (word.chars().count() / 3).max(1);
-    let near = names.into_iter().map(|name| (distance(word, name), name)).filter(|(steps, _)| *steps <= most);
-    near.min_by_key(|(steps, _)| *steps).map(|(_, name)| name)
+/// What is longer is no slip of the finger, and would cost too much.
+const LONGEST: usize = 40;
+
+/// The candidate with the fewest slips (a letter too many, missing, wrong, or two swapped), if they are few for its
+/// length.
+pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let word = letters(word)?;
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let other = letters(candidate)?;
+            let allowed = 1 + word.len().max(other.len()) / 5;
+            (word.len().abs_diff(other.len()) <= allowed)
+                .then(|| (slips(&word, &other), candidate))
+                .filter(|(slips, _)| *slips <= allowed && *slips < other.len())
+        })
+        .min_by_key(|(slips, _)| *slips)
+        .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's: letters to be put in, left out or changed, so that one becomes the other. Capitals count as small letters.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (nth, letter) in one.to_lowercase().chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], nth + 1);
-        for (at, theirs) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *theirs);
-            diagonal = row[at + 1];
-            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
+fn letters(word: &str) -> Option<Vec<char>> {
+    let letters: Vec<char> = word.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
+    (letters.len() <= LONGEST).then_some(letters)
+}
+
+/// The distance of two words, with two letters swapped being one slip.
+fn slips(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            let changed = above[j] + usize::from(from != to);
+            let mut least = changed.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *from == b[j - 1] && a[i - 1] == *to {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[other.len()]
+    above[b.len()]
 }
 
 #[cfg(test)]
@@ -28,33 +49,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_distance_is_levenshteins() {
-        for (one, other, steps) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("flaw", "lawn", 2),
-            ("Sink", "sink", 0),
-            ("ab", "ba", 2),
-            ("größe", "grösse", 2),
+    fn slips_of_the_finger_are_found_and_other_words_are_not() {
+        let words = ["window", "linger_ms", "state", "drain_ms"];
+        for (word, want) in [
+            ("windw", Some("window")),
+            ("Window", Some("window")),
+            ("widnow", Some("window")),
+            ("linger", None),
+            ("linger_s", Some("linger_ms")),
+            ("stat", Some("state")),
+            ("zzzz", None),
+            ("", None),
         ] {
-            assert_eq!(distance(one, other), steps, "{one} {other}");
-            assert_eq!(distance(other, one), steps, "{other} {one}");
+            assert_eq!(nearest(word, words), want, "{word}");
         }
-    }
-
-    #[test]
-    fn only_what_is_near_is_proposed_and_of_that_the_nearest() {
-        let names = ["validation", "validate", "sink", "in"];
-        for (word, meant) in [
-            ("validatoin", Some("validation")),
-            ("validat", Some("validate")),
-            ("snik", None),
-            ("snk", Some("sink")),
-            ("on", Some("in")),
-            ("quite_else", None),
-        ] {
-            assert_eq!(nearest(word, names), meant, "{word}");
-        }
+        assert_eq!(nearest(&"x".repeat(100_000), words), None);
+        assert_eq!(nearest("b", ["a"]), None, "one letter that is another is no slip");
     }
 }

@@ -177,3 +177,6 @@ impl Edge {
         chunk.done();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,3 +141,6 @@ impl Emit for Emitted {
         self.0.push(record);
     }
 }
+
+#[cfg(test)]
+mod tests;

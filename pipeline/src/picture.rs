@@ -76,3 +76,6 @@ fn listed(plan: &Plan) -> String {
     }
     canvas.text()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,17 +6,12 @@ use std::time::Duration;
 
 use proscenium_plugin_host::{Failover, Retries};
 
+use crate::limits;
 use crate::nearest::nearest;
 use crate::plan::{Kind, Part, Plan, Port, Settings, WhenDown};
 use crate::wiring::Wiring;
 
-const PARTS: usize = 1_000;
-const NAME: usize = 64;
-const WINDOW: usize = 4_096;
-const CHUNK_RECORDS: usize = 65_536;
-const BYTES: usize = 64 << 20;
-const INSTANCES: usize = 64;
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST: Duration = Duration::from_millis(limits::DAY);
 /// What a pipeline's folder and its orders call by these names.
 const RESERVED: [&str; 2] = ["dead_letters", "control"];
 
@@ -58,11 +53,11 @@ pub fn check(plan: &Plan) -> Result<(), Vec<Fault>> {
     let mut faults = Faults { plan, found: Vec::new() };
     faults.settings();
     let parts = plan.parts.len();
-    if parts > PARTS {
+    if parts > limits::PARTS {
         faults.of_all(
             "parts",
             format!("there are {parts} parts"),
-            format!("{PARTS} are the limit: divide the pipeline"),
+            format!("{} are the limit: divide the pipeline", limits::PARTS),
         );
         return Err(faults.found);
     }
@@ -100,13 +95,14 @@ impl Faults<'_> {
             self.of_all("name", what, remedy);
         }
         for (field, of, number, limit) in [
-            ("chunk", " records", chunk.records, CHUNK_RECORDS),
-            ("chunk", " bytes", chunk.bytes, BYTES),
-            ("window", " chunks", *window, WINDOW),
-            ("record_limit", " bytes", *record_limit, BYTES),
+            ("chunk", " records", chunk.records, &limits::CHUNK_RECORDS),
+            ("chunk", " bytes", chunk.bytes, &limits::CHUNK_BYTES),
+            ("window", " chunks", *window, &limits::WINDOW),
+            ("record_limit", " bytes", *record_limit, &limits::RECORD_LIMIT),
         ] {
-            if !(1..=limit).contains(&number) {
-                self.of_all(field, format!("it is {number}{of}"), format!("give it 1 to {limit}{of}"));
+            if !limit.contains(&(number as u64)) {
+                let remedy = format!("give it {} to {}{of}", limit.start(), limit.end());
+                self.of_all(field, format!("it is {number}{of}"), remedy);
             }
         }
         if state.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
@@ -224,7 +220,7 @@ impl Faults<'_> {
             Kind::Sink(stage) => {
                 self.pauses(nth, &stage.retries);
                 if let Some(WhenDown::SetAside(after)) = stage.when_down {
-                    self.range(nth, "when_down", Some(after));
+                    self.range(nth, "when_down", Some(after).filter(|after| !after.is_zero()));
                 }
             }
         }
@@ -240,9 +236,9 @@ impl Faults<'_> {
         }
         let Some(conduct) = part.conduct() else { return };
         self.pauses(nth, &conduct.retries);
-        if conduct.instances.get() > INSTANCES {
+        if !limits::INSTANCES.contains(&(conduct.instances.get() as u64)) {
             let what = format!("it has {} instances", conduct.instances);
-            self.of(nth, "instances", what, format!("give it 1 to {INSTANCES}"));
+            self.of(nth, "instances", what, format!("give it 1 to {}", limits::INSTANCES.end()));
         }
         self.failover(nth, part, &conduct.failover, wiring);
     }
@@ -319,11 +315,10 @@ impl Faults<'_> {
 /// Why a name is none, and what to do about it.
 fn ill_formed(name: &str) -> Option<(String, String)> {
     let letters = "take letters from a to z, digits, `_`, `-` and `.`".to_owned();
-    let is_fine = |letter: &char| letter.is_ascii_alphanumeric() || ['_', '-', '.'].contains(letter);
     if name.is_empty() {
         return Some(("the name is empty".to_owned(), letters));
     }
-    if let Some(letter) = name.chars().find(|letter| !is_fine(letter)) {
+    if let Some(letter) = name.chars().find(|letter| !may_stand(*letter)) {
         return Some((format!("a name has no `{}`", letter.escape_debug()), letters));
     }
     if name.starts_with(['-', '.']) {
@@ -331,10 +326,19 @@ fn ill_formed(name: &str) -> Option<(String, String)> {
         return Some((format!("a name does not begin with `{}`", &name[..1]), "begin with a letter or a digit".into()));
     }
     let len = name.len();
-    (len > NAME).then(|| (format!("the name has {len} letters"), format!("{NAME} are the limit: shorten it")))
+    let limit = limits::NAME;
+    (len > limit).then(|| (format!("the name has {len} letters"), format!("{limit} are the limit: shorten it")))
+}
+
+/// Whether a letter may stand in a name.
+pub(crate) fn may_stand(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "_-.".contains(letter)
 }
 
 fn out_of_range(duration: Duration) -> Option<(String, String)> {
     let is_within = !duration.is_zero() && duration <= LONGEST;
     (!is_within).then(|| (format!("it is {duration:?}"), "give it more than 0, and a day at most".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,12 +134,13 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::faulty_disk::{FaultyDisk, Random};
+    use crate::faulty_disk::FaultyDisk;
+    use crate::random::Random;
     use crate::test_folder::TestFolder;
 
     #[test]
     fn errors_name_operation_and_path_and_a_file_that_is_too_short_is_refused() {
-        let folder = TestFolder::new("errors");
+        let folder = TestFolder::new();
         let file = folder.path().join("a");
         let missing = RealDisk.append(&file, 5).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn folders_are_made_with_those_above_and_again_without_harm() {
-        let folder = TestFolder::new("folders");
+        let folder = TestFolder::new();
         let deep = folder.path().join("a/b/c");
         for _ in 0..2 {
             RealDisk.make_folder(&deep).unwrap();
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn the_disk_of_the_tests_does_as_the_real_one_does() {
         for seed in 0..60 {
-            let folder = TestFolder::new(&format!("contract-{seed}"));
+            let folder = TestFolder::new();
             let disks: [&dyn Disk; 2] = [&RealDisk, &FaultyDisk::new()];
             for disk in disks {
                 disk.make_folder(folder.path()).unwrap();
@@ -177,9 +178,9 @@ mod tests {
             let mut random = Random::new(seed);
             let mut open: [Vec<Box<dyn Appending>>; 2] = [Vec::new(), Vec::new()];
             for step in 0..60 {
-                let name = |random: &mut Random| folder.path().join(["a", "b", "c"][random.below(3)]);
+                let name = |random: &mut Random| folder.path().join(["a", "b", "c"][random.place(3)]);
                 let (one, two, number, what) =
-                    (name(&mut random), name(&mut random), random.below(12), random.below(9));
+                    (name(&mut random), name(&mut random), random.place(12), random.place(9));
                 let [real, model] = [0, 1].map(|nth| {
                     let (disk, files) = (disks[nth], &mut open[nth]);
                     match what {

@@ -163,3 +163,6 @@ fn settings(old: &Settings, new: &Settings) -> (Settings, Settings) {
     let drained = Settings { chunk: new.chunk, window: new.window, record_limit: new.record_limit, ..running.clone() };
     (running, drained)
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,8 +59,6 @@ pub enum Event {
 pub enum Again {
     /// Nothing: the policy decides.
     AsPolicySays,
-    /// It asks for one, whatever the policy.
-    Asked,
     /// It would not help: there is none, whatever the policy.
     Never,
 }
@@ -152,7 +150,6 @@ pub struct RetryCore {
     /// Records that were handed to the stage as they arrived, and of those the ones whose outcome was told.
     handed: u64,
     told: u64,
-    skipped: u64,
 }
 
 impl RetryCore {
@@ -171,7 +168,6 @@ impl RetryCore {
             blocked: BTreeSet::new(),
             handed: 0,
             told: 0,
-            skipped: 0,
         }
     }
 
@@ -188,18 +184,6 @@ impl RetryCore {
     #[must_use]
     pub fn is_clear(&self) -> bool {
         self.waiting.is_empty() && self.course == Course::Running && matches!(self.circuit, Circuit::Closed { .. })
-    }
-
-    /// Records that wait for a try, its outcome, or their turn.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Records that were left out, ever.
-    #[must_use]
-    pub fn skipped(&self) -> u64 {
-        self.skipped
     }
 
     /// Whether it waits for [`Event::Resumed`].
@@ -305,7 +289,6 @@ impl RetryCore {
         let tries = before.map_or(0, |waiting| waiting.tries).saturating_add(1);
         let is_tried_again = match again {
             Again::Never => false,
-            Again::Asked => true,
             Again::AsPolicySays => self.failover == Failover::RetryWithBackoff,
         };
         let pause = pause_before(&self.retries, tries).filter(|_| is_tried_again);
@@ -348,10 +331,7 @@ impl RetryCore {
         actions: &mut Vec<Action>,
     ) -> Result<Action, Now> {
         match &self.failover {
-            Failover::SkipAndContinue => {
-                self.skipped += 1;
-                return Ok(Action::Skip(id));
-            }
+            Failover::SkipAndContinue => return Ok(Action::Skip(id)),
             Failover::FailoverTo(_) => return Ok(Action::FailOver(id)),
             Failover::FailFast => {
                 self.course = Course::Over;

@@ -15,11 +15,13 @@ use crate::trouble::Trouble;
 /// What it was [given](Sink::write) is acknowledged when `write` returns. A checkpoint comes in two steps, with no record
 /// under way: [`prepare`](Sink::prepare) makes all of it durable and says by what; when the whole pipeline's positions
 /// stand on the disk with it, [`commit`](Sink::commit) follows. Opened with what `prepare` said, it goes back to there:
-/// so its effect is exactly once. A sink without such a thing says `Value::Null`, and its effect is at least once.
+/// so its effect is exactly once. A sink without such a thing has only `write` of its own, and its effect is at least once.
 pub trait Sink: Send + 'static {
     /// Opens it, at what it said when it was last prepared, or for the first time. Called until it succeeds, and then no
     /// more: what it has taken since is in it, and a lost connection is its own to make again.
-    fn open<'a>(&'a mut self, from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>>;
+    fn open<'a>(&'a mut self, _from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Takes all records of a chunk, or none: after an error it is given the same chunk again. A record that it can never
     /// take (a value that its format has no words for) is said in `refused`, with the reason, and is no error.
@@ -30,13 +32,19 @@ pub trait Sink: Send + 'static {
     ) -> Boxed<'a, Result<(), Trouble>>;
 
     /// Makes durable what it was given, and says where it stands.
-    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>>;
+    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>> {
+        Box::pin(async { Ok(Value::Null) })
+    }
 
     /// What it last said in `prepare` is now part of a checkpoint.
-    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>>;
+    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// No record will follow, and what was prepared is committed: finishes what it has open.
-    fn close(&mut self) -> Boxed<'_, Result<(), Trouble>>;
+    fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// What is said of a sink. Its `Debug` text holds every setting, as with sources.

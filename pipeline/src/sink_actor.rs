@@ -153,9 +153,18 @@ impl Actor for SinkActor {
                 self.desk.state().queue.push_back(chunk);
             }
             SinkMsg::Try => self.is_waiting = false,
-            SinkMsg::Prepare(reply) => return Ok(reply.send(self.desk.prepare().await)),
-            SinkMsg::Commit(reply) => return Ok(reply.send(self.desk.commit().await)),
-            SinkMsg::Close(reply) => return Ok(reply.send(self.desk.close().await)),
+            SinkMsg::Prepare(reply) => {
+                reply.send(self.desk.prepare().await);
+                return Ok(());
+            }
+            SinkMsg::Commit(reply) => {
+                reply.send(self.desk.commit().await);
+                return Ok(());
+            }
+            SinkMsg::Close(reply) => {
+                reply.send(self.desk.close().await);
+                return Ok(());
+            }
         }
         if !self.is_waiting {
             self.work_off(cx).await;

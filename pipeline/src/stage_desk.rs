@@ -317,3 +317,6 @@ pub(crate) fn millis_since_1970() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     since.as_millis() as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,26 +64,32 @@ impl StateLock {
     /// # Errors
     /// Another one holds it, or the system does not let us.
     pub fn take(folder: &Path) -> Result<StateLock, LockError> {
-        let path = folder.join("lock");
-        let failed = |error| LockError::Failed { path: path.clone(), error };
-        fs::create_dir_all(folder).map_err(failed)?;
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => (),
-            Err(TryLockError::WouldBlock) => {
-                let mut by = String::new();
-                // What is read may be nothing, if it has the lock since just now.
-                let _ = file.take(20).read_to_string(&mut by);
-                let by = if by.trim().is_empty() { "of another program" } else { by.trim() };
-                return Err(LockError::Held { path, by: by.to_owned() });
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(StateLock { _file: file })
+        hold(folder, "lock").map(|file| StateLock { _file: file })
     }
+}
+
+/// The lock of this name in a folder, which is made if there is none. Held as long as the file is open; in it stands who
+/// has it.
+pub(crate) fn hold(folder: &Path, name: &str) -> Result<File, LockError> {
+    let path = folder.join(name);
+    let failed = |error| LockError::Failed { path: path.clone(), error };
+    fs::create_dir_all(folder).map_err(failed)?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => (),
+        Err(TryLockError::WouldBlock) => {
+            let mut by = String::new();
+            // What is read may be nothing, if it has the lock since just now.
+            let _ = file.take(20).read_to_string(&mut by);
+            let by = if by.trim().is_empty() { "of another program" } else { by.trim() };
+            return Err(LockError::Held { path, by: by.to_owned() });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -93,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_second_is_refused_with_the_firsts_process_until_it_is_dropped() {
-        let folder = TestFolder::new("lock");
+        let folder = TestFolder::new();
         let state = folder.path().join("state");
         let first = StateLock::take(&state).unwrap();
         let text = StateLock::take(&state).unwrap_err().to_string();
@@ -105,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_made_is_told() {
-        let folder = TestFolder::new("no-lock");
+        let folder = TestFolder::new();
         fs::write(folder.path().join("f"), b"").unwrap();
         assert!(matches!(StateLock::take(&folder.path().join("f/state")), Err(LockError::Failed { .. })));
     }

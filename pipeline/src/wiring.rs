@@ -60,63 +60,67 @@ impl<'a> Wiring<'a> {
         Wiring { places, followers, fallbacks }
     }
 
-    /// A shortest ring through a part for each knot of rings, in the order in which records go round it; a part is in one
-    /// of them at most. With `fallbacks`, what fails and goes to another stage counts as a way.
+    /// The [`rings`] that records go round; with `fallbacks`, what fails and goes to another stage counts as a way.
     pub(crate) fn rings(&self, fallbacks: bool) -> Vec<Vec<usize>> {
-        let next = |at: usize| {
-            let fallback = self.fallbacks[at].filter(|_| fallbacks);
-            self.followers[at].iter().copied().chain(fallback)
-        };
-        let mut told = self.ends(fallbacks);
-        let mut rings = Vec::new();
-        for start in 0..self.followers.len() {
-            if told[start] {
-                continue;
-            }
-            let mut reached_from = vec![None; self.followers.len()];
-            let mut queue = VecDeque::from([start]);
-            while let Some(at) = queue.pop_front() {
-                for to in next(at).filter(|to| !told[*to]) {
-                    if reached_from[to].is_none() {
-                        reached_from[to] = Some(at);
-                        queue.push_back(to);
-                    }
-                }
-            }
-            let mut ring = Vec::new();
-            let mut at = reached_from[start];
-            while let Some(before) = at {
-                ring.push(before);
-                at = if before == start { None } else { reached_from[before] };
-            }
-            ring.reverse();
-            for at in &ring {
-                told[*at] = true;
-            }
-            told[start] = true;
-            rings.extend(Some(ring).filter(|ring| !ring.is_empty()));
+        let mut ways = self.followers.clone();
+        if fallbacks {
+            ways.iter_mut().zip(&self.fallbacks).for_each(|(ways, fallback)| ways.extend(fallback));
         }
-        rings
+        rings(&ways)
     }
+}
 
-    /// The parts that are in no ring because no way through them comes from one: taken away one after the other.
-    fn ends(&self, fallbacks: bool) -> Vec<bool> {
-        let ways = |at: usize| self.followers[at].iter().copied().chain(self.fallbacks[at].filter(|_| fallbacks));
-        let mut before = vec![0_usize; self.followers.len()];
-        for to in (0..before.len()).flat_map(ways) {
-            before[to] += 1;
+/// A shortest ring through a part for each knot of rings, in the order in which records go round it; a part is in one of
+/// them at most. `ways` says for each part where one gets from it.
+pub(crate) fn rings(ways: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut told = ends(ways);
+    let mut rings = Vec::new();
+    for start in 0..ways.len() {
+        if told[start] {
+            continue;
         }
-        let mut free: Vec<usize> = (0..before.len()).filter(|at| before[*at] == 0).collect();
-        let mut gone = vec![false; before.len()];
-        while let Some(at) = free.pop() {
-            gone[at] = true;
-            for to in ways(at) {
-                before[to] -= 1;
-                if before[to] == 0 {
-                    free.push(to);
+        let mut reached_from = vec![None; ways.len()];
+        let mut queue = VecDeque::from([start]);
+        while let Some(at) = queue.pop_front() {
+            for to in ways[at].iter().copied().filter(|to| !told[*to]) {
+                if reached_from[to].is_none() {
+                    reached_from[to] = Some(at);
+                    queue.push_back(to);
                 }
             }
         }
-        gone
+        let mut ring = Vec::new();
+        let mut at = reached_from[start];
+        while let Some(before) = at {
+            ring.push(before);
+            at = if before == start { None } else { reached_from[before] };
+        }
+        ring.reverse();
+        for at in &ring {
+            told[*at] = true;
+        }
+        told[start] = true;
+        rings.extend(Some(ring).filter(|ring| !ring.is_empty()));
     }
+    rings
+}
+
+/// The parts that are in no ring because no way through them comes from one: taken away one after the other.
+fn ends(ways: &[Vec<usize>]) -> Vec<bool> {
+    let mut before = vec![0_usize; ways.len()];
+    for to in ways.iter().flatten() {
+        before[*to] += 1;
+    }
+    let mut free: Vec<usize> = (0..before.len()).filter(|at| before[*at] == 0).collect();
+    let mut gone = vec![false; before.len()];
+    while let Some(at) = free.pop() {
+        gone[at] = true;
+        for to in &ways[at] {
+            before[*to] -= 1;
+            if before[*to] == 0 {
+                free.push(*to);
+            }
+        }
+    }
+    gone
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::excerpt::quoted;
 use super::findings::Findings;
-use super::limits::{VALUE, VALUES};
+use crate::limits::{VALUE, VALUES};
 
 /// Fills variables in, within the limits of one file.
 pub(crate) struct Variables<'a> {

@@ -8,7 +8,8 @@ use super::findings::Findings;
 use super::places::{Places, check_plan};
 use super::surroundings::Surroundings;
 use super::text::Text;
-use super::{limits, line_format, toml_format};
+use super::{line_format, toml_format};
+use crate::limits;
 use crate::plan::Plan;
 
 /// How a file is written.

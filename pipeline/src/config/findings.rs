@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use super::diagnostic::Diagnostics;
-use super::limits::SHOWN;
-use super::nearest::nearest;
 use super::text::Text;
+use crate::limits::SHOWN;
+use crate::nearest::nearest;
 
 /// Collects what is wrong with one file. Of very many it keeps those that stand first.
 pub(crate) struct Findings<'a> {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::excerpt::quoted;
 use super::keys::Keys;
 use super::kinds::Kinds;
-use super::limits;
 use crate::sink::SinkSpec;
-use crate::sinks::{FileFormat, LinesFormat, Null, RollingFiles, Stdout, TcpSink};
+use crate::limits;
+use crate::sinks::{LineFormat, Null, RollingFiles, Stdout, TcpSink};
 use crate::source::SourceSpec;
 use crate::sources::format::Format;
 use crate::sources::{Files, Generator, Lines, TcpLines};
@@ -118,7 +118,7 @@ fn rolling_files(keys: &mut Keys<'_>) -> Option<Arc<dyn SinkSpec>> {
     let folder = keys.required("folder", Keys::path);
     let prefix = name_part(keys, "prefix");
     let extension = name_part(keys, "extension");
-    let format = keys.text_of("format", &["lines", "frames"]);
+    let format = keys.text_of("format", &["json", "raw", "frames"]);
     let bytes = keys.u64_in("roll_bytes", 1..=u64::MAX);
     let age = keys.duration_ms("roll_age_ms", limits::ROLL_AGE_MS);
     let mut files = RollingFiles::new(folder.unwrap_or_else(|| PathBuf::from(".")));
@@ -128,9 +128,11 @@ fn rolling_files(keys: &mut Keys<'_>) -> Option<Arc<dyn SinkSpec>> {
     if let Some(extension) = extension {
         files = files.extension(extension);
     }
-    if format == Some("frames") {
-        files = files.format(FileFormat::Frames);
-    }
+    files = match format {
+        Some("frames") => files.frames(),
+        Some("raw") => files.format(LineFormat::Raw),
+        _ => files,
+    };
     if let Some(bytes) = bytes {
         files = files.roll_bytes(bytes);
     }
@@ -148,22 +150,22 @@ fn name_part(keys: &mut Keys<'_>, key: &'static str) -> Option<String> {
     Some(text)
 }
 
-fn lines_format(keys: &mut Keys<'_>) -> LinesFormat {
+fn line_format(keys: &mut Keys<'_>) -> LineFormat {
     match keys.text_of("format", &["json", "raw"]) {
-        Some("raw") => LinesFormat::Raw,
-        _ => LinesFormat::Json,
+        Some("raw") => LineFormat::Raw,
+        _ => LineFormat::Json,
     }
 }
 
 fn stdout(keys: &mut Keys<'_>) -> Option<Arc<dyn SinkSpec>> {
-    Some(Arc::new(Stdout::new().format(lines_format(keys))))
+    Some(Arc::new(Stdout::new().format(line_format(keys))))
 }
 
 fn tcp_sink(keys: &mut Keys<'_>) -> Option<Arc<dyn SinkSpec>> {
     let address = keys.required("address", address);
     let limit = keys.duration_ms("write_timeout_ms", limits::WRITE_TIMEOUT_MS);
     let off_loopback = keys.flag("off_loopback");
-    let format = lines_format(keys);
+    let format = line_format(keys);
     let mut tcp = TcpSink::to(address?).format(format);
     if let Some(limit) = limit {
         tcp = tcp.write_timeout(limit);

@@ -17,11 +17,12 @@ use self::stage::Reader;
 use super::diagnostic::Diagnostics;
 use super::environment::Variables;
 use super::findings::Findings;
+use super::joints::{self, Joined, Role};
+use super::name;
 use super::places::{Place, Places};
 use super::surroundings::{Ends, Surroundings};
 use super::text::Text;
-use super::wiring::{self, Role, Wired};
-use super::{limits, name};
+use crate::limits;
 use crate::plan::{Kind, Part, Plan, PluginStage, Port, Settings, SinkStage};
 
 pub(crate) const FIELDS: [&str; 7] =
@@ -71,7 +72,7 @@ pub(crate) fn parse(file: &Path, text: &Text, surroundings: &Surroundings<'_>) -
         let end = text.text().len();
         findings.add(end..end, "there is no stage that is enabled", FIELDS.join("|"), "add a line, or enable one");
     }
-    wiring::check_names(&findings, &stages.iter().map(wired).collect::<Vec<_>>(), &absent);
+    joints::check_names(&findings, &stages.iter().map(joined).collect::<Vec<_>>(), &absent);
     // The ends have no place.
     let mut places = Places::default();
     places.parts.push(Place::default());
@@ -97,13 +98,13 @@ fn check_header(findings: &Findings<'_>, comment: &str, span: Range<usize>) {
 }
 
 /// The chain needs no check: only names and stand-ins can be wrong.
-fn wired(line: &Line) -> Wired {
+fn joined(line: &Line) -> Joined {
     let stand_in = match &line.stage.conduct.failover {
         Failover::FailoverTo(to) => Some((to.clone(), line.policy_span.clone())),
         _ => None,
     };
     let (name, span) = (line.name.clone(), line.name_span.clone());
-    Wired { name, span, role: Role::Stage, routes: Vec::new(), from: Vec::new(), stand_in }
+    Joined { name, span, role: Role::Stage, routes: Vec::new(), from: Vec::new(), stand_in }
 }
 
 fn plan(file: &Path, stages: Vec<Line>, ends: &Ends) -> Plan {

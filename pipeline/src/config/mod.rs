@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   file ──▶ Text (UTF-8, places) ──▶ line_format ─┐            ┌─▶ Plan ──▶ print_lines · print_toml
-//!                                └──▶ toml_format ─┴─▶ wiring ──┤
+//!                                └──▶ toml_format ─┴─▶ joints ──┤
 //!                     environment, library, policy, keys        └─▶ Diagnostics: all of them, in their order
 //! ```
 //!
@@ -19,21 +19,19 @@ mod findings;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod joints;
 mod keys;
 mod kinds;
 mod known;
 mod library;
-mod limits;
 mod line_format;
 mod name;
-mod nearest;
 mod places;
 mod policy;
 mod surroundings;
 mod text;
 mod toml_format;
 mod unprintable;
-mod wiring;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use file::{Format, parse, read, read_bytes};

@@ -7,7 +7,8 @@ use proscenium_plugin_host::Failover;
 
 use super::excerpt::quoted;
 use super::findings::Findings;
-use super::{limits, name, unprintable};
+use super::{name, unprintable};
+use crate::limits;
 
 const RETRY: &str = "RETRY_WITH_BACKOFF";
 const SKIP: &str = "SKIP_AND_CONTINUE";

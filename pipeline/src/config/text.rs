@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::excerpt::Excerpt;
 use super::findings::Findings;
-use super::limits;
+use crate::limits;
 
 /// The text of a file: UTF-8, without a byte-order mark.
 pub(crate) struct Text {

@@ -15,7 +15,7 @@ use super::keys::{Keys, Reading};
 use super::places::Places;
 use super::surroundings::Surroundings;
 use super::text::Text;
-use super::{name, wiring};
+use super::{joints, name};
 use crate::plan::Plan;
 
 /// Reads a file in this format.
@@ -42,10 +42,10 @@ pub(crate) fn parse(file: &Path, text: &Text, surroundings: &Surroundings<'_>) -
     if let Some(settings) = keys.quietly("settings") {
         places.settings.keys.extend(settings.places());
     }
-    let (parts, wired) = parts::read(&mut keys, &reading, &mut places.parts);
+    let (parts, joined) = parts::read(&mut keys, &reading, &mut places.parts);
     keys.finish();
-    if let Some(wired) = wired.filter(|_| !findings.is_broken()) {
-        wiring::check(&findings, &wired);
+    if let Some(joined) = joined.filter(|_| !findings.is_broken()) {
+        joints::check(&findings, &joined);
     }
     findings.into_result((Plan { name, settings, parts }, places))
 }

@@ -1,9 +1,10 @@
 //! One at a time sends letters again, or throws them away.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::path::Path;
 
 use super::letter_error::LetterError;
+use crate::state_lock::{LockError, hold};
 
 /// Held by who sends letters again or throws them away; the system gives it back when its holder has died.
 ///
@@ -19,14 +20,10 @@ impl LetterLock {
     /// # Errors
     /// Somebody has it, or the file cannot be made.
     pub fn take(state: &Path) -> Result<Self, LetterError> {
-        let path = state.join("letters.lock");
-        let broken = |source| LetterError::Disk { action: "open", path: path.clone(), source };
-        std::fs::create_dir_all(state).map_err(broken)?;
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(broken)?;
-        match file.try_lock() {
-            Ok(()) => Ok(LetterLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LetterError::Busy { path }),
-            Err(TryLockError::Error(source)) => Err(LetterError::Disk { action: "lock", path, source }),
+        match hold(state, "letters.lock") {
+            Ok(file) => Ok(LetterLock { _file: file }),
+            Err(LockError::Held { path, .. }) => Err(LetterError::Busy { path }),
+            Err(LockError::Failed { path, error }) => Err(LetterError::Disk { action: "lock", path, source: error }),
         }
     }
 }
@@ -34,14 +31,15 @@ impl LetterLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_folder::TestFolder;
 
     #[test]
     fn one_has_it_until_it_is_dropped() {
-        let state = std::env::temp_dir().join(format!("proscenium-letter-lock-{}", std::process::id()));
+        let folder = TestFolder::new();
+        let state = folder.at("state");
         let first = LetterLock::take(&state).unwrap();
         assert!(matches!(LetterLock::take(&state), Err(LetterError::Busy { .. })));
         drop(first);
         LetterLock::take(&state).unwrap();
-        std::fs::remove_dir_all(&state).unwrap();
     }
 }

@@ -7,7 +7,7 @@
 //!   <state>/letters.lock                              held by who sends again or throws away
 //! ```
 //!
-//! The pipeline writes the first by [`DeadLetterStore`] and reads the second by [`RedriveSource`]; whoever looks after its
+//! The pipeline writes the first by [`DeadLetterStore`] and reads the second by [`RedriveSpec`]; whoever looks after its
 //! letters, a program of its own too, does so by [`LetterOffice`]. Neither waits for the other: what a checkpoint names is
 //! never written again, and what a file's rename has made is there as a whole.
 
@@ -30,7 +30,7 @@ pub use letter_error::LetterError;
 pub use lock::LetterLock;
 pub use office::{CommittedLetters, LetterOffice};
 pub(crate) use redrive_source::REDRIVES;
-pub use redrive_source::{REDRIVEN, RedriveSource, RedriveSpec};
+pub use redrive_source::{REDRIVEN, RedriveSpec};
 pub use selection::{
     Consent, Fate, KeptLetter, LetterFilter, LetterPage, LetterQuery, LetterSelection, Purged, Redriven,
 };

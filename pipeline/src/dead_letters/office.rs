@@ -24,9 +24,9 @@ const REDRIVE_FILE: usize = 8 << 20;
 /// What the pipeline's last checkpoint says, as far as it concerns letters.
 #[derive(Clone, Debug, Default)]
 pub struct CommittedLetters {
-    /// What [`DeadLetterStore::prepare`](super::DeadLetterStore::prepare) said. None: there are no letters yet.
+    /// What the store of the letters has said. None: there are no letters yet.
     pub letters: Option<Value>,
-    /// The positions of all its [`RedriveSource`](super::RedriveSource)s; none for one that has not begun. While there is
+    /// The positions of all its sources of letters that are sent again; none for one that has not begun. While there is
     /// none, or one of them has not read a file, it stays.
     pub redrive: Vec<Option<Value>>,
 }

@@ -86,14 +86,6 @@ impl Sink for ChannelSink {
         })
     }
 
-    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>> {
-        Box::pin(async { Ok(Value::Null) })
-    }
-
-    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        Box::pin(async { Ok(()) })
-    }
-
     fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
         Box::pin(async { Ok(()) })
@@ -104,8 +96,8 @@ impl Sink for ChannelSink {
 mod tests {
     use futures_util::FutureExt;
 
-    use super::super::sample::lines;
     use super::*;
+    use crate::test_chunks::lines;
 
     #[tokio::test]
     async fn so_many_records_wait_and_then_the_pipeline() {

@@ -2,19 +2,15 @@
 
 mod channel;
 mod line_format;
-mod lines_format;
 mod names;
 mod null;
 mod rolling_files;
 mod rolling_writer;
-#[cfg(test)]
-mod sample;
 mod stdout;
 mod tcp;
 
 pub use channel::ChannelSink;
-pub use line_format::FileFormat;
-pub use lines_format::LinesFormat;
+pub use line_format::LineFormat;
 pub use null::Null;
 pub use rolling_files::RollingFiles;
 pub use stdout::Stdout;

@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Value;
-
 use crate::chunk::Chunk;
 use crate::disk::Disk;
 use crate::sink::{Sink, SinkSpec};
@@ -54,10 +52,6 @@ impl SinkSpec for Null {
 }
 
 impl Sink for Null {
-    fn open<'a>(&'a mut self, _from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>> {
-        Box::pin(async { Ok(()) })
-    }
-
     fn write<'a>(
         &'a mut self,
         chunk: &'a Chunk,
@@ -66,24 +60,12 @@ impl Sink for Null {
         self.count.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         Box::pin(async { Ok(()) })
     }
-
-    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>> {
-        Box::pin(async { Ok(Value::Null) })
-    }
-
-    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        Box::pin(async { Ok(()) })
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::lines;
     use super::*;
+    use crate::test_chunks::lines;
 
     #[tokio::test]
     async fn it_counts_and_its_count_is_no_setting() {
@@ -95,6 +77,6 @@ mod tests {
         }
         assert_eq!((null.count(), refused.len()), (4, 0));
         assert_eq!(format!("{null:?}"), format!("{:?}", Null::new()));
-        assert_eq!(sink.prepare().await, Ok(Value::Null));
+        assert_eq!(sink.prepare().await, Ok(serde_json::Value::Null));
     }
 }

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint_store::CheckpointStore;
 use crate::disk::Disk;
-use crate::faulty_disk::{FaultyDisk, Random};
+use crate::faulty_disk::FaultyDisk;
+use crate::random::Random;
 use crate::sink::{Sink, SinkSpec};
 use crate::sinks::RollingFiles;
 use crate::sinks::rolling_files::tests::{numbers, write};
@@ -159,7 +160,7 @@ fn the_power_goes_again_while_it_recovers_and_each_record_is_there_once() {
                         disk.cut_power_at(disk.operations() + again);
                     }
                 };
-                let seed = Random::new(cut * 100 + again).below(1000) as u64 * 1000;
+                let seed = Random::new(cut * 100 + again).below(1000) * 1000;
                 let what = format!("files of {roll}, cut at {cut} and {again} behind it, seed {seed}");
                 prove(roll, &disk, seed, restart, &what);
             }

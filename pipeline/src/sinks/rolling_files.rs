@@ -11,9 +11,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::blocking::{Blocking, Gone};
 use crate::chunk::Chunk;
 use crate::disk::Disk;
+use crate::record::Record;
 use crate::sink::{Sink, SinkSpec};
-use crate::sinks::line_format::FileFormat;
-use crate::sinks::lines_format::whole_millis;
+use crate::sinks::line_format::{LineFormat, whole_millis};
 use crate::sinks::names::Names;
 use crate::sinks::rolling_writer::{Roll, RollingWriter};
 use crate::source::Boxed;
@@ -41,7 +41,7 @@ const PREDECESSOR: Duration = Duration::from_secs(10);
 pub struct RollingFiles {
     folder: PathBuf,
     prefix: String,
-    format: FileFormat,
+    written: Written,
     extension: Option<String>,
     roll: Roll,
     turn: Turn,
@@ -58,13 +58,43 @@ impl fmt::Debug for Turn {
     }
 }
 
+/// How records are written to a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Written {
+    Lines(LineFormat),
+    Frames,
+}
+
+impl Written {
+    /// What such files' names end in.
+    fn extension(self) -> &'static str {
+        match self {
+            Written::Lines(LineFormat::Json) => "jsonl",
+            Written::Lines(LineFormat::Raw) => "txt",
+            Written::Frames => "frames",
+        }
+    }
+
+    /// Appends a record. After an error, which is the reason why it cannot be written, `to` is as it was.
+    fn append(self, record: &Record<'_>, to: &mut Vec<u8>) -> Result<(), String> {
+        let Written::Lines(format) = self else {
+            let payload = record.payload();
+            let len = u32::try_from(payload.len()).map_err(|_| "the payload is longer than 4 GiB".to_owned())?;
+            to.extend_from_slice(&len.to_be_bytes());
+            to.extend_from_slice(payload);
+            return Ok(());
+        };
+        format.append(record, to)
+    }
+}
+
 impl RollingFiles {
     /// Files in this folder, which is made if there is none.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         RollingFiles {
             folder: folder.into(),
             prefix: "part".to_owned(),
-            format: FileFormat::default(),
+            written: Written::Lines(LineFormat::default()),
             extension: None,
             roll: Roll { bytes: 128 << 20, age: None },
             turn: Turn::default(),
@@ -78,14 +108,21 @@ impl RollingFiles {
         self
     }
 
-    /// How records are written. Default: [`FileFormat::Lines`].
+    /// How records are written in lines. Default: [`LineFormat::Json`].
     #[must_use]
-    pub fn format(mut self, format: FileFormat) -> Self {
-        self.format = format;
+    pub fn format(mut self, format: LineFormat) -> Self {
+        self.written = Written::Lines(format);
         self
     }
 
-    /// What their names end in. Default: `jsonl` for lines, `frames` for frames.
+    /// No lines, but frames: each payload as it is, of whatever type, behind its length as four bytes, the highest first.
+    #[must_use]
+    pub fn frames(mut self) -> Self {
+        self.written = Written::Frames;
+        self
+    }
+
+    /// What their names end in. Default: `jsonl`; `txt` for raw lines, `frames` for frames.
     #[must_use]
     pub fn extension(mut self, extension: impl Into<String>) -> Self {
         self.extension = Some(extension.into());
@@ -107,7 +144,7 @@ impl RollingFiles {
     }
 
     fn names(&self) -> Names {
-        let extension = self.extension.clone().unwrap_or_else(|| self.format.extension().to_owned());
+        let extension = self.extension.clone().unwrap_or_else(|| self.written.extension().to_owned());
         Names { folder: self.folder.clone(), prefix: self.prefix.clone(), extension }
     }
 
@@ -145,7 +182,10 @@ impl SinkSpec for RollingFiles {
             settings.push(("roll_age_ms", whole_millis(age)?));
         }
         settings.extend(self.extension.as_ref().map(|extension| ("extension", extension.as_str().into())));
-        settings.extend((self.format == FileFormat::Frames).then(|| ("format", "frames".into())));
+        settings.extend(match self.written {
+            Written::Lines(format) => format.setting(),
+            Written::Frames => Some(("format", "frames".into())),
+        });
         Some(settings)
     }
 }
@@ -232,7 +272,7 @@ impl Sink for FilesSink {
         Box::pin(async move {
             self.make_room().await?;
             for (nth, record) in chunk.records().enumerate() {
-                if let Err(reason) = self.spec.format.write(&record, &mut self.gathered) {
+                if let Err(reason) = self.spec.written.append(&record, &mut self.gathered) {
                     refused.push((nth, reason));
                 }
             }

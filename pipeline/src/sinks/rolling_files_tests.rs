@@ -1,24 +1,12 @@
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::Instant;
 
 use futures_util::FutureExt;
 use proscenium_plugin_host::ContentType;
 
 use super::*;
-use crate::chunk::{ChunkSize, Fields, Filling};
 use crate::faulty_disk::FaultyDisk;
-use crate::ledger::Ledger;
-
-pub(crate) fn chunk(payloads: &[(ContentType, &[u8])]) -> Chunk {
-    let size = ChunkSize::default();
-    let ledger = Ledger::new(size, 1, 1);
-    let mut filling = Filling::new(ledger.try_borrow().unwrap(), size);
-    for (id, &(content, payload)) in payloads.iter().enumerate() {
-        filling.push(Fields { id: id as u64, content, payload, key: None, time: 0 });
-    }
-    Chunk::new(filling.buffer, ledger.send(), "test".into(), Instant::now())
-}
+use crate::test_chunks::chunk;
 
 /// A chunk of lines, each a number.
 pub(crate) fn numbers(range: std::ops::Range<u64>) -> Chunk {
@@ -265,7 +253,7 @@ async fn a_full_disk_makes_it_wait_with_a_bounded_memory_and_nothing_is_lost_or_
 
 #[tokio::test]
 async fn a_folder_that_is_taken_away_is_waited_for() {
-    let folder = crate::test_folder::TestFolder::new("taken");
+    let folder = crate::test_folder::TestFolder::new();
     let (out, aside) = (folder.path().join("out"), folder.path().join("aside"));
     let mut sink = RollingFiles::new(&out).make(&(Arc::new(crate::real_disk::RealDisk) as Arc<dyn Disk>));
     sink.open(None).await.unwrap();

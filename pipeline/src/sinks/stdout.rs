@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::lines_format::LinesFormat;
+use super::line_format::LineFormat;
 use crate::chunk::Chunk;
 use crate::disk::Disk;
 use crate::sink::{Sink, SinkSpec};
@@ -20,19 +20,19 @@ use crate::trouble::Trouble;
 /// after a crash, and after an error a line may be there in half and then as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stdout {
-    format: LinesFormat,
+    format: LineFormat,
 }
 
 impl Stdout {
-    /// As [`LinesFormat::Json`].
+    /// As [`LineFormat::Json`].
     #[must_use]
     pub fn new() -> Self {
         Stdout::default()
     }
 
-    /// How records are written. Default: [`LinesFormat::Json`].
+    /// How records are written. Default: [`LineFormat::Json`].
     #[must_use]
-    pub fn format(mut self, format: LinesFormat) -> Self {
+    pub fn format(mut self, format: LineFormat) -> Self {
         self.format = format;
         self
     }
@@ -54,7 +54,7 @@ impl SinkSpec for Stdout {
 
 /// Writes lines to where it is told.
 struct LineWriter {
-    format: LinesFormat,
+    format: LineFormat,
     out: Box<dyn AsyncWrite + Send + Unpin>,
     /// Those of a chunk.
     lines: Vec<u8>,
@@ -78,10 +78,6 @@ fn trouble(error: io::Error) -> Trouble {
 }
 
 impl Sink for LineWriter {
-    fn open<'a>(&'a mut self, _from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>> {
-        Box::pin(async { Ok(()) })
-    }
-
     fn write<'a>(
         &'a mut self,
         chunk: &'a Chunk,
@@ -96,18 +92,6 @@ impl Sink for LineWriter {
             Ok(())
         })
     }
-
-    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>> {
-        Box::pin(async { Ok(Value::Null) })
-    }
-
-    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        Box::pin(async { Ok(()) })
-    }
 }
 
 #[cfg(test)]
@@ -115,12 +99,12 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::unix::pipe;
 
-    use super::super::sample::lines;
     use super::*;
+    use crate::test_chunks::lines;
 
     fn writer() -> (LineWriter, pipe::Receiver) {
         let (write, read) = pipe::pipe().unwrap();
-        (LineWriter { format: LinesFormat::Json, out: Box::new(write), lines: Vec::new() }, read)
+        (LineWriter { format: LineFormat::Json, out: Box::new(write), lines: Vec::new() }, read)
     }
 
     #[tokio::test]
@@ -129,7 +113,7 @@ mod tests {
         let mut refused = Vec::new();
         sink.write(&lines(&["one", "t\nwo", "three"]), &mut refused).await.unwrap();
         sink.write(&lines(&["four"]), &mut refused).await.unwrap();
-        assert_eq!(sink.prepare().await, Ok(Value::Null));
+        assert_eq!(sink.prepare().await, Ok(serde_json::Value::Null));
         assert_eq!(refused.iter().map(|(nth, _)| *nth).collect::<Vec<_>>(), [1]);
         drop(sink);
         let mut text = String::new();

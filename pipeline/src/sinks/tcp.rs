@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::lines_format::{LinesFormat, whole_millis};
+use super::line_format::{LineFormat, whole_millis};
 use crate::chunk::Chunk;
 use crate::disk::Disk;
 use crate::sink::{Sink, SinkSpec};
@@ -25,7 +25,7 @@ use crate::trouble::Trouble;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TcpSink {
     address: String,
-    format: LinesFormat,
+    format: LineFormat,
     write_timeout: Duration,
     is_off_loopback: bool,
 }
@@ -35,12 +35,12 @@ impl TcpSink {
     #[must_use]
     pub fn to(address: impl Into<String>) -> Self {
         let write_timeout = Duration::from_secs(10);
-        TcpSink { address: address.into(), format: LinesFormat::default(), write_timeout, is_off_loopback: false }
+        TcpSink { address: address.into(), format: LineFormat::default(), write_timeout, is_off_loopback: false }
     }
 
-    /// How records are written. Default: [`LinesFormat::Json`].
+    /// How records are written. Default: [`LineFormat::Json`].
     #[must_use]
-    pub fn format(mut self, format: LinesFormat) -> Self {
+    pub fn format(mut self, format: LineFormat) -> Self {
         self.format = format;
         self
     }
@@ -164,14 +164,6 @@ impl Sink for LineSender {
         })
     }
 
-    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>> {
-        Box::pin(async { Ok(Value::Null) })
-    }
-
-    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        Box::pin(async { Ok(()) })
-    }
-
     fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
         Box::pin(async move {
             let Some(mut stream) = self.stream.take() else { return Ok(()) };
@@ -188,8 +180,8 @@ mod tests {
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
     use tokio::net::TcpListener;
 
-    use super::super::sample::lines;
     use super::*;
+    use crate::test_chunks::lines;
 
     async fn sender(change: impl FnOnce(TcpSink) -> TcpSink) -> (TcpListener, LineSender) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,8 +4,11 @@ mod reader;
 mod scan;
 mod tracked;
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
+use crate::sinks::RollingFiles;
 use crate::source::{Source, SourceSpec};
 use crate::sources::format::{Format, format_methods, format_of_file, format_of_spec};
 
@@ -43,6 +46,17 @@ impl Files {
     /// One file.
     pub fn at(path: impl Into<String>) -> Self {
         Files { is_glob: false, ..Files::glob(path) }
+    }
+
+    /// The other end: the sink that writes files into this folder, one after the other.
+    ///
+    /// ```
+    /// use proscenium_pipeline::{RollingFiles, sources::Files};
+    ///
+    /// let sink: RollingFiles = Files::rolling("out/").prefix("orders").roll_bytes(64 << 20);
+    /// ```
+    pub fn rolling(folder: impl Into<PathBuf>) -> RollingFiles {
+        RollingFiles::new(folder)
     }
 
     /// There is no end: waits for lines that are added and for files that come to be, and looks for them every 100 ms.

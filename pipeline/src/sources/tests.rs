@@ -9,8 +9,6 @@ mod lines;
 mod resume;
 mod tcp_lines;
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use proscenium_plugin_host::ContentType;
@@ -20,6 +18,7 @@ use crate::chunk::{ChunkSize, Filling};
 use crate::ledger::Ledger;
 use crate::record::Record;
 use crate::source::{Filled, Source, SourceSpec};
+use crate::test_folder::TestFolder;
 use crate::trouble::Trouble;
 
 /// What nobody should ever have to wait for.
@@ -120,20 +119,16 @@ pub(crate) fn resident() -> usize {
     pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
-/// A folder that is removed in the end.
-pub(crate) struct Folder(PathBuf);
+/// A folder of a test's own, and what happens to files while they are read.
+pub(crate) struct Folder(TestFolder);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("proscenium-sources-{}-{nth}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
+        Folder(TestFolder::new())
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
+        self.0.at(name).to_str().unwrap().to_owned()
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
@@ -152,11 +147,5 @@ impl Folder {
 
     pub(crate) fn remove(&self, name: &str) {
         std::fs::remove_file(self.path(name)).unwrap();
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

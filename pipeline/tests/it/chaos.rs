@@ -17,7 +17,8 @@ use proscenium_runtime::Node;
 use tokio::time::timeout;
 
 use crate::built::stamp;
-use crate::flow::{Folder, finished};
+use crate::flow::finished;
+use crate::test_folder::TestFolder;
 use crate::random::Random;
 use parts::{Crowded, Feed, Moody, Numbers};
 
@@ -119,7 +120,7 @@ struct Shape {
 }
 
 struct Chaos {
-    folder: Folder,
+    folder: TestFolder,
     libraries: [PathBuf; 2],
     feed: Arc<Feed>,
     disk: Crowded,
@@ -164,7 +165,7 @@ fn add(record: &mut RecordMut<'_>, more: &str) {
 
 impl Chaos {
     fn new(seed: u64) -> Self {
-        let folder = Folder::new();
+        let folder = TestFolder::new();
         let libraries = ["one", "two"].map(|version| stamp(&folder.0, version));
         let library = libraries[0].clone();
         Chaos {

@@ -6,5 +6,4 @@ mod files;
 mod known;
 mod lines;
 mod round_trip;
-mod snapshot;
 mod toml;

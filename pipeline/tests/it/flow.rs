@@ -1,34 +1,13 @@
 //! Records through stages, sources and sinks, as a user writes them.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 use std::time::Duration;
 
 use proscenium_pipeline::sources::{Files, Generator};
 use proscenium_pipeline::{Failed, Failover, Outcome, Pipeline, PipelineRef, RecordMut, RollingFiles, Verdict};
 use proscenium_runtime::Node;
 
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("proscenium-flow-{}-{nth}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    pub(crate) fn at(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
+use crate::test_folder::TestFolder;
 
 /// All lines of the finished files of a folder, in the order of the files.
 pub(crate) fn lines(folder: &Path) -> Vec<String> {
@@ -54,7 +33,7 @@ fn write_input(path: &Path, count: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_go_from_a_file_through_rust_stages_into_a_file_in_their_order() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     write_input(&folder.at("in.jsonl"), 10_000);
     let node = Node::start("flow").await.unwrap();
     let pipeline = Pipeline::named("double")
@@ -81,7 +60,7 @@ async fn records_go_from_a_file_through_rust_stages_into_a_file_in_their_order()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panicking_record_becomes_a_dead_letter_and_the_rest_goes_through_once() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     write_input(&folder.at("in.jsonl"), 3_000);
     let node = Node::start("panics").await.unwrap();
     let pipeline = Pipeline::named("panics")
@@ -115,7 +94,7 @@ async fn a_panicking_record_becomes_a_dead_letter_and_the_rest_goes_through_once
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_retried_holds_its_key_back_and_no_other() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("retries").await.unwrap();
     let fails_once = std::sync::Mutex::new(std::collections::HashSet::new());
     let pipeline = Pipeline::named("retries")

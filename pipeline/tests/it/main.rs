@@ -3,17 +3,16 @@
 mod built;
 mod chaos;
 mod config;
-mod difference;
 mod flow;
-mod picture;
-mod plan_check;
-mod plans;
 mod plugins;
 mod program_killed;
 mod random;
-mod snapshot;
 mod stalled;
 mod supervised;
+#[path = "../../src/test_folder.rs"]
+mod test_folder;
+#[path = "../../src/test_snapshot.rs"]
+mod test_snapshot;
 
 // A plugin's process is this very program.
 proscenium_plugin_host::run_if_child_before_main!();

@@ -9,7 +9,8 @@ use proscenium_plugin_host::Swap;
 use proscenium_runtime::Node;
 
 use crate::built::mark;
-use crate::flow::{Folder, finished, lines};
+use crate::flow::{finished, lines};
+use crate::test_folder::TestFolder;
 
 fn numbers(count: u64) -> Generator {
     Generator::new(count).record(|n, out| out.extend_from_slice(format!("record {n}").as_bytes())).keys(7)
@@ -35,7 +36,7 @@ async fn passed(pipeline: &PipelineRef, part: &str, records: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_is_killed_and_swapped_and_each_record_comes_out_once_in_its_order() {
     const RECORDS: u64 = 60_000;
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let (old, new) = (mark(&folder.0, "1.0.0"), mark(&folder.0, "2.0.0"));
     let node = Node::start("plugins").await.unwrap();
     let pipeline = Pipeline::named("marked")
@@ -82,7 +83,7 @@ async fn a_plugin_is_killed_and_swapped_and_each_record_comes_out_once_in_its_or
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poison_and_what_is_refused_are_dead_letters_and_routes_lead_elsewhere() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let library = mark(&folder.0, "1");
     let node = Node::start("poison").await.unwrap();
     let source = Generator::new(3_000).record(|n, out| {
@@ -129,7 +130,7 @@ async fn poison_and_what_is_refused_are_dead_letters_and_routes_lead_elsewhere()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_pipeline_goes_on_where_it_was_and_is_changed_while_it_runs() {
     const RECORDS: u64 = 40_000;
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let library = mark(&folder.0, "1");
     let node = Node::start("resumes").await.unwrap();
     let described = |with_end: bool| {

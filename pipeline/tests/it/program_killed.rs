@@ -15,7 +15,8 @@ use proscenium_runtime::Node;
 use crate::built::stamp;
 use crate::chaos::proof::letters;
 use crate::chaos::{number, seed};
-use crate::flow::{Folder, lines};
+use crate::flow::lines;
+use crate::test_folder::TestFolder;
 use crate::random::Random;
 
 /// In the ordinary run of the tests.
@@ -206,7 +207,7 @@ fn a_program_that_is_killed_again_and_again_writes_each_line_once() {
     let mut random = Random::new(seed);
     let (mut killed, mut stopped, mut inputs, begin) = (0, 0, 0, Instant::now());
     while killed < rounds {
-        let folder = Folder::new();
+        let folder = TestFolder::new();
         stamp(&folder.0, "one");
         let text: String =
             (0..LINES).map(|n| if n % BAD == BAD - 1 { bad(n) + "\n" } else { format!("line {n}\n") }).collect();

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::flow::Folder;
+use crate::test_folder::TestFolder;
 
 /// Set in a process that runs one test alone: only then its memory is the test's.
 const ALONE: &str = "PROSCENIUM_TEST_ALONE";
@@ -121,7 +121,7 @@ async fn what_is_under_way_is_bounded_and_all_parts_answer() {
     if !is_alone("stalled::what_is_under_way_is_bounded_and_all_parts_answer") {
         return;
     }
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let (open, gate) = watch::channel(true);
     let written = Arc::new(AtomicU64::new(0));
     let gated = || Gated { gate: gate.clone(), written: written.clone() };

@@ -9,12 +9,13 @@ use proscenium_pipeline::{Failed, Failover, Outcome, Pipeline, PipelineRef, Reco
 use proscenium_runtime::Node;
 use proscenium_supervision::Supervisor;
 
-use crate::flow::{Folder, lines};
+use crate::flow::lines;
+use crate::test_folder::TestFolder;
 
 /// What fails in it for good ends it; its supervisor starts it anew, and each record comes out once all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipeline_that_cannot_go_on_is_started_anew_from_its_checkpoint() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("supervised").await.unwrap();
     let failures = Arc::new(AtomicUsize::new(0));
     let seen = failures.clone();

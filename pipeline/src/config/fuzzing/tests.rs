@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::config::limits;
+use crate::limits;
+use crate::random::Random;
 
 const LINES: &str = "\0# Format: name|library|parameters|enabled|failover_policy|max_retries|timeout_ms\n\
     a|plugins/liba.so|k=v,l=${A}|true|FAILOVER_TO:b|3|5000\nb|libb.so||yes|CIRCUIT_BREAKER:5:100|0|1\n\
@@ -58,36 +59,20 @@ const BITS: &[&str] = &[
     "a|a|a|a|a|a|a\n",
 ];
 
-/// Pseudo-random, from a seed: xorshift.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
-
 fn mutated(random: &mut Random, seed: &str) -> Vec<u8> {
     let mut bytes = seed.as_bytes().to_vec();
-    for _ in 0..=random.below(4) {
+    for _ in 0..=random.place(4) {
         // The first byte chooses the format.
-        let at = 1 + random.below(bytes.len());
+        let at = 1 + random.place(bytes.len());
         let at = at.min(bytes.len());
-        let to = (at + random.below(20)).min(bytes.len());
-        match random.below(4) {
+        let to = (at + random.place(20)).min(bytes.len());
+        match random.place(4) {
             0 => drop(bytes.drain(at..to)),
-            1 => drop(bytes.splice(at..at, BITS[random.below(BITS.len())].bytes())),
-            2 => drop(bytes.splice(at..to, [random.next() as u8])),
+            1 => drop(bytes.splice(at..at, BITS[random.place(BITS.len())].bytes())),
+            2 => drop(bytes.splice(at..to, [random.bits() as u8])),
             _ => {
                 let copy = bytes[at..to].to_vec();
-                let into = 1 + random.below(bytes.len() - 1);
+                let into = 1 + random.place(bytes.len() - 1);
                 drop(bytes.splice(into..into, copy));
             }
         }
@@ -103,7 +88,7 @@ fn seed() -> u64 {
 
 #[test]
 fn files_that_were_once_good_are_read_or_refused_with_places() {
-    let mut random = Random(seed());
+    let mut random = Random::new(seed());
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..4_000 {
         for good in [LINES, TOML] {
@@ -115,10 +100,10 @@ fn files_that_were_once_good_are_read_or_refused_with_places() {
 
 #[test]
 fn random_bytes_are_refused_with_places() {
-    let mut random = Random(seed());
+    let mut random = Random::new(seed());
     for _ in 0..4_000 {
-        let len = random.below(300);
-        let bytes: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
+        let len = random.place(300);
+        let bytes: Vec<u8> = (0..len).map(|_| random.bits() as u8).collect();
         config(&bytes);
     }
 }

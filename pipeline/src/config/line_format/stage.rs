@@ -12,7 +12,8 @@ use super::{FIELDS, Line, Piece};
 use crate::config::environment::{Backslash, Variables};
 use crate::config::excerpt::quoted;
 use crate::config::findings::Findings;
-use crate::config::{library, limits, name, policy};
+use crate::config::{library, name, policy};
+use crate::limits;
 use crate::plan::{Conduct, PluginStage};
 
 pub(super) struct Reader<'a> {

@@ -10,10 +10,11 @@ use proscenium_plugin_host::{Failover, Retries};
 use toml::de::{DeTable, DeValue};
 
 use crate::config::excerpt::quoted;
+use crate::config::joints::{Joined, Role};
 use crate::config::keys::{Keys, Reading, described};
 use crate::config::places::Place;
-use crate::config::wiring::{Role, Wired};
-use crate::config::{library, limits, name, policy};
+use crate::config::{library, name, policy};
+use crate::limits;
 use crate::plan::{Conduct, Kind, Part, PluginStage, Port, Share, SinkStage, WhenDown};
 
 /// How long a sink may be down before its records are set aside.
@@ -24,7 +25,7 @@ pub(super) fn read<'a>(
     keys: &mut Keys<'a>,
     reading: &'a Reading<'a>,
     places: &mut Vec<Place>,
-) -> (Vec<Part>, Option<Vec<Wired>>) {
+) -> (Vec<Part>, Option<Vec<Joined>>) {
     let mut tables = Vec::new();
     let mut is_whole = true;
     for (key, role) in [("source", Role::Source), ("stage", Role::Stage), ("sink", Role::Sink)] {
@@ -38,7 +39,7 @@ pub(super) fn read<'a>(
         reading.findings.add(span.clone(), what, "1000 sources, stages and sinks", "make several pipelines of it");
     }
     is_whole &= tables.len() <= limits::PARTS;
-    let (mut parts, mut wired) = (Vec::new(), Vec::new());
+    let (mut parts, mut joints) = (Vec::new(), Vec::new());
     // The outlet that a part without `from` follows.
     let mut before: Option<String> = None;
     for (span, role, key, table) in tables.into_iter().take(limits::PARTS) {
@@ -54,9 +55,9 @@ pub(super) fn read<'a>(
         }
         places.extend(part.is_some().then(|| Place { whole: joined.span.clone(), keys: keys_at }));
         parts.extend(part);
-        wired.push(joined);
+        joints.push(joined);
     }
-    (parts, is_whole.then_some(wired))
+    (parts, is_whole.then_some(joints))
 }
 
 /// `None`: it is something else.
@@ -83,7 +84,7 @@ fn tables_of<'a>(keys: &mut Keys<'a>, key: &'static str) -> Option<Vec<(Range<us
 }
 
 /// A part, if it is good, and how it is joined. `None`: it has no name to join it by.
-fn part(mut keys: Keys<'_>, role: Role, before: Option<&str>) -> Option<(Option<Part>, Wired)> {
+fn part(mut keys: Keys<'_>, role: Role, before: Option<&str>) -> Option<(Option<Part>, Joined)> {
     let given = match role {
         Role::Stage => keys.required("name", Keys::text),
         Role::Source | Role::Sink => keys.text("name"),
@@ -123,7 +124,7 @@ fn part(mut keys: Keys<'_>, role: Role, before: Option<&str>) -> Option<(Option<
     let (name, from) = (name?, from?);
     let ports = from.iter().map(|(port, _)| port.clone()).collect();
     let part = made.map(|kind| Part { name: name.clone(), from: ports, kind });
-    Some((part, Wired { name, span: name_span, role, routes, from, stand_in }))
+    Some((part, Joined { name, span: name_span, role, routes, from, stand_in }))
 }
 
 fn from(keys: &mut Keys<'_>, before: Option<&str>) -> Option<Vec<(Port, Range<usize>)>> {

@@ -2,7 +2,7 @@
 
 use crate::chunk::ChunkSize;
 use crate::config::keys::Keys;
-use crate::config::limits;
+use crate::limits;
 use crate::plan::Settings;
 
 /// What the table says; the usual where it says nothing.

@@ -4,8 +4,8 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::config::findings::Findings;
-use crate::config::limits::RECOVERED;
 use crate::config::text::Text;
+use crate::limits::RECOVERED;
 
 /// The document, as far as it can be understood. What cannot is said.
 pub(super) fn document<'t>(text: &'t Text, findings: &Findings<'_>) -> Spanned<DeTable<'t>> {

@@ -1,8 +1,6 @@
 //! Letters over a disk that loses power.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use proscenium_plugin_host::ContentType;
 use serde_json::Value;
@@ -11,6 +9,7 @@ use super::{CommittedLetters, DeadLetterStore, LetterBounds, LetterOffice, Lette
 use crate::disk::Disk;
 use crate::letter::{Class, Letter};
 use crate::record::OwnedRecord;
+use crate::test_folder::TestFolder;
 use toy_disk::ToyDisk;
 
 mod office;
@@ -48,26 +47,9 @@ fn letters(range: std::ops::Range<u64>) -> Vec<Letter> {
     range.map(letter).collect()
 }
 
-/// A folder of its own for each test: only the lock is really there.
-struct State(PathBuf);
-
-impl State {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-        State(std::env::temp_dir().join(format!("proscenium-letters-{}-{nth}", std::process::id())))
-    }
-}
-
-impl Drop for State {
-    fn drop(&mut self) {
-        _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// A store with so many letters, in a checkpoint.
-async fn stored(disk: &Arc<ToyDisk>, state: &State, count: u64) -> (DeadLetterStore, Value) {
-    let mut store = DeadLetterStore::new(&as_disk(disk), &state.0, SMALL);
+async fn stored(disk: &Arc<ToyDisk>, state: &TestFolder, count: u64) -> (DeadLetterStore, Value) {
+    let mut store = DeadLetterStore::new(&as_disk(disk), state.path(), SMALL);
     store.open(None).await.unwrap();
     for n in 0..count {
         store.write(&letters(n..n + 1)).await.unwrap();
@@ -81,9 +63,9 @@ fn as_disk(disk: &Arc<ToyDisk>) -> Arc<dyn Disk> {
     disk.clone()
 }
 
-fn office(disk: &Arc<ToyDisk>, state: &State, said: Option<&Value>) -> LetterOffice {
+fn office(disk: &Arc<ToyDisk>, state: &TestFolder, said: Option<&Value>) -> LetterOffice {
     let committed = CommittedLetters { letters: said.cloned(), redrive: Vec::new() };
-    LetterOffice::new(&as_disk(disk), &state.0, &committed).unwrap()
+    LetterOffice::new(&as_disk(disk), state.path(), &committed).unwrap()
 }
 
 /// All letters that were neither sent again nor thrown away.

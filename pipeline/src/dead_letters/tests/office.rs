@@ -9,7 +9,7 @@ fn ids(office: &LetterOffice, query: &LetterQuery) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_list_takes_what_its_filter_takes() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 14).await;
     let office = office(&disk, &state, Some(&said));
     let with = |filter| LetterQuery { filter, ..LetterQuery::default() };
@@ -25,7 +25,7 @@ async fn a_list_takes_what_its_filter_takes() {
 
 #[tokio::test]
 async fn pages_go_back_from_the_newest_which_comes_last() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 13).await;
     let office = office(&disk, &state, Some(&said));
     let (mut below, mut pages) = (None, Vec::new());
@@ -44,10 +44,10 @@ async fn pages_go_back_from_the_newest_which_comes_last() {
 
 #[tokio::test]
 async fn nothing_is_thrown_away_without_consent_or_by_a_wrong_number() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 5).await;
     let office = office(&disk, &state, Some(&said));
-    let lock = LetterLock::take(&state.0).unwrap();
+    let lock = LetterLock::take(state.path()).unwrap();
     let all = LetterSelection::Filter(LetterFilter::default());
     let refused = office.purge(&lock, &all, Consent::Missing).unwrap_err();
     assert!(matches!(refused, LetterError::Unconfirmed { letters: 5 }), "{refused}");
@@ -64,12 +64,12 @@ async fn nothing_is_thrown_away_without_consent_or_by_a_wrong_number() {
 
 #[tokio::test]
 async fn a_file_goes_with_its_last_letter_and_its_marks_go_with_it() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 6).await;
     let files = disk.names();
     assert_eq!(files.len(), 3, "two letters a file: {files:?}");
     let office = office(&disk, &state, Some(&said));
-    let lock = LetterLock::take(&state.0).unwrap();
+    let lock = LetterLock::take(state.path()).unwrap();
     let purge = |ids: &[u64]| office.purge(&lock, &LetterSelection::Ids(ids.to_vec()), Consent::Yes).unwrap();
 
     let done = purge(&[0]);
@@ -91,11 +91,11 @@ async fn a_file_goes_with_its_last_letter_and_its_marks_go_with_it() {
 
 #[tokio::test]
 async fn a_mark_of_a_letter_that_an_older_checkpoint_does_not_name_stays() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (mut store, old) = stored(&disk, &state, 4).await;
     store.write(&letters(4..8)).await.unwrap();
     let new = store.prepare().await.unwrap();
-    let lock = LetterLock::take(&state.0).unwrap();
+    let lock = LetterLock::take(state.path()).unwrap();
     office(&disk, &state, Some(&new)).purge(&lock, &LetterSelection::Ids(vec![6]), Consent::Yes).unwrap();
     for said in [Some(&old), None] {
         office(&disk, &state, said)
@@ -107,9 +107,9 @@ async fn a_mark_of_a_letter_that_an_older_checkpoint_does_not_name_stays() {
 
 #[tokio::test]
 async fn damage_is_named_with_its_place_and_the_rest_stays_readable() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 6).await;
-    let folder = state.0.join("dead_letters");
+    let folder = state.path().join("dead_letters");
     let files = disk.names();
     disk.change(&folder.join(&files[0]), |text| {
         // A number that has become a word, of the same length.
@@ -133,7 +133,7 @@ async fn damage_is_named_with_its_place_and_the_rest_stays_readable() {
     let missing = office.show(0).unwrap_err().to_string();
     assert!(missing.contains(&format!("{}:1", files[0])), "{missing}");
     // What cannot be read is not thrown away with the rest.
-    let lock = LetterLock::take(&state.0).unwrap();
+    let lock = LetterLock::take(state.path()).unwrap();
     let done = office.purge(&lock, &LetterSelection::Filter(LetterFilter::default()), Consent::Yes).unwrap();
     assert_eq!((done.letters, done.damage.len()), (4, 4));
     assert_eq!(done.removed, [folder.join(&files[1])]);
@@ -141,10 +141,10 @@ async fn damage_is_named_with_its_place_and_the_rest_stays_readable() {
 
 #[tokio::test]
 async fn a_half_line_behind_the_checkpoint_is_no_damage() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 3).await;
     let last = disk.names().pop().unwrap();
-    disk.change(&state.0.join("dead_letters").join(last), |text| text.extend_from_slice(b"{\"id\":3,\"pa"));
+    disk.change(&state.path().join("dead_letters").join(last), |text| text.extend_from_slice(b"{\"id\":3,\"pa"));
     assert_eq!(listed(&office(&disk, &state, Some(&said))), [0, 1, 2]);
 }
 

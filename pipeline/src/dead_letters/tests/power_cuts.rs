@@ -8,10 +8,10 @@ use super::*;
 const LEFT: [Left; 2] = [Left::All, Left::Synced];
 
 /// Letters in batches from the checkpoint on, which moves forward. An error: the power is gone.
-async fn write_all(disk: &Arc<ToyDisk>, state: &State, checkpoint: &mut Option<(Value, u64)>) -> Result<(), ()> {
+async fn write_all(disk: &Arc<ToyDisk>, state: &TestFolder, checkpoint: &mut Option<(Value, u64)>) -> Result<(), ()> {
     // Files that several checkpoints add to.
     let bounds = LetterBounds { file: 1800, ..SMALL };
-    let mut store = DeadLetterStore::new(&as_disk(disk), &state.0, bounds);
+    let mut store = DeadLetterStore::new(&as_disk(disk), state.path(), bounds);
     let mut n = checkpoint.as_ref().map_or(0, |(_, n)| *n);
     store.open(checkpoint.as_ref().map(|(said, _)| said)).await.map_err(drop)?;
     while n < 14 {
@@ -32,7 +32,7 @@ async fn no_letter_is_lost_or_there_twice_wherever_the_power_is_cut() {
     let mut cuts = 0;
     for left in LEFT {
         for (first, second) in (0..).flat_map(|first| [(first, 2), (first, 7), (first, 1000)]) {
-            let (disk, state, mut checkpoint) = (ToyDisk::new(), State::new(), None);
+            let (disk, state, mut checkpoint) = (ToyDisk::new(), TestFolder::new(), None);
             disk.cut_after(first);
             let done = write_all(&disk, &state, &mut checkpoint).await;
             let was_cut = disk.come_back(left);
@@ -64,9 +64,9 @@ async fn letters_are_sent_again_all_or_none_wherever_the_power_is_cut() {
     for left in LEFT {
         let mut outcomes = [0, 0];
         for operations in 0.. {
-            let (disk, state) = (ToyDisk::new(), State::new());
+            let (disk, state) = (ToyDisk::new(), TestFolder::new());
             let (_, said) = stored(&disk, &state, 7).await;
-            let lock = LetterLock::take(&state.0).unwrap();
+            let lock = LetterLock::take(state.path()).unwrap();
             let office = office(&disk, &state, Some(&said));
             office.redrive(&lock, &LetterSelection::Ids(vec![0])).unwrap();
             disk.cut_after(operations);
@@ -93,9 +93,9 @@ async fn letters_are_sent_again_all_or_none_wherever_the_power_is_cut() {
 async fn letters_are_thrown_away_all_or_none_wherever_the_power_is_cut() {
     for left in LEFT {
         for operations in 0.. {
-            let (disk, state) = (ToyDisk::new(), State::new());
+            let (disk, state) = (ToyDisk::new(), TestFolder::new());
             let (mut store, _) = stored(&disk, &state, 9).await;
-            let lock = LetterLock::take(&state.0).unwrap();
+            let lock = LetterLock::take(state.path()).unwrap();
             let said = store.prepare().await.unwrap();
             let office = office(&disk, &state, Some(&said));
             office.purge(&lock, &LetterSelection::Ids(vec![3]), Consent::Yes).unwrap();

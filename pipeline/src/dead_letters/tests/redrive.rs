@@ -29,12 +29,12 @@ async fn fill(source: &mut Box<dyn Source>, size: usize) -> Option<Vec<OwnedReco
     })
 }
 
-fn source(disk: &Arc<ToyDisk>, state: &State, name: &str) -> Box<dyn Source> {
-    RedriveSpec::of(name, &as_disk(disk), &state.0).make()
+fn source(disk: &Arc<ToyDisk>, state: &TestFolder, name: &str) -> Box<dyn Source> {
+    RedriveSpec::of(name, &as_disk(disk), state.path()).make()
 }
 
 /// Numbers and redrives of the records that a source sends now, except record 0. Its waits cost no time.
-pub(super) async fn sent(disk: &Arc<ToyDisk>, state: &State, name: &str) -> Vec<(u64, u64)> {
+pub(super) async fn sent(disk: &Arc<ToyDisk>, state: &TestFolder, name: &str) -> Vec<(u64, u64)> {
     tokio::time::pause();
     let mut source = source(disk, state, name);
     source.open(None).await.unwrap();
@@ -50,17 +50,17 @@ pub(super) async fn sent(disk: &Arc<ToyDisk>, state: &State, name: &str) -> Vec<
     all.iter().map(|record| (record.id, times(record))).collect()
 }
 
-fn redrive(disk: &Arc<ToyDisk>, state: &State, said: &Value, ids: &[u64]) -> super::super::Redriven {
-    let lock = LetterLock::take(&state.0).unwrap();
+fn redrive(disk: &Arc<ToyDisk>, state: &TestFolder, said: &Value, ids: &[u64]) -> super::super::Redriven {
+    let lock = LetterLock::take(state.path()).unwrap();
     office(disk, state, Some(said)).redrive(&lock, &LetterSelection::Ids(ids.to_vec())).unwrap()
 }
 
 #[tokio::test]
 async fn records_come_again_from_their_source_as_they_came_with_a_header_more() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 8).await;
     let done = redrive(&disk, &state, &said, &[1, 2, 4, 7]);
-    assert_eq!((done.letters, done.left, done.files), (4, vec![], vec![state.0.join("redrive/0000000000.jsonl")]));
+    assert_eq!((done.letters, done.left, done.files), (4, vec![], vec![state.path().join("redrive/0000000000.jsonl")]));
     let office = office(&disk, &state, Some(&said));
     assert_eq!(listed(&office), [0, 3, 5, 6]);
     assert_eq!(office.show(4).unwrap().fate, Fate::Redriven);
@@ -80,7 +80,7 @@ async fn records_come_again_from_their_source_as_they_came_with_a_header_more() 
 
 #[tokio::test]
 async fn it_follows_the_folder_and_goes_on_from_every_position() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 15).await;
     redrive(&disk, &state, &said, &[0, 1, 3, 4, 7]);
     redrive(&disk, &state, &said, &[2, 5]);
@@ -115,12 +115,12 @@ async fn it_follows_the_folder_and_goes_on_from_every_position() {
 
 #[tokio::test]
 async fn what_was_sent_again_is_left_alone_and_what_fails_again_counts_on() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (mut store, said) = stored(&disk, &state, 3).await;
     redrive(&disk, &state, &said, &[1]);
     let done = redrive(&disk, &state, &said, &[1]);
     assert_eq!((done.letters, done.left), (0, vec![1]));
-    assert_eq!(done.files, Vec::<PathBuf>::new());
+    assert_eq!(done.files, Vec::<std::path::PathBuf>::new());
 
     let mut again = letter(1);
     again.record.headers.push((REDRIVEN.to_owned(), b"1".to_vec()));
@@ -133,8 +133,8 @@ async fn what_was_sent_again_is_left_alone_and_what_fails_again_counts_on() {
 
 #[tokio::test]
 async fn many_letters_go_in_several_files() {
-    let (disk, state) = (ToyDisk::new(), State::new());
-    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, LetterBounds::default());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
+    let mut store = DeadLetterStore::new(&as_disk(&disk), state.path(), LetterBounds::default());
     store.open(None).await.unwrap();
     let mut large = letter(1);
     large.record.payload = vec![b'x'; 1 << 20];
@@ -148,7 +148,7 @@ async fn many_letters_go_in_several_files() {
 
 #[tokio::test]
 async fn a_line_that_is_damaged_is_not_sent_and_its_letter_is_still_listed() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 8).await;
     let done = redrive(&disk, &state, &said, &[1, 4, 7]);
     disk.change(&done.files[0], |text| text[0] = b'?');
@@ -160,7 +160,7 @@ async fn a_line_that_is_damaged_is_not_sent_and_its_letter_is_still_listed() {
 
 #[tokio::test]
 async fn files_that_all_sources_have_read_go_with_their_letters_but_the_last() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 9).await;
     for ids in [[0, 1], [2, 3], [4, 5]] {
         redrive(&disk, &state, &said, &ids);
@@ -170,8 +170,8 @@ async fn files_that_all_sources_have_read_go_with_their_letters_but_the_last() {
         let position = |file: &u64| serde_json::json!({"file": file, "line": 0});
         let redrive = redrive.iter().map(|file| file.as_ref().map(position)).collect();
         let committed = CommittedLetters { letters: Some(said.clone()), redrive };
-        let office = LetterOffice::new(&as_disk(&disk), &state.0, &committed).unwrap();
-        let lock = LetterLock::take(&state.0).unwrap();
+        let office = LetterOffice::new(&as_disk(&disk), state.path(), &committed).unwrap();
+        let lock = LetterLock::take(state.path()).unwrap();
         office.redrive(&lock, &LetterSelection::Ids(vec![])).unwrap();
     };
     for (unread, left) in [(vec![], 3), (vec![Some(3), None], 3), (vec![Some(1), Some(3)], 2), (vec![Some(3)], 1)] {
@@ -185,8 +185,8 @@ async fn files_that_all_sources_have_read_go_with_their_letters_but_the_last() {
 
 #[tokio::test]
 async fn json_is_made_messagepack_again_and_what_cannot_be_is_rejected_again() {
-    let (disk, state) = (ToyDisk::new(), State::new());
-    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, SMALL);
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
+    let mut store = DeadLetterStore::new(&as_disk(&disk), state.path(), SMALL);
     store.open(None).await.unwrap();
     let json = |text: &str| {
         let mut json = letter(1);
@@ -196,7 +196,7 @@ async fn json_is_made_messagepack_again_and_what_cannot_be_is_rejected_again() {
     store.write(&[json("{\"a\":1}"), json("{\"a\":")]).await.unwrap();
     let said = store.prepare().await.unwrap();
     redrive(&disk, &state, &said, &[0, 1]);
-    let mut source = RedriveSpec::of("source1", &as_disk(&disk), &state.0).json_as_messagepack().make();
+    let mut source = RedriveSpec::of("source1", &as_disk(&disk), state.path()).json_as_messagepack().make();
     source.open(None).await.unwrap();
     let mut chunk = filling(512);
     source.fill(&mut chunk).await.unwrap();

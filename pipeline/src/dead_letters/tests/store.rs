@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn letters_come_back_as_they_were_from_several_files() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_store, said) = stored(&disk, &state, 12).await;
     let files = disk.names();
     assert!(files.len() >= 4, "{files:?}");
@@ -18,8 +18,8 @@ async fn letters_come_back_as_they_were_from_several_files() {
 
 #[tokio::test]
 async fn at_the_limit_it_waits_until_room_is_made() {
-    let (disk, state) = (ToyDisk::new(), State::new());
-    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, LetterBounds { file: 600, all: 2400 });
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
+    let mut store = DeadLetterStore::new(&as_disk(&disk), state.path(), LetterBounds { file: 600, all: 2400 });
     store.open(None).await.unwrap();
     let mut count = 0;
     let full = loop {
@@ -31,12 +31,15 @@ async fn at_the_limit_it_waits_until_room_is_made() {
     };
     assert!(!full.is_final());
     assert!(full.to_string().contains("over the limit of 2400") && full.to_string().contains("purge"), "{full}");
-    let written: u64 =
-        disk.names().iter().map(|name| disk.read(&state.0.join("dead_letters").join(name)).unwrap().len() as u64).sum();
+    let written: u64 = disk
+        .names()
+        .iter()
+        .map(|name| disk.read(&state.path().join("dead_letters").join(name)).unwrap().len() as u64)
+        .sum();
     assert!(written <= 2400 && written > 1800, "{written}");
 
     let said = store.prepare().await.unwrap();
-    let lock = super::super::LetterLock::take(&state.0).unwrap();
+    let lock = super::super::LetterLock::take(state.path()).unwrap();
     let office = office(&disk, &state, Some(&said));
     let oldest = super::super::LetterSelection::Ids(vec![0, 1, 2]);
     assert!(!office.purge(&lock, &oldest, super::super::Consent::Yes).unwrap().removed.is_empty());
@@ -45,8 +48,8 @@ async fn at_the_limit_it_waits_until_room_is_made() {
 
 #[tokio::test]
 async fn a_letter_that_is_larger_than_the_limit_is_taken_alone() {
-    let (disk, state) = (ToyDisk::new(), State::new());
-    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, LetterBounds { file: 10, all: 100 });
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
+    let mut store = DeadLetterStore::new(&as_disk(&disk), state.path(), LetterBounds { file: 10, all: 100 });
     store.open(None).await.unwrap();
     store.write(&letters(0..1)).await.unwrap();
     assert!(!store.write(&letters(1..2)).await.unwrap_err().is_final());
@@ -54,7 +57,7 @@ async fn a_letter_that_is_larger_than_the_limit_is_taken_alone() {
 
 #[tokio::test]
 async fn a_disk_that_is_full_leaves_nothing_of_a_letter_behind() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (mut store, _) = stored(&disk, &state, 2).await;
     disk.fail_writes(true);
     for _ in 0..3 {
@@ -68,29 +71,29 @@ async fn a_disk_that_is_full_leaves_nothing_of_a_letter_behind() {
 
 #[tokio::test]
 async fn what_no_checkpoint_names_is_not_seen_and_goes_when_it_is_opened() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (mut store, said) = stored(&disk, &state, 3).await;
     store.write(&letters(3..9)).await.unwrap();
     assert_eq!(listed(&office(&disk, &state, Some(&said))), [0, 1, 2]);
     assert_eq!(listed(&office(&disk, &state, None)), [0_u64; 0]);
 
-    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, SMALL);
+    let mut store = DeadLetterStore::new(&as_disk(&disk), state.path(), SMALL);
     store.open(Some(&said)).await.unwrap();
     assert_eq!(disk.names().len(), 2);
     store.write(&letters(3..4)).await.unwrap();
     let said = store.prepare().await.unwrap();
     assert_eq!(listed(&office(&disk, &state, Some(&said))), [0, 1, 2, 3]);
 
-    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, SMALL);
+    let mut store = DeadLetterStore::new(&as_disk(&disk), state.path(), SMALL);
     store.open(None).await.unwrap();
     assert_eq!(disk.names(), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_life_without_a_checkpoint_begins_behind_the_numbers_that_marks_speak_of() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 3).await;
-    let lock = super::super::LetterLock::take(&state.0).unwrap();
+    let lock = super::super::LetterLock::take(state.path()).unwrap();
     office(&disk, &state, Some(&said)).redrive(&lock, &super::super::LetterSelection::Ids(vec![1])).unwrap();
     let (_, said) = stored(&disk, &state, 2).await;
     assert_eq!(listed(&office(&disk, &state, Some(&said))), [2, 3]);
@@ -98,17 +101,17 @@ async fn a_life_without_a_checkpoint_begins_behind_the_numbers_that_marks_speak_
 
 #[tokio::test]
 async fn files_that_were_removed_by_hand_are_no_obstacle_and_a_short_one_is() {
-    let (disk, state) = (ToyDisk::new(), State::new());
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 3).await;
-    let last = state.0.join("dead_letters").join(disk.names().last().unwrap());
+    let last = state.path().join("dead_letters").join(disk.names().last().unwrap());
     let text = disk.read(&last).unwrap();
     disk.change(&last, |bytes| bytes.truncate(5));
-    let mut store = DeadLetterStore::new(&as_disk(&disk), &state.0, SMALL);
+    let mut store = DeadLetterStore::new(&as_disk(&disk), state.path(), SMALL);
     let trouble = store.open(Some(&said)).await.unwrap_err();
     assert!(trouble.to_string().contains(last.to_str().unwrap()), "{trouble}");
     disk.change(&last, |bytes| *bytes = text);
     for name in disk.names() {
-        disk.remove(&state.0.join("dead_letters").join(name)).unwrap();
+        disk.remove(&state.path().join("dead_letters").join(name)).unwrap();
     }
     store.open(Some(&said)).await.unwrap();
     store.write(&letters(3..4)).await.unwrap();

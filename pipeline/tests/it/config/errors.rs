@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use proscenium_pipeline::config::Format;
 
 use super::ends::read;
-use super::snapshot;
+use crate::test_snapshot::assert_snapshot;
 
 /// Reads each file, compares place and first words of all its errors, and the whole texts with a snapshot.
 #[track_caller]
@@ -29,7 +29,7 @@ fn table(format: Format, path: &str, snapshot: &str, rows: &[(&str, &[&str])]) {
         }
     }
     assert!(others.is_empty(), "these are others now:\n{others}");
-    snapshot::same_as(snapshot, &texts);
+    assert_snapshot(snapshot, &texts);
 }
 
 #[test]
@@ -79,6 +79,7 @@ fn lines() {
         (
             "\tä|missing.so|k\t|maybe|FAIL|x|y",
             &[
+                "1:2+1 the stage's name `ä` has `ä` in it",
                 "1:4+10 there is no library `missing.so`",
                 "1:15+1 the parameter `k` has no `=`",
                 "1:18+5 the field `enabled` is `maybe`",
@@ -88,7 +89,7 @@ fn lines() {
             ],
         ),
     ];
-    table(Format::Lines, "conf/p.txt", "lines_errors.txt", rows);
+    table(Format::Lines, "conf/p.txt", "lines_errors", rows);
 }
 
 const TAIL: &str = "\n[[source]]\nkind = \"stdin\"\n[[sink]]\nkind = \"stdout\"\n";
@@ -108,7 +109,7 @@ fn toml_settings() {
     within(
         "",
         TAIL,
-        "toml_settings_errors.txt",
+        "toml_settings_errors",
         &[
             ("nam = \"x\"", &["1:1+3 the pipeline has no key `nam`"]),
             ("name = \"a/b\"", &["1:8+5 the pipeline's name `a/b` has `/` in it"]),
@@ -116,7 +117,7 @@ fn toml_settings() {
             ("settings = 5", &["1:12+1 `settings` is the number `5`"]),
             ("[settings]\nwindw = 5", &["2:1+5 `settings` has no key `windw`"]),
             ("[settings]\nwindow = 0", &["2:10+1 `window` is the number `0`"]),
-            ("[settings]\nwindow = 2000", &["2:10+4 `window` is the number `2000`"]),
+            ("[settings]\nwindow = 5000", &["2:10+4 `window` is the number `2000`"]),
             ("[settings]\nwindow = \"5\"", &["2:10+3 `window` is the text `5`"]),
             ("[settings]\nwindow = 1.5", &["2:10+3 `window` is the number `1.5`"]),
             ("[settings]\nlinger_ms = true", &["2:13+4 `linger_ms` is `true`"]),
@@ -137,7 +138,7 @@ fn toml_stages() {
     within(
         HEAD,
         SINK,
-        "toml_stage_errors.txt",
+        "toml_stage_errors",
         &[
             ("timeout = 5", &["6:1+7 the stage `a` has no key `timeout`"]),
             ("params = [1]", &["6:10+3 `params` is a list"]),
@@ -165,7 +166,7 @@ fn toml_stages() {
             ("from = [\"stdin\", \"stdout\"]", &["6:18+8 `stdout` is a sink: nothing comes out of it"]),
             ("from = [\"stdin\", \"stdin\"]", &["6:18+7 `stdin` is there twice"]),
             ("from = [\"stdin/odd\"]", &["6:9+11 `stdin` has no route `odd`"]),
-            ("from = [\"stdin\", \"a\"]", &["4:8+3 records would go in a circle: `a`"]),
+            ("from = [\"stdin\", \"a\"]", &["4:8+3 records would go in a circle: `a` → `a`"]),
             (
                 "[[stage]]\nplugin = \"missing.so\"",
                 &["6:1+9 this stage has no `name`", "7:10+12 there is no library `missing.so`"],
@@ -181,7 +182,7 @@ fn toml_ends() {
     within(
         HEAD,
         "",
-        "toml_end_errors.txt",
+        "toml_end_errors",
         &[
             ("", &["4:8+3 nothing takes the records of `a`", "6:1+1 the pipeline has no sink"]),
             ("[[sink]]\nname = \"o\"", &["6:1+8 the sink `o` has no `kind`"]),
@@ -226,10 +227,10 @@ fn toml_wiring() {
     table(
         Format::Toml,
         "conf/p.toml",
-        "toml_wiring_errors.txt",
+        "toml_wiring_errors",
         &[
             ("", &["1:1+1 the pipeline has no source", "1:1+1 the pipeline has no sink"]),
-            (&circle, &["4:8+3 records would go in a circle: `a`, `b`"]),
+            (&circle, &["4:8+3 records would go in a circle: `a` → `b` → `a`"]),
             (
                 "[[sink]]\nkind = \"stdout\"\n[[source]]\nkind = \"stdin\"\n",
                 &["1:1+8 nothing stands before `stdout`, so no records come to it"],
@@ -243,7 +244,7 @@ fn toml_syntax() {
     within(
         "",
         TAIL,
-        "toml_syntax_errors.txt",
+        "toml_syntax_errors",
         &[
             ("name = orders", &["1:8+6 string values must be quoted"]),
             ("name = \"orders", &["1:15+1 invalid basic string"]),
@@ -259,7 +260,7 @@ fn toml_syntax() {
 #[test]
 fn bytes_that_are_no_text() {
     let wrong = read(Format::Toml, "conf/p.toml", b"name = \"caf\xE9\"\n\xFF\xFE").unwrap_err();
-    snapshot::same_as("bytes_errors.txt", &format!("{wrong}\n"));
+    assert_snapshot("bytes_errors", &format!("{wrong}\n"));
 }
 
 #[test]
@@ -268,5 +269,5 @@ fn a_giant_line_is_cut_in_its_error() {
     let file = format!("a|x.so|{}k=\\d,{}l=|1|FAIL_FAST|0|1", params("a"), params("b"));
     let wrong = read(Format::Lines, "conf/p.txt", file.as_bytes()).unwrap_err();
     assert_eq!(wrong.shown()[0].column, 400_100);
-    snapshot::same_as("giant_line_error.txt", &format!("{wrong}\n"));
+    assert_snapshot("giant_line_error", &format!("{wrong}\n"));
 }

@@ -8,6 +8,7 @@ use proscenium_pipeline::sources::Lines;
 use proscenium_pipeline::{Kind, Stdout};
 
 use super::ends::{ends, environment, kinds, read_with};
+use crate::test_folder::TestFolder;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -69,16 +70,16 @@ fn a_library_is_looked_for_beside_the_file_and_then_from_the_working_folder() {
 fn a_file_that_cannot_be_read_or_is_too_large_is_an_error_and_no_crash() {
     let (kinds, ends) = (kinds(), ends());
     let surroundings = Surroundings { environment: &environment, is_file: &|_| true, kinds: &kinds, ends: &ends };
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let nowhere = read(&folder.join("nowhere.txt"), &surroundings).unwrap_err();
+    let folder = TestFolder::new();
+    let nowhere = read(&folder.path().join("nowhere.txt"), &surroundings).unwrap_err();
     assert!(nowhere.to_string().contains("nowhere.txt: the file cannot be read: "), "{nowhere}");
 
-    let large = folder.join("large.toml");
+    let large = folder.at("large.toml");
     std::fs::write(&large, vec![b'#'; (1 << 20) + 1]).unwrap();
     let large = read(&large, &surroundings).unwrap_err();
     assert!(large.to_string().contains("large.toml: the file is larger than 1048576 bytes"), "{large}");
 
-    let good = folder.join("good.txt");
+    let good = folder.at("good.txt");
     std::fs::write(&good, "a|x.so||true|FAIL_FAST|0|1\n").unwrap();
     assert_eq!(read(&good, &surroundings).unwrap().name, "good");
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proscenium_pipeline::config::{Diagnostics, Ends, Format, Kinds, Surroundings, parse, print_toml, read_bytes};
 use proscenium_pipeline::sources::{Files, Generator, Lines, TcpLines};
 use proscenium_pipeline::{
-    FileFormat, Kind, LinesFormat, Null, Part, Plan, Port, Retries, RollingFiles, Settings, SinkSpec, SinkStage,
+    Kind, LineFormat, Null, Part, Plan, Port, Retries, RollingFiles, Settings, SinkSpec, SinkStage,
     SourceSpec, Stdout, TcpSink, picture,
 };
 
@@ -85,12 +85,12 @@ fn source() -> impl Strategy<Value = Arc<dyn SourceSpec>> {
 }
 
 fn sink() -> impl Strategy<Value = Arc<dyn SinkSpec>> {
-    let lines = || prop::sample::select(vec![LinesFormat::Json, LinesFormat::Raw]);
+    let lines = || prop::sample::select(vec![LineFormat::Json, LineFormat::Raw]);
     let age = option::of((1_u64..31_536_000_001).prop_map(Duration::from_millis));
-    let files = (word(), word(), option::of(word()), any::<bool>(), 1_u64..u64::MAX, age).prop_map(
-        |(folder, prefix, extension, frames, bytes, age)| {
+    let files = (word(), word(), option::of(word()), option::of(lines()), 1_u64..u64::MAX, age).prop_map(
+        |(folder, prefix, extension, lines, bytes, age)| {
             let mut files = RollingFiles::new(folder).prefix(prefix).roll_bytes(bytes);
-            files = if frames { files.format(FileFormat::Frames) } else { files };
+            files = lines.map_or_else(|| files.clone().frames(), |format| files.clone().format(format));
             files = extension.map_or(files.clone(), |extension| files.extension(extension));
             Arc::new(age.map_or(files.clone(), |age| files.roll_age(age))) as Arc<dyn SinkSpec>
         },

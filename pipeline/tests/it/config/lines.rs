@@ -22,8 +22,8 @@ fn with(field: usize, text: &str) -> Plan {
 #[test]
 fn a_line_is_a_stage_in_a_chain() {
     let file = "\u{feff}# Format: name|library|parameters|enabled|failover_policy|max_retries|timeout_ms\r\n\r\n\
-                \t first | one.so | k=v , l= | TRUE | DEAD_LETTER | 0 | 86400000 \r\n  # a comment\r\n\
-                off|two.so||false|FAIL_FAST|0|1\r\nsecond|three.so||1|FAILOVER_TO:first|1000|1";
+                \t first | one.so | k=v , l= | TRUE | FAILOVER_TO:second | 0 | 86400000 \r\n  # a comment\r\n\
+                off|two.so||false|FAIL_FAST|0|1\r\nsecond|three.so||1|DEAD_LETTER|1000|1";
     let plan = good(Format::Lines, file);
     let joined: Vec<String> = plan
         .parts
@@ -35,7 +35,8 @@ fn a_line_is_a_stage_in_a_chain() {
     assert_eq!(first.library, Path::new("one.so"));
     assert_eq!(first.params, [("k".to_owned(), "v".to_owned()), ("l".to_owned(), String::new())]);
     assert_eq!((first.timeout, first.conduct.retries.max), (Duration::from_secs(86_400), 0));
-    assert_eq!(second.conduct.failover, Failover::FailoverTo("first".to_owned()));
+    assert_eq!(first.conduct.failover, Failover::FailoverTo("second".to_owned()));
+    assert_eq!(second.conduct.failover, Failover::DeadLetter);
     assert_eq!(second.conduct.retries, Retries { max: 1_000, ..Retries::default() });
 }
 

@@ -71,7 +71,7 @@ fn plain_stage(at: usize, stages: usize) -> impl Strategy<Value = PluginStage> {
 
 fn stage(at: usize, stages: usize) -> impl Strategy<Value = PluginStage> {
     let grants = (vec(path(), 0..2), vec(path(), 0..2), any::<[bool; 4]>());
-    let conduct = (1_usize..257, any::<bool>(), millis(0..9_999), millis(0..9_999));
+    let conduct = (1_usize..65, any::<bool>(), millis(1..9_999), millis(0..9_999));
     (plain_stage(at, stages), grants, conduct, 0_usize..3).prop_map(
         |(mut stage, (read, write, flags), (instances, in_turns, pause, longest), routes)| {
             stage.routes = (0..routes).map(|n| format!("r{n}")).collect();
@@ -81,7 +81,7 @@ fn stage(at: usize, stages: usize) -> impl Strategy<Value = PluginStage> {
             stage.grants.syscalls = if flags[3] { vec!["ptrace".parse().unwrap()] } else { Vec::new() };
             stage.conduct.instances = NonZeroUsize::new(instances).unwrap();
             stage.conduct.share = if in_turns { Share::InTurns } else { Share::ByKey };
-            stage.conduct.retries = Retries { pause, longest, ..stage.conduct.retries };
+            stage.conduct.retries = Retries { pause, longest: pause + longest, ..stage.conduct.retries };
             stage
         },
     )
@@ -139,8 +139,8 @@ fn full() -> impl Strategy<Value = Plan> {
         millis(0..86_400_001).prop_map(WhenDown::SetAside),
     ]);
     let sink_kind =
-        (path(), when_down, millis(0..9_999), millis(0..9_999)).prop_map(|(path, when_down, pause, longest)| {
-            let retries = Retries { pause, longest, ..Retries::default() };
+        (path(), when_down, millis(1..9_999), millis(0..9_999)).prop_map(|(path, when_down, pause, longer)| {
+            let retries = Retries { pause, longest: pause + longer, ..Retries::default() };
             Kind::Sink(SinkStage { sink: Arc::new(Folder(path)), when_down, retries })
         });
     (stages, source(), sink_kind, option::of(settings()), any::<u8>()).prop_map(
@@ -231,7 +231,7 @@ fn what_a_format_has_no_words_for_is_said_and_not_left_out() {
             true,
             Box::new(|plan| stage(plan, &|stage| stage.conduct.instances = NonZeroUsize::new(2).unwrap())),
         ),
-        ("pause", true, Box::new(|plan| stage(plan, &|stage| stage.conduct.retries.pause = Duration::ZERO))),
+        ("pause", true, Box::new(|plan| stage(plan, &|stage| stage.conduct.retries.pause = Duration::from_millis(7)))),
         ("order", true, Box::new(|plan| plan.parts[2].from[0].part = "stdin".to_owned())),
         ("control", true, Box::new(|plan| stage(plan, &|stage| stage.params.push(("k".into(), "\u{1}".into()))))),
         ("fine time", false, Box::new(|plan| stage(plan, &|stage| stage.timeout = Duration::from_micros(1_500)))),

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proscenium_pipeline::{
-    Applies, Change, Failover, Kind, Part, Plan, Share, Side, Step, WhenDown, difference, roll_back, steps,
-};
 
-use crate::plan_check::any_plan;
-use crate::plans::{chain, conduct, plugin, rust, sink, source, with_setting};
+use super::{Side, Step, roll_back, steps};
+use crate::test_plans::any_plan;
+use crate::test_plans::{chain, conduct, plugin, rust, sink, source, with_setting};
+use crate::{Applies, Change, Failover, Kind, Part, Plan, Share, WhenDown, difference};
 
 fn text(plan: &Plan) -> String {
     format!("{plan:?}")

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proscenium_pipeline::{Failover, Kind, Part, Share, picture};
 
-use crate::plan_check::any_plan;
-use crate::plans::{chain, conduct, failing_to, plan, plugin, rust, sink, source};
-use crate::snapshot::assert_snapshot;
+use super::picture;
+use crate::test_plans::{any_plan, chain, conduct, failing_to, plan, plugin, rust, sink, source};
+use crate::test_snapshot::assert_snapshot;
+use crate::{Failover, Kind, Part, Share};
 
 fn with_params(mut part: Part, params: &[(&str, &str)]) -> Part {
     let Kind::Plugin(stage) = &mut part.kind else { panic!("`{}` is no plugin", part.name) };

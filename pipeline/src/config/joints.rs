@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::excerpt::quoted;
 use super::findings::Findings;
-use super::limits::STAND_INS;
+use crate::limits::STAND_INS;
 use crate::plan::Port;
+use crate::wiring::rings;
 
 /// What a part is to its neighbours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,7 +19,7 @@ pub(crate) enum Role {
 
 /// A part, as far as its neighbours are concerned.
 #[derive(Debug)]
-pub(crate) struct Wired {
+pub(crate) struct Joined {
     pub(crate) name: String,
     pub(crate) span: Range<usize>,
     pub(crate) role: Role,
@@ -29,36 +30,36 @@ pub(crate) struct Wired {
 }
 
 /// Says all that is wrong between parts.
-pub(crate) fn check(findings: &Findings<'_>, parts: &[Wired]) {
+pub(crate) fn check(findings: &Findings<'_>, parts: &[Joined]) {
     let absent = BTreeSet::new();
-    let wiring = Wiring::of(findings, parts, &absent);
+    let joints = Joints::of(findings, parts, &absent);
     let before = findings.count();
-    let edges = wiring.edges();
+    let edges = joints.edges();
     // Where a name leads nowhere, the part that was meant is not without a reader.
     let is_joined = findings.count() == before;
-    wiring.ends();
+    joints.ends();
     if is_joined {
-        wiring.outlets(&edges);
+        joints.outlets(&edges);
     }
-    wiring.circles(&edges);
-    wiring.stand_ins();
+    joints.circles(&edges);
+    joints.stand_ins();
 }
 
 /// Says what is wrong with names and stand-ins. `absent` are the names of stages that are described, but not enabled.
-pub(crate) fn check_names(findings: &Findings<'_>, parts: &[Wired], absent: &BTreeSet<String>) {
-    Wiring::of(findings, parts, absent).stand_ins();
+pub(crate) fn check_names(findings: &Findings<'_>, parts: &[Joined], absent: &BTreeSet<String>) {
+    Joints::of(findings, parts, absent).stand_ins();
 }
 
-struct Wiring<'a> {
+struct Joints<'a> {
     findings: &'a Findings<'a>,
-    parts: &'a [Wired],
+    parts: &'a [Joined],
     absent: &'a BTreeSet<String>,
     by_name: BTreeMap<&'a str, usize>,
 }
 
-impl<'a> Wiring<'a> {
+impl<'a> Joints<'a> {
     /// Says which names are there twice; the first has it.
-    fn of(findings: &'a Findings<'a>, parts: &'a [Wired], absent: &'a BTreeSet<String>) -> Self {
+    fn of(findings: &'a Findings<'a>, parts: &'a [Joined], absent: &'a BTreeSet<String>) -> Self {
         let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
         for (at, part) in parts.iter().enumerate() {
             if by_name.contains_key(&*part.name) {
@@ -69,10 +70,10 @@ impl<'a> Wiring<'a> {
                 by_name.insert(&part.name, at);
             }
         }
-        Wiring { findings, parts, absent, by_name }
+        Joints { findings, parts, absent, by_name }
     }
 
-    fn names_of(&self, is: impl Fn(&Wired) -> bool) -> impl Iterator<Item = &'a str> {
+    fn names_of(&self, is: impl Fn(&Joined) -> bool) -> impl Iterator<Item = &'a str> {
         self.parts.iter().filter(move |part| is(part)).map(|part| &*part.name)
     }
 
@@ -147,18 +148,21 @@ impl<'a> Wiring<'a> {
     }
 
     fn circles(&self, edges: &[(usize, usize)]) {
-        // What is taken away, from the front and then from the back, is on no circle.
-        let mut left: BTreeSet<usize> = (0..self.parts.len()).collect();
-        let mut edges: Vec<(usize, usize)> = edges.to_vec();
-        for _ in 0..2 {
-            peel(&mut left, &edges);
-            edges = edges.into_iter().map(|(from, to)| (to, from)).collect();
+        let mut ways = vec![Vec::new(); self.parts.len()];
+        for (from, to) in edges {
+            ways[*from].push(*to);
         }
-        let Some(&first) = left.first() else { return };
-        let names: Vec<String> = left.iter().take(5).map(|&at| quoted(&self.parts[at].name)).collect();
-        let what = format!("records would go in a circle: {}", names.join(", "));
-        let remedy = "take one of the names out of a `from`";
-        self.findings.add(self.parts[first].span.clone(), what, "parts that lead from a source to a sink", remedy);
+        for ring in rings(&ways) {
+            let mut names: Vec<String> = ring.iter().take(5).map(|&at| quoted(&self.parts[at].name)).collect();
+            if names.len() < ring.len() {
+                names.push("…".to_owned());
+            }
+            names.push(names[0].clone());
+            let what = format!("records would go in a circle: {}", names.join(" → "));
+            let remedy = "take one of these names out of a `from`";
+            let span = self.parts[ring[0]].span.clone();
+            self.findings.add(span, what, "parts that lead from a source to a sink", remedy);
+        }
     }
 
     fn stand_ins(&self) {
@@ -204,26 +208,5 @@ impl<'a> Wiring<'a> {
         };
         let remedy = remedy.unwrap_or_else(|| "add it, or name another".to_owned());
         self.findings.add(span.clone(), what, "the name of another stage of this file", remedy);
-    }
-}
-
-/// Takes away every part into which no edge leads, again and again.
-fn peel(left: &mut BTreeSet<usize>, edges: &[(usize, usize)]) {
-    let mut incoming: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut outgoing: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for &(from, to) in edges.iter().filter(|(from, to)| left.contains(from) && left.contains(to)) {
-        *incoming.entry(to).or_default() += 1;
-        outgoing.entry(from).or_default().push(to);
-    }
-    let mut free: Vec<usize> = left.iter().copied().filter(|at| !incoming.contains_key(at)).collect();
-    while let Some(at) = free.pop() {
-        left.remove(&at);
-        for to in outgoing.remove(&at).unwrap_or_default() {
-            let count = incoming.entry(to).or_default();
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                free.push(to);
-            }
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! How much a file, and each number in it, may be.
+//! How much a pipeline, its file, and each number in them, may be.
 
 use std::ops::RangeInclusive;
 
@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 pub(crate) const FILE: usize = 1 << 20;
 /// Sources, stages and sinks.
 pub(crate) const PARTS: usize = 1_000;
+/// Letters of a name: of a pipeline, a part, a route.
+pub(crate) const NAME: usize = 64;
 /// Errors that are kept; the rest is counted.
 pub(crate) const SHOWN: usize = 100;
 /// Bytes of a value whose variables are filled in.
@@ -19,14 +21,14 @@ pub(crate) const STAND_INS: usize = 8;
 
 pub(crate) const MAX_RETRIES: RangeInclusive<u64> = 0..=1_000;
 pub(crate) const TIMEOUT_MS: RangeInclusive<u64> = 1..=DAY;
-pub(crate) const PAUSE_MS: RangeInclusive<u64> = 0..=HOUR;
+pub(crate) const PAUSE_MS: RangeInclusive<u64> = 1..=HOUR;
 pub(crate) const FAILURES: RangeInclusive<u64> = 1..=1_000_000;
 pub(crate) const COOLDOWN_MS: RangeInclusive<u64> = 1..=DAY;
-pub(crate) const INSTANCES: RangeInclusive<u64> = 1..=256;
+pub(crate) const INSTANCES: RangeInclusive<u64> = 1..=64;
 pub(crate) const WHEN_DOWN_AFTER_MS: RangeInclusive<u64> = 0..=DAY;
 pub(crate) const CHUNK_RECORDS: RangeInclusive<u64> = 1..=65_536;
-pub(crate) const CHUNK_BYTES: RangeInclusive<u64> = 1_024..=16 << 20;
-pub(crate) const WINDOW: RangeInclusive<u64> = 1..=1_024;
+pub(crate) const CHUNK_BYTES: RangeInclusive<u64> = 1..=64 << 20;
+pub(crate) const WINDOW: RangeInclusive<u64> = 1..=4_096;
 pub(crate) const LINGER_MS: RangeInclusive<u64> = 0..=60_000;
 pub(crate) const CHECKPOINT_EVERY_MS: RangeInclusive<u64> = 10..=HOUR;
 pub(crate) const DRAIN_MS: RangeInclusive<u64> = 1..=HOUR;
@@ -41,4 +43,4 @@ pub(crate) const ROLL_AGE_MS: RangeInclusive<u64> = 1..=365 * DAY;
 pub(crate) const WRITE_TIMEOUT_MS: RangeInclusive<u64> = 1..=HOUR;
 
 const HOUR: u64 = 3_600_000;
-const DAY: u64 = 24 * HOUR;
+pub(crate) const DAY: u64 = 24 * HOUR;

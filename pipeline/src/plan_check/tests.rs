@@ -1,12 +1,9 @@
 //! What is wrong with a plan is found, all of it at once.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use proptest::prelude::*;
-use proscenium_pipeline::{Failover, Kind, Part, Plan, Retries, WhenDown, check};
 
-use crate::plans::{chain, conduct, failing_to, plan, plugin, rust, sink, source};
+use super::*;
+use crate::test_plans::{any_plan, chain, conduct, failing_to, plan, plugin, rust, sink, source};
 
 fn faults(plan: &Plan) -> Vec<String> {
     check(plan).err().unwrap_or_default().iter().map(ToString::to_string).collect()
@@ -210,7 +207,7 @@ fn every_number_has_its_limits() {
     stage.when_down = Some(WhenDown::SetAside(Duration::ZERO));
     stage.retries = Retries { max: 0, pause: day, longest: day };
     let fields: Vec<_> = check(&long).unwrap_err().iter().map(|fault| (fault.nth, fault.field)).collect();
-    assert_eq!(fields, [(Some(1), "library"), (Some(1), "timeout"), (Some(3), "when_down")]);
+    assert_eq!(fields, [(Some(1), "library"), (Some(1), "timeout")], "to set aside at once is no fault");
 }
 
 #[test]
@@ -245,28 +242,6 @@ fn all_faults_are_told_at_once() {
         (Some(3), "from"),
     ];
     assert_eq!(fields, expected);
-}
-
-/// Plans of up to seven parts that are joined in any way, circles and failovers included.
-pub fn any_plan() -> impl Strategy<Value = Plan> {
-    let part = (0..8_u8, proptest::collection::vec((0..7_u8, any::<bool>()), 0..3), 0..14_u8);
-    proptest::collection::vec(part, 2..8).prop_map(|parts| {
-        let last = parts.len() - 1;
-        plan(parts.into_iter().enumerate().map(|(nth, (kind, from, failover))| {
-            let port = |(part, routed): &(u8, bool)| format!("p{part}{}", if *routed && kind > 3 { "/eu" } else { "" });
-            let from = from.iter().map(port).collect::<Vec<_>>().join(" ");
-            let name = format!("p{nth}");
-            match kind {
-                _ if nth == 0 => source(&name),
-                _ if nth == last => sink(&name, &from),
-                0 => source(&name),
-                1 => sink(&name, &from),
-                2 => plugin(&name, &from, "eu"),
-                _ if failover < 7 => failing_to(rust(&name, &from, "eu"), &format!("p{failover}")),
-                _ => rust(&name, &from, "eu"),
-            }
-        }))
-    })
 }
 
 /// Those that records come to from `start`, step by step.

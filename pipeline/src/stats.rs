@@ -75,7 +75,7 @@ pub struct Counts {
     pub queue: u64,
     /// Records that wait for another try, and those of their keys behind them.
     pub waiting: u64,
-    /// Times the part was started after its first start.
+    /// Times the part was started after its first start; of a plugin, its process too.
     pub restarts: u64,
     /// Times that it has tried in vain to read or to write: it is down while this grows.
     pub troubles: u64,

@@ -86,6 +86,8 @@ fn of_room(name: &str, room: &Room) -> PartStatus {
     let (kind, under_way, is_stopped) = match room {
         Room::Source(SourceRoom { desk, .. }) => ("source", desk.ledger.outstanding(), false),
         Room::Stage(stages) => {
+            let of_processes = stages.iter().filter_map(|stage| stage.plugin.as_ref());
+            counts.restarts += of_processes.map(|plugin| u64::from(plugin.restarts())).sum::<u64>();
             let kind = if stages.iter().any(|stage| stage.plugin.is_some()) { "plugin" } else { "stage" };
             (kind, 0, stages.iter().any(|stage| stage.desk.is_stopped()))
         }

@@ -39,6 +39,11 @@ impl Desk {
         self.lock().settings().clone()
     }
 
+    /// How often its supervisor has had a process started after the first.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.lock().template.starts.saturating_sub(1)
+    }
+
     /// Does something with the batches under way, as the plugin's actor, which looks afterwards for what there is to do.
     pub(crate) fn with<T>(&self, todo: impl FnOnce(&mut Work, Now) -> T) -> T {
         let now = self.node.now();

@@ -80,7 +80,7 @@ impl Life {
     pub(crate) fn plan(&mut self, change: Option<&Swap>, settings: Arc<Settings>) -> Plan {
         let pool = self.desk.pool.clone();
         self.desk.with(|work, _| {
-            let Template { source, params, library, guard, processes } = &mut work.template;
+            let Template { source, params, library, guard, processes, .. } = &mut work.template;
             let other = change.and_then(|swap| swap.library.clone());
             let keeps_copy = change.is_none_or(|swap| swap.keeps_copy);
             let library = match (other, library) {
@@ -99,6 +99,7 @@ impl Life {
         let (process, said) = self.plan(None, self.desk.settings()).launch().await?;
         watch::attach(&process, &self.desk, cx).map_err(StartError::Host)?;
         drop(self.serve_by(process, said));
+        self.desk.with(|work, _| work.template.starts += 1);
         Ok(())
     }
 

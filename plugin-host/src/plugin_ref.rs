@@ -198,6 +198,12 @@ impl PluginRef {
         self.actor.call(Msg::Status).await
     }
 
+    /// How often another process was started because one had ended. Nobody is asked for it: it is known while there is none.
+    #[must_use]
+    pub fn restarts(&self) -> u32 {
+        self.desk.restarts()
+    }
+
     /// A plugin that its failover policy has stopped takes batches again.
     ///
     /// # Errors

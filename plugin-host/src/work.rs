@@ -68,6 +68,8 @@ pub(crate) struct Template {
     pub(crate) guard: Option<Arc<Guard>>,
     /// How many processes there were.
     pub(crate) processes: u32,
+    /// How many of them its supervisor has had started: those of swaps are not among them.
+    pub(crate) starts: u32,
 }
 
 /// What the actor alone can see to, and whether it knows.
@@ -127,6 +129,7 @@ impl Work {
             library: None,
             guard: None,
             processes: 0,
+            starts: 0,
         };
         Work {
             core: core(&settings),

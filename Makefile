@@ -10,13 +10,17 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
-.PHONY: all demo tour plugins test test-runtime test-supervisor test-memory-pool test-ipc test-doc test-light oracle chaos
+.PHONY: all demo lab tour plugins test test-runtime test-supervisor test-memory-pool test-ipc test-doc test-light oracle chaos
+.PHONY: test-integration test-full-system
 .PHONY: each-instruction bench loom races asan fuzz stress fmt lint tidy docs setup setup-bench setup-oracle setup-plugins clean help
 
 all: ## Build everything: libraries, programs, examples.
 	$(CARGO) build --workspace --all-targets
 
-demo: setup ## A shop under supervisors that crashes, tells its story, and proves it; then you crash it.
+demo: setup-plugins ## A pipeline that is killed, frozen, swapped and poisoned under load, and the proof of every value; SEED=<n> replays.
+	$(CARGO) run --release --example pipeline -- $(if $(SEED),--seed $(SEED))
+
+lab: setup ## A shop under supervisors that crashes, tells its story, and proves it; then you crash it.
 	$(CARGO) run --release --example crash_lab
 
 tour: setup ## A tour of actors, below the supervisors: says what it does, and proves it.
@@ -64,6 +68,18 @@ test-memory-pool: setup ## The pool of slots: one owner each, turns kept, no all
 test-ipc: setup ## The channel to a child process: real processes, killed, hostile; and its unit tests.
 	$(CARGO) test -p proscenium-shm-channel --all-features --lib --tests
 	$(CARGO) test -p proscenium-shm-channel --all-features --doc
+
+test-integration: setup-plugins ## Pipelines with their sources, plugins and sinks, from outside; and the facade with every example.
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run -p proscenium-pipeline --all-features --profile $(NEXTEST_PROFILE) --test it
+	$(CARGO) nextest run -p proscenium --all-features --profile $(NEXTEST_PROFILE)
+else
+	$(CARGO) test -p proscenium-pipeline --all-features --test it
+	$(CARGO) test -p proscenium --all-features
+endif
+
+test-full-system: setup-plugins ## The demo, with the same faults each time, or those of SEED=<n>: it fails if its proof does.
+	$(CARGO) run --release --example pipeline -- --seed $(or $(SEED),1)
 
 oracle: setup-oracle ## More scripts than the tests have: COUNT=1000000 SEED=1, for a night.
 	ORACLE_SCRIPTS=$(or $(COUNT),1000000) SEED=$(or $(SEED),1) $(CARGO) test --release -p proscenium-supervision --test it random_scripts -- --nocapture

@@ -2,7 +2,7 @@
 # Sees to what the build and the tests need from the system. It says what it installs and why, and does nothing when
 # everything is there.
 #
-#   scripts/setup.sh          what `make demo` and `make test` need: cargo and a C compiler
+#   scripts/setup.sh          what `make lab` and `make tour` need: cargo and a C compiler
 #   scripts/setup.sh bench    the same, and what the peers in `make bench` run on: Erlang, Elixir and Python
 #   scripts/setup.sh plugins  the same, and a C++ compiler: plugins are written in C, C++ and Rust
 #   scripts/setup.sh oracle   the same, and OTP's sources: the tests compare supervisors with OTP's own

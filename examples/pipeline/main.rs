@@ -3,6 +3,7 @@
 //! `--seed N` has the same faults again, `--records N` another number of orders.
 
 mod build;
+mod letters;
 mod orders;
 mod plan;
 mod proof;
@@ -23,7 +24,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 async fn main() -> Outcome {
     keep_planned_panics_quiet();
     let is_quick = cfg!(debug_assertions) || std::env::var_os("PROSCENIUM_QUICK").is_some();
-    let records = number("--records")?.unwrap_or(if is_quick { 100_000 } else { 1_000_000 }).max(1_000);
+    let records = number("--records")?.unwrap_or(if is_quick { 100_000 } else { 2_000_000 }).max(1_000);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_micros();
     let seed = number("--seed")?.unwrap_or(now.into());
     println!("{records} orders; seed {seed}: `--seed {seed} --records {records}` has the same faults again");
@@ -38,10 +39,12 @@ async fn main() -> Outcome {
     let begun = Instant::now();
     let pipeline = shape::pipeline(&folder, &plugins).start(&node).await?;
     let screen = screen::Screen::new(records);
-    let crashes = watch::incidents(pipeline.clone(), "scoring", "an order crashes scoring, twice", screen.clone());
-    let panics = watch::incidents(pipeline.clone(), "tag", "tag panics on an order, twice", screen.clone());
-    let story = story::run(pipeline.clone(), plan, plugins, screen.clone());
-    let (story, crashes, panics) = (tokio::spawn(story), tokio::spawn(crashes), tokio::spawn(panics));
+    let seen = [("scoring", "an order crashes scoring, twice"), ("tag", "tag panics on an order, twice")];
+    let mut stories: Vec<_> = Vec::from(
+        seen.map(|(part, what)| tokio::spawn(watch::incidents(pipeline.clone(), part, what, screen.clone()))),
+    );
+    stories.push(tokio::spawn(watch::stumble(pipeline.clone(), screen.clone())));
+    stories.push(tokio::spawn(story::run(pipeline.clone(), plan, plugins, screen.clone())));
     let mut looks = tokio::time::interval(Duration::from_millis(100));
     let outcome = loop {
         tokio::select! {
@@ -51,9 +54,10 @@ async fn main() -> Outcome {
     };
     let took = begun.elapsed();
     screen.draw(&pipeline);
-    let mut recoveries = story.await?;
-    recoveries.extend(crashes.await?);
-    recoveries.extend(panics.await?);
+    let mut recoveries = Vec::new();
+    for story in stories {
+        recoveries.extend(story.await?);
+    }
     pipeline.stop().await;
     node.stop().await?;
 

@@ -1,10 +1,13 @@
 //! Reads what the sinks and the store of dead letters hold, and compares every value with what must be there.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use crate::Outcome;
 use crate::build::Folder;
+use crate::letters;
 use crate::orders::Order;
 use crate::shape::SINKS;
 use crate::wanted::{Fate, fates, finished};
@@ -29,7 +32,7 @@ pub fn check(at: &Folder) -> Result<bool, Box<dyn std::error::Error>> {
     let fates = fates(&lines)?;
     let (mut found, mut seen) = (Found::default(), vec![false; lines.len()]);
     for sink in SINKS {
-        found.read(sink, &text(&at.at(sink), "jsonl")?, (&lines, &fates), &mut seen)?;
+        found.read(sink, &at.at(sink), (&lines, &fates), &mut seen)?;
     }
     let lost = |(fate, seen): &(&Fate, &bool)| matches!(fate, Fate::Written { .. }) && !**seen;
     let lost = fates.iter().zip(&seen).filter(lost).count();
@@ -48,7 +51,7 @@ pub fn check(at: &Folder) -> Result<bool, Box<dyn std::error::Error>> {
         back == 0 && one > 0 && two > 0,
         format!("{one} scored by 1.0.0, then {two} by 2.0.0; {back} by 1.0.0 after that"),
     );
-    let (letters, bad) = letters(&text(&at.at("state/dead_letters"), "jsonl")?, &lines, &fates)?;
+    let (letters, bad) = letters::compare(&at.at("state/dead_letters"), &lines, &fates)?;
     let due = fates.iter().filter(|fate| matches!(fate, Fate::Dead { .. })).count();
     let words = format!("{letters} dead letters of {due}: refused and poison, as they came; {bad} others or changed");
     line(letters == due && bad == 0, words);
@@ -56,10 +59,10 @@ pub fn check(at: &Folder) -> Result<bool, Box<dyn std::error::Error>> {
 }
 
 impl Found {
-    fn read(&mut self, sink: &str, text: &str, (lines, fates): (&[&str], &[Fate]), seen: &mut [bool]) -> Outcome {
+    fn read(&mut self, sink: &str, folder: &Path, (lines, fates): (&[&str], &[Fate]), seen: &mut [bool]) -> Outcome {
         let mut last: HashMap<String, (u64, i64)> = HashMap::new();
-        for line in text.lines() {
-            let order: Order = serde_json::from_str(line)?;
+        for line in written(folder)? {
+            let order: Order = serde_json::from_str(&line?)?;
             self.written += 1;
             let (Some(fate), Some(input)) = (fates.get(order.id), lines.get(order.id)) else {
                 self.wrong += 1;
@@ -82,30 +85,12 @@ impl Found {
     }
 }
 
-/// How many there are of those that must be there, and how many others.
-fn letters(text: &str, lines: &[&str], fates: &[Fate]) -> serde_json::Result<(usize, usize)> {
-    let (mut seen, mut others) = (vec![false; lines.len()], 0);
-    for line in text.lines() {
-        let letter: serde_json::Value = serde_json::from_str(line)?;
-        let payload = letter["payload"]["text"].as_str().unwrap_or_default();
-        let id = serde_json::from_str::<Order>(payload).ok().map(|order| order.id);
-        let is_due = |&id: &usize| {
-            let Some(Fate::Dead { part, class }) = fates.get(id) else { return false };
-            letter["part"] == *part && letter["class"] == *class && lines[id] == payload
-        };
-        match id.filter(is_due) {
-            Some(id) if !seen[id] => seen[id] = true,
-            _ => others += 1,
-        }
-    }
-    Ok((seen.into_iter().filter(|seen| *seen).count(), others))
-}
-
-/// All files of a folder that end so, in their order, as one text.
-fn text(folder: &Path, extension: &str) -> std::io::Result<String> {
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-    files.retain(|path| path.extension().is_some_and(|end| end == extension));
+/// The lines of all files of a folder that are finished, in their order.
+pub fn written(folder: &Path) -> std::io::Result<impl Iterator<Item = std::io::Result<String>>> {
+    let files = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut files = files.collect::<std::io::Result<Vec<_>>>()?;
+    files.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
     files.sort();
-    files.iter().map(std::fs::read_to_string).collect()
+    let files = files.iter().map(File::open).collect::<std::io::Result<Vec<_>>>()?;
+    Ok(files.into_iter().flat_map(|file| BufReader::new(file).lines()))
 }

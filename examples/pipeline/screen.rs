@@ -34,8 +34,8 @@ impl Screen {
     }
 
     /// A line of the story, above the table.
-    pub fn tell(&self, through: u64, recovery: &Recovery) {
-        let percent = through * 100 / self.records.max(1);
+    pub fn tell(&self, pipeline: &PipelineRef, recovery: &Recovery) {
+        let percent = through(&pipeline.status()) * 100 / self.records.max(1);
         let line = match recovery {
             Ok((what, took)) => format!("{percent:>3} %  {what}; records pass again after {}", millis(*took)),
             Err(why) => format!("{percent:>3} %  ✗ {why}"),
@@ -67,11 +67,19 @@ impl Screen {
         let _ = writeln!(table, "{HEAD}");
         for part in &status.parts {
             let rate = rate(&part.name, part.counts.passed, &mut drawn.passed);
-            let _ = writeln!(table, "{}", row(part, rate, self.records));
+            let _ = writeln!(table, "{}", row(part, rate));
         }
+        let done = (through * 60 / self.records.max(1)).min(60) as usize;
+        let (percent, bar) = (through * 100 / self.records.max(1), "█".repeat(done) + &"░".repeat(60 - done));
+        let _ = writeln!(
+            table,
+            "{bar}  {percent} % of {}, {} a second",
+            self.records,
+            rate("", through, &mut drawn.passed)
+        );
         print!("{table}");
         let _ = std::io::Write::flush(&mut std::io::stdout());
-        (drawn.lines, drawn.at) = (status.parts.len() + 1, Instant::now());
+        (drawn.lines, drawn.at) = (status.parts.len() + 2, Instant::now());
     }
 }
 
@@ -87,18 +95,17 @@ impl Drawn {
 
 const HEAD: &str = "part               in        out   records/s  queue  in flight  restarts  dead letters";
 
-fn row(part: &PartStatus, rate: u64, records: u64) -> String {
+fn row(part: &PartStatus, rate: u64) -> String {
     let PartStatus { name, counts, .. } = part;
     let settled = counts.passed + counts.dropped + counts.skipped + counts.dead_letters;
     let in_flight = counts.taken.saturating_sub(settled);
-    let done = (counts.passed * 20 / records.max(1)).min(20) as usize;
-    let bar = format!("{}{}", "█".repeat(done), "░".repeat(20 - done));
     format!(
-        "{name:<12} {:>8} {:>10} {rate:>11} {:>6} {in_flight:>10} {:>9} {:>13}  {bar}",
+        "{name:<12} {:>8} {:>10} {rate:>11} {:>6} {in_flight:>10} {:>9} {:>13}",
         counts.taken, counts.passed, counts.queue, counts.restarts, counts.dead_letters
     )
 }
 
 pub fn millis(took: Duration) -> String {
-    format!("{:.1} ms", took.as_secs_f64() * 1000.0)
+    let millis = took.as_secs_f64() * 1000.0;
+    if millis < 1.0 { format!("{millis:.3} ms") } else { format!("{millis:.1} ms") }
 }

@@ -1,7 +1,7 @@
 //! The pipeline: JSON orders through three plugins and three Rust stages into two folders of files.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use proscenium::pipeline::sources::Files;
 use proscenium::pipeline::{Failed, Failover, Pipeline, Record, RecordMut, RollingFiles};
@@ -16,6 +16,9 @@ pub const SINKS: [&str; 2] = ["files", "big"];
 
 /// What panics on purpose says.
 pub const PLANNED: &str = "an order that makes me panic";
+
+/// When the stage `tag` has panicked on an order that it can handle the next time.
+pub static STUMBLED: OnceLock<Instant> = OnceLock::new();
 
 /// How long a plugin may take for a batch: a frozen one is killed then.
 pub const LIMIT: Duration = Duration::from_secs(1);
@@ -58,11 +61,10 @@ pub fn pipeline(at: &Folder, plugins: &Plugins) -> Pipeline {
 }
 
 fn tag(record: &mut RecordMut<'_>) -> Result<(), Failed> {
-    static HAS_STUMBLED: AtomicBool = AtomicBool::new(false);
     let mut order: Order = record.decode()?;
     match order.note.as_deref() {
         Some("panic") => panic!("{PLANNED}"),
-        Some("stumble") if !HAS_STUMBLED.swap(true, Ordering::Relaxed) => panic!("{PLANNED}"),
+        Some("stumble") if STUMBLED.set(Instant::now()).is_ok() => panic!("{PLANNED}"),
         _ => (),
     }
     order.tag = Some(if order.amount % 10 == 0 { "express" } else { "standard" }.to_owned());

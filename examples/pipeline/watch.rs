@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proscenium::pipeline::{Counts, PipelineRef, PipelineStatus};
 
 use crate::screen::Screen;
-use crate::shape::SINKS;
+use crate::shape::{SINKS, STUMBLED};
 use crate::story::Recovery;
 
 pub const EVERY: Duration = Duration::from_millis(1);
@@ -22,15 +22,20 @@ pub fn counts(pipeline: &PipelineRef, part: &str) -> Counts {
     status.parts.iter().find(|known| known.name == part).map(|known| known.counts).unwrap_or_default()
 }
 
-/// Waits until it is so, at most for half a minute, and not beyond the pipeline's end.
+/// Waits until it is so, not beyond the pipeline's end, and not while no record has come to its end for half a minute.
 pub async fn until(pipeline: &PipelineRef, mut is_so: impl FnMut() -> bool) -> Result<(), String> {
-    let begun = Instant::now();
+    let mut moved = (through(&pipeline.status()), Instant::now());
     let mut looks = tokio::time::interval(EVERY);
     while !is_so() {
-        if let Some(end) = pipeline.status().ended {
-            return Err(format!("the pipeline has ended before records passed again: {end}"));
+        let status = pipeline.status();
+        if let Some(end) = &status.ended {
+            return Err(format!("the orders were too few for it, the pipeline has ended: {end}"));
         }
-        if begun.elapsed() > LIMIT {
+        let through = through(&status);
+        if through > moved.0 {
+            moved = (through, Instant::now());
+        }
+        if moved.1.elapsed() > LIMIT {
             return Err(format!("no record has passed for {LIMIT:?}"));
         }
         looks.tick().await;
@@ -51,7 +56,7 @@ pub async fn incidents(pipeline: PipelineRef, part: &'static str, what: &'static
         if now.passed > before.passed {
             if std::mem::take(&mut incident) {
                 let recovery = Ok((format!("{what}: it becomes a dead letter"), last_passed.elapsed()));
-                screen.tell(through(&pipeline.status()), &recovery);
+                screen.tell(&pipeline, &recovery);
                 told.push(recovery);
             }
             last_passed = Instant::now();
@@ -59,4 +64,19 @@ pub async fn incidents(pipeline: PipelineRef, part: &'static str, what: &'static
         before = now;
     }
     told
+}
+
+/// Tells of the one panic after which the same order goes well.
+pub async fn stumble(pipeline: PipelineRef, screen: Screen) -> Vec<Recovery> {
+    let passes_again = async {
+        until(&pipeline, || STUMBLED.get().is_some()).await?;
+        let (before, since) =
+            (counts(&pipeline, "tag").passed, STUMBLED.get().map(Instant::elapsed).unwrap_or_default());
+        let seen = Instant::now();
+        until(&pipeline, || counts(&pipeline, "tag").passed > before).await?;
+        Ok(("tag panics on an order, once: it is tried again".to_owned(), since + seen.elapsed()))
+    };
+    let recovery = passes_again.await;
+    screen.tell(&pipeline, &recovery);
+    vec![recovery]
 }

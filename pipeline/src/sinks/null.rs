@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::Value;
+
 use crate::chunk::Chunk;
 use crate::disk::Disk;
 use crate::sink::{Sink, SinkSpec};

@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use crate::built::stamp;
 use crate::flow::finished;
-use crate::test_folder::TestFolder;
 use crate::random::Random;
+use crate::test_folder::TestFolder;
 use parts::{Crowded, Feed, Moody, Numbers};
 
 pub(crate) mod parts;
@@ -166,7 +166,7 @@ fn add(record: &mut RecordMut<'_>, more: &str) {
 impl Chaos {
     fn new(seed: u64) -> Self {
         let folder = TestFolder::new();
-        let libraries = ["one", "two"].map(|version| stamp(&folder.0, version));
+        let libraries = ["one", "two"].map(|version| stamp(folder.path(), version));
         let library = libraries[0].clone();
         Chaos {
             folder,
@@ -430,7 +430,7 @@ async fn nothing_is_lost_doubled_or_out_of_order() {
     node.stop().await.unwrap();
     let records = chaos.feed.read.load(Ordering::Acquire);
     let special = chaos.feed.special.lock().unwrap().clone();
-    let proof = proof::check(&chaos.folder.0, records, &special);
+    let proof = proof::check(chaos.folder.path(), records, &special);
     let hits: u64 = chaos.hits.values().map(|(_, hit)| hit).sum();
     println!("{faults} faults, {hits} with work under way, {:?}", begin.elapsed());
     println!("{proof}");

@@ -5,13 +5,14 @@ use proscenium_pipeline::{Null, Pipeline};
 use proscenium_runtime::Node;
 
 use crate::built::mark;
-use crate::flow::{Folder, finished};
+use crate::flow::finished;
+use crate::test_folder::TestFolder;
 
 /// A record is poison when it has ended two processes. The stage's own actor does not end with them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugins_restarts_are_those_of_its_process() {
-    let folder = Folder::new();
-    let library = mark(&folder.0, "1");
+    let folder = TestFolder::new();
+    let library = mark(folder.path(), "1");
     let node = Node::start("restarts").await.unwrap();
     let source = Generator::new(100).record(|n, out| {
         out.extend_from_slice(if n == 50 { b"poison" } else { b"good" });

@@ -37,7 +37,7 @@ async fn passed(pipeline: &PipelineRef, part: &str, records: u64) {
 async fn a_plugin_is_killed_and_swapped_and_each_record_comes_out_once_in_its_order() {
     const RECORDS: u64 = 60_000;
     let folder = TestFolder::new();
-    let (old, new) = (mark(&folder.0, "1.0.0"), mark(&folder.0, "2.0.0"));
+    let (old, new) = (mark(folder.path(), "1.0.0"), mark(folder.path(), "2.0.0"));
     let node = Node::start("plugins").await.unwrap();
     let pipeline = Pipeline::named("marked")
         .source(numbers(RECORDS).rate(20_000))
@@ -84,7 +84,7 @@ async fn a_plugin_is_killed_and_swapped_and_each_record_comes_out_once_in_its_or
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poison_and_what_is_refused_are_dead_letters_and_routes_lead_elsewhere() {
     let folder = TestFolder::new();
-    let library = mark(&folder.0, "1");
+    let library = mark(folder.path(), "1");
     let node = Node::start("poison").await.unwrap();
     let source = Generator::new(3_000).record(|n, out| {
         let word = match n {
@@ -131,7 +131,7 @@ async fn poison_and_what_is_refused_are_dead_letters_and_routes_lead_elsewhere()
 async fn a_stopped_pipeline_goes_on_where_it_was_and_is_changed_while_it_runs() {
     const RECORDS: u64 = 40_000;
     let folder = TestFolder::new();
-    let library = mark(&folder.0, "1");
+    let library = mark(folder.path(), "1");
     let node = Node::start("resumes").await.unwrap();
     let described = |with_end: bool| {
         let pipeline = Pipeline::named("resumes").source(numbers(RECORDS).rate(20_000)).plugin("mark", &library);

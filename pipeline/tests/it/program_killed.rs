@@ -16,8 +16,8 @@ use crate::built::stamp;
 use crate::chaos::proof::letters;
 use crate::chaos::{number, seed};
 use crate::flow::lines;
-use crate::test_folder::TestFolder;
 use crate::random::Random;
+use crate::test_folder::TestFolder;
 
 /// In the ordinary run of the tests.
 const ROUNDS: u64 = 10;
@@ -208,13 +208,13 @@ fn a_program_that_is_killed_again_and_again_writes_each_line_once() {
     let (mut killed, mut stopped, mut inputs, begin) = (0, 0, 0, Instant::now());
     while killed < rounds {
         let folder = TestFolder::new();
-        stamp(&folder.0, "one");
+        stamp(folder.path(), "one");
         let text: String =
             (0..LINES).map(|n| if n % BAD == BAD - 1 { bad(n) + "\n" } else { format!("line {n}\n") }).collect();
         fs::write(folder.at("in.txt"), text).unwrap();
         inputs += 1;
         loop {
-            let mut program = program(&folder.0);
+            let mut program = program(folder.path());
             // Also before it runs, and up to some way into its work.
             let (last, text) = hear(&mut program, if killed < rounds { random.below(50) } else { u64::MAX });
             assert!(!text.contains("panicked"), "SEED={seed}: {text}");
@@ -233,12 +233,12 @@ fn a_program_that_is_killed_again_and_again_writes_each_line_once() {
             };
             let status: ExitStatus = program.child.wait().unwrap();
             assert!(ends == "killed" || status.success(), "SEED={seed}: {ends}: {status}: {text}");
-            nothing_is_left(&folder.0);
+            nothing_is_left(folder.path());
             if ends == "done" {
                 break;
             }
         }
-        check(&folder.0);
+        check(folder.path());
     }
     println!(
         "{inputs} times {LINES} lines, {killed} programs killed and {stopped} stopped, {:?}: 0 lost, 0 doubled, in order",

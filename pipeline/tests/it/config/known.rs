@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proscenium_pipeline::config::{Diagnostics, Ends, Format, Kinds, Surroundings, parse, print_toml, read_bytes};
 use proscenium_pipeline::sources::{Files, Generator, Lines, TcpLines};
 use proscenium_pipeline::{
-    Kind, LineFormat, Null, Part, Plan, Port, Retries, RollingFiles, Settings, SinkSpec, SinkStage,
-    SourceSpec, Stdout, TcpSink, picture,
+    Kind, LineFormat, Null, Part, Plan, Port, Retries, RollingFiles, Settings, SinkSpec, SinkStage, SourceSpec, Stdout,
+    TcpSink, picture,
 };
 
 fn with<T>(read: impl FnOnce(&Surroundings<'_>) -> T) -> T {

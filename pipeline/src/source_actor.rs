@@ -206,14 +206,15 @@ impl Actor for SourceActor {
 }
 
 impl SourceDesk {
-    /// Sends what was read, with all the buffers for it in hand: whoever is cut off before has sent nothing of it.
-    async fn send_held(&self) {
+    /// Sends what was read, with all the buffers for it in hand. Else they are to be waited for, there.
+    fn send_held(&self) -> Result<(), Arc<Outlets>> {
         while !self.state().held.is_empty() {
             let outlets = self.state().outlets.clone();
-            let mut loans = outlets.borrow(outlets.loans(0)).await;
+            let Some(mut loans) = outlets.try_borrow(outlets.loans(0)) else { return Err(outlets) };
             let token = self.ledger.send(); // Before it leaves what is held: so it is always in one of the two.
             let Some(Held { mut filling, begun, position }) = self.state().held.pop_front() else {
-                return token.done();
+                token.done();
+                break;
             };
             let rejects = std::mem::take(&mut filling.rejects);
             let mut chunk = Chunk::new(filling.buffer, token, self.says.clone(), begun);
@@ -232,6 +233,7 @@ impl SourceDesk {
             outlets.send(0, chunk, &mut loans);
             self.state().position = position;
         }
+        Ok(())
     }
 }
 
@@ -276,7 +278,9 @@ impl SourceActor {
             if is_paused {
                 return;
             }
-            self.desk.send_held().await;
+            if let Err(outlets) = self.desk.send_held() {
+                return self.wait_for_buffers(cx, outlets);
+            }
             if is_exhausted {
                 let part = self.desk.name.clone();
                 drop(self.desk.office.conductor.tell_now(Notice::Exhausted { part }));
@@ -308,6 +312,14 @@ impl SourceActor {
             let ledger = self.desk.ledger.clone();
             // The buffer goes back at once: this waits for the demand, not for this one.
             cx.pipe(async move { drop(ledger.borrow().await) }, |()| SourceMsg::Room);
+        }
+    }
+
+    /// Not in here: whoever waits in a handler hears nobody who wants it to pause.
+    fn wait_for_buffers(&mut self, cx: &mut Context<Self>, outlets: Arc<Outlets>) {
+        if !std::mem::replace(&mut self.has_waiter, true) {
+            // They go back at once, and nobody else takes them.
+            cx.pipe(async move { drop(outlets.borrow(outlets.loans(0)).await) }, |()| SourceMsg::Room);
         }
     }
 

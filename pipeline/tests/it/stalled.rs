@@ -116,6 +116,21 @@ pub(crate) async fn stands_still(pipeline: &PipelineRef) {
     }
 }
 
+/// While nothing moves.
+async fn everybody_answers(pipeline: &PipelineRef, drain: Duration) {
+    // The one that the pipeline's ledger counts, not a time-out of somebody who does not answer.
+    let begin = Instant::now();
+    let refused = pipeline.checkpoint().await.unwrap_err();
+    assert!(matches!(refused, ControlError::NotDrained { .. }), "{refused}");
+    assert!(refused.to_string().contains("chunks of `generator`"), "{refused}");
+    assert!(begin.elapsed() < drain + Duration::from_secs(2), "{:?}", begin.elapsed());
+    let begin = Instant::now();
+    pipeline.pause().await.unwrap();
+    assert!(pipeline.status().is_paused);
+    pipeline.resume().await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_under_way_is_bounded_and_all_parts_answer() {
     if !is_alone("stalled::what_is_under_way_is_bounded_and_all_parts_answer") {
@@ -164,17 +179,7 @@ async fn what_is_under_way_is_bounded_and_all_parts_answer() {
     );
     assert!(after.saturating_sub(before) <= GROWTH, "{before} bytes became {after}");
     assert!((1..=64).contains(&under_way), "{under_way} chunks under way");
-    // The one that the pipeline's ledger counts, not a time-out of somebody who does not answer.
-    let begin = Instant::now();
-    let refused = pipeline.checkpoint().await.unwrap_err();
-    assert!(matches!(refused, ControlError::NotDrained { .. }), "{refused}");
-    assert!(refused.to_string().contains("chunks of `generator`"), "{refused}");
-    assert!(begin.elapsed() < drain + Duration::from_secs(2), "{:?}", begin.elapsed());
-    let begin = Instant::now();
-    pipeline.pause().await.unwrap();
-    assert!(pipeline.status().is_paused);
-    pipeline.resume().await.unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    everybody_answers(&pipeline, drain).await;
     // It goes on, and is stopped when it stands still again.
     let so_far = written.load(Ordering::Acquire);
     open.send(true).unwrap();

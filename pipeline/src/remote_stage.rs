@@ -59,10 +59,11 @@ impl Actor for RemoteActor {
             StageMsg::Chunk(chunk) => self.desk.comes(chunk),
             StageMsg::Look => (),
             StageMsg::Room => self.waits_for_room = false,
-            StageMsg::Done(ticket) => self.done(ticket).await,
+            StageMsg::Done(ticket) => self.done(ticket),
             StageMsg::Resume => self.desk.halt(false),
             StageMsg::Renew(conduct) => self.desk.bench().conduct = *conduct,
         }
+        self.release().await;
         self.begin(cx);
         Ok(())
     }
@@ -77,7 +78,7 @@ impl RemoteActor {
         RemoteActor { desk, worker, knock: None, under_way: 0, is_alone: false, waits_for_room: false }
     }
 
-    async fn done(&mut self, mut ticket: Ticket) {
+    fn done(&mut self, mut ticket: Ticket) {
         self.under_way -= 1;
         self.is_alone = false;
         match ticket.undone.take() {
@@ -86,6 +87,10 @@ impl RemoteActor {
             None => (),
         }
         ticket.finish();
+    }
+
+    /// Sends on what is finished, in its order: also what a predecessor was cut off from while it waited for buffers.
+    async fn release(&self) {
         let desk = self.desk.clone();
         loop {
             {

@@ -97,10 +97,12 @@ impl RustActor {
                     Step::Long => tokio::task::yield_now().await,
                 }
             }
-            let failure = desk.bench().waiting.take_failure();
             desk.send_on(|bench| &mut bench.pass).await;
+            // Behind what is waited for: whoever is cut off there finds it again.
+            let failure = desk.bench().waiting.failure();
             if let Some(reason) = failure {
                 desk.fail(reason);
+                desk.bench().waiting.forget_failure();
             }
         }
         let due = {

@@ -91,8 +91,14 @@ impl Waiting {
         self.core.next_due().map(|due| due.since_start().saturating_sub(now.since_start()))
     }
 
-    pub(crate) fn take_failure(&mut self) -> Option<String> {
-        self.failed.take()
+    /// Why the pipeline cannot go on, if so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failed.clone()
+    }
+
+    /// It was told.
+    pub(crate) fn forget_failure(&mut self) {
+        self.failed = None;
     }
 
     pub(crate) fn due(&mut self, now: Now) {

@@ -229,8 +229,18 @@ impl Work<'_> {
         for stage in &stages {
             drop(stage.actor.tell_now(StageMsg::Renew(Box::new(conduct.clone()))));
         }
-        self.house.connect(target); // The stand-in may be another.
+        self.house.connect(&self.joined(target, name)); // The stand-in may be another.
         Ok(())
+    }
+
+    /// The plan as its parts are joined now, with this part as it is to be. Parts that are new have not been put in before
+    /// the sources are held, and what went to them would be lost.
+    fn joined(&self, target: &Plan, name: &str) -> Plan {
+        let mut plan = (*self.conductor.book.plan()).clone();
+        if let (Some(now), Some(then)) = (plan.parts.iter_mut().find(|part| part.name == name), part(target, name)) {
+            now.kind = then.kind.clone();
+        }
+        plan
     }
 
     /// More instances, or fewer. A key may belong to another one then, and what is known of it with it.
@@ -240,12 +250,11 @@ impl Work<'_> {
         if is_held_here {
             self.drain().await?;
         }
-        let scaled = self.scaled(target, part).await;
+        // Held for this alone, others are joined as they were.
+        let joined = if is_held_here { self.joined(target, name) } else { target.clone() };
+        let scaled = self.scaled(&joined, part).await;
         if is_held_here {
             self.report.held = self.held.take().map(|since| since.elapsed());
-            if scaled.is_ok() {
-                self.house.connect(target);
-            }
             self.conductor.go_on(self.house);
         }
         scaled

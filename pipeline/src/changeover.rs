@@ -147,7 +147,7 @@ impl Work<'_> {
                 self.alter(target, part, change).await?;
                 self.report.changes.push(words(step));
             }
-            Step::Drain => self.drain().await?,
+            Step::Drain => self.drain_for(target).await?,
             Step::Resume => {
                 self.house.connect(target);
                 self.conductor.go_on(self.house);
@@ -182,6 +182,23 @@ impl Work<'_> {
         {
             new.desk.starts_at(old.desk.position());
         }
+    }
+
+    /// A sink that leaves finishes what it has, which a checkpoint must know of: else the program, if it dies before the
+    /// next one, starts from the last one, and all since then comes twice.
+    async fn drain_for(&mut self, target: &Plan) -> Result<(), String> {
+        let running = self.conductor.book.plan();
+        let leaves = |part: &&Part| matches!(part.kind, Kind::Sink(_));
+        let stays = |sink: &Part| {
+            let change = difference(&running, target).parts.into_iter().find(|change| change.part == sink.name);
+            let changes = change.map_or(Vec::new(), |change| change.changes);
+            !changes.iter().any(|change| matches!(change, Change::Replace(_) | Change::Removed))
+        };
+        if running.parts.iter().filter(leaves).all(stays) {
+            return self.drain().await;
+        }
+        self.held = Some(Instant::now());
+        self.conductor.checkpoint(self.house, true).await.map_err(|error| error.to_string())
     }
 
     async fn drain(&mut self) -> Result<(), String> {

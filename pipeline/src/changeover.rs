@@ -288,7 +288,7 @@ impl Work<'_> {
             self.house.close(&Room::Stage(surplus)).await;
             return Ok(());
         }
-        let states = snapshots(self.house);
+        let states = snapshots(self.house).map_err(|(part, why)| format!("`{part}`: {why}"))?;
         let kept = Kept { stages: &states, ..Kept::NOTHING };
         let opened = self.house.open(target, part, kept).await.map_err(|error| error.why)?;
         let old = self.house.rooms().insert(part.name.clone(), opened);

@@ -330,7 +330,11 @@ impl Conductor {
         };
         let number = self.book.course().checkpoint + 1;
         if let Some(store) = self.book.store.clone() {
-            let (sources, stages) = (positions(house), snapshots(house));
+            let stages = snapshots(house).map_err(|(part, reason)| {
+                self.book.ends(Outcome::Failed { part: part.clone(), reason: reason.clone() });
+                refused(&part, &reason)
+            })?;
+            let sources = positions(house);
             let (pipeline, taken) = (self.book.plan().name.clone(), millis_since_1970());
             let checkpoint = Checkpoint { number, pipeline, sources, stages, sinks: of_sinks, dead_letters, taken };
             let store = store.lock_owned().await;
@@ -449,19 +453,21 @@ fn positions(house: &House) -> BTreeMap<String, Value> {
     sources.filter_map(|source| Some((source.desk.name.clone(), position(&source)?))).collect()
 }
 
-/// Of each stage that has a state: what its instances say of it.
-pub(crate) fn snapshots(house: &House) -> BTreeMap<String, Value> {
+/// Of each stage that has a state: what its instances say of it. Else the stage's name, and why it cannot say it.
+pub(crate) fn snapshots(house: &House) -> Result<BTreeMap<String, Value>, (String, String)> {
     let mut kept = BTreeMap::new();
     for (name, stages) in house.stages() {
         let mut of_instances = Vec::new();
         for stage in &stages {
-            of_instances.extend(stage.desk.bench().operator.as_ref().and_then(|operator| operator.snapshot()));
+            let said = stage.desk.bench().operator.as_ref().map(|operator| operator.snapshot()).transpose();
+            let said = said.map_err(|why| (name.clone(), format!("its state cannot be kept: {why}")))?;
+            of_instances.extend(said.flatten());
         }
         if !of_instances.is_empty() {
             kept.insert(name, Value::Array(of_instances));
         }
     }
-    kept
+    Ok(kept)
 }
 
 async fn close_sinks(house: &House) -> Result<(), (String, String)> {

@@ -45,8 +45,11 @@ pub trait Operator: Send + 'static {
     }
 
     /// What is to be kept in checkpoints, if anything is.
-    fn snapshot(&self) -> Option<Value> {
-        None
+    ///
+    /// # Errors
+    /// It cannot be said as a value: the pipeline stops, as nothing that comes later would be safe.
+    fn snapshot(&self) -> Result<Option<Value>, Failed> {
+        Ok(None)
     }
 
     /// Goes back to what [`snapshot`](Operator::snapshot) has said, possibly several of them: those of all instances

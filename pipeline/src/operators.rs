@@ -226,7 +226,7 @@ impl<S: State> Operator for Folder<S> {
         true
     }
 
-    fn snapshot(&self) -> Option<Value> {
+    fn snapshot(&self) -> Result<Option<Value>, Failed> {
         let of_keys = self.states.iter().map(|(key, state)| {
             let key = match key {
                 None => Value::Null,
@@ -234,7 +234,7 @@ impl<S: State> Operator for Folder<S> {
             };
             serde_json::to_value(state).map(|state| json!([key, state]))
         });
-        of_keys.collect::<Result<Vec<_>, _>>().ok().map(Value::Array)
+        Ok(Some(Value::Array(of_keys.collect::<Result<Vec<_>, _>>()?)))
     }
 
     fn restore(&mut self, snapshots: &[Value], is_mine: &dyn Fn(Option<&[u8]>) -> bool) -> Result<(), Failed> {

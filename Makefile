@@ -11,7 +11,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
 .PHONY: all demo lab tour plugins test test-runtime test-supervisor test-memory-pool test-ipc test-doc test-light oracle chaos
-.PHONY: test-integration test-full-system
+.PHONY: test-integration test-full-system chaos-pipeline
 .PHONY: each-instruction bench loom races asan fuzz stress fmt lint tidy docs setup setup-bench setup-oracle setup-plugins clean help
 
 all: ## Build everything: libraries, programs, examples.
@@ -57,6 +57,9 @@ endif
 
 chaos: setup ## 1,000 faults in a plugin under load, and its host killed 100 times; FAULTS=, HOSTS=, SEED=<n> replays.
 	FAULTS=$(or $(FAULTS),1000) HOSTS=$(or $(HOSTS),100) $(CARGO) test --release -p proscenium-plugin-host --test it -- --nocapture chaos:: host_killed::
+
+chaos-pipeline: setup ## 500 faults in a pipeline under load, and its program killed 100 times; FAULTS=, ROUNDS=, SEED=<n> replays.
+	FAULTS=$(or $(FAULTS),500) ROUNDS=$(or $(ROUNDS),100) $(CARGO) test --release -p proscenium-pipeline --test it -- --nocapture chaos:: program_killed::
 
 each-instruction: setup ## A plugin's process, killed before each instruction on a batch's way; ROUNDS=<n> times over.
 	ROUNDS=$(or $(ROUNDS),5) $(CARGO) test --release -p proscenium-plugin-host --test it -- --nocapture each_instruction::

@@ -3,6 +3,8 @@
 mod built;
 mod chaos;
 mod config;
+mod controls;
+mod cut_off;
 mod flow;
 mod plugin_restarts;
 mod plugins;

@@ -44,7 +44,7 @@ async fn a_program() {
     // Its input ends when it is to stop.
     std::thread::spawn(move || {
         let _ = std::io::stdin().lock().read_until(b'\n', &mut Vec::new());
-        drop(stop.send(()));
+        let _ = stop.send(()); // It may have ended.
     });
     let node = Node::start("program").await.unwrap();
     let pipeline = Pipeline::named("program")

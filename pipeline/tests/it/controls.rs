@@ -20,7 +20,8 @@ use tokio::time::timeout;
 use crate::built::stamp;
 use crate::chaos::parts::Moody;
 use crate::chaos::proof::letters;
-use crate::flow::{Folder, finished, lines};
+use crate::flow::{finished, lines};
+use crate::test_folder::TestFolder;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -68,7 +69,7 @@ fn picky(mended: &Arc<AtomicBool>, of: fn(u64) -> bool) -> impl Fn(&mut RecordMu
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_paused_resumed_drained_and_says_that_it_has_ended() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("paused").await.unwrap();
     let pipeline = Pipeline::named("paused")
         .source(Generator::endless().rate(50_000))
@@ -104,11 +105,11 @@ async fn it_is_paused_resumed_drained_and_says_that_it_has_ended() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_done_is_refused_with_the_reason_and_all_goes_on() {
     const RECORDS: u64 = 30_000;
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("refused").await.unwrap();
     let pipeline = Pipeline::named("refused")
         .source(numbers(RECORDS).rate(60_000))
-        .plugin("stamp", stamp(&folder.0, "one"))
+        .plugin("stamp", stamp(folder.path(), "one"))
         .map("same", |_: &mut RecordMut<'_>| ())
         .sink(RollingFiles::new(folder.at("out")))
         .start(&node)
@@ -150,7 +151,7 @@ async fn what_cannot_be_done_is_refused_with_the_reason_and_all_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fold_that_is_scaled_under_load_takes_its_states_along() {
     const RECORDS: u64 = 60_000;
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("scaled").await.unwrap();
     let pipeline = Pipeline::named("scaled")
         .source(numbers(RECORDS).keys(40).rate(60_000))
@@ -188,7 +189,7 @@ async fn a_fold_that_is_scaled_under_load_takes_its_states_along() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stage_that_has_stopped_goes_on_when_it_is_mended_and_resumed() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("stopped").await.unwrap();
     let mended = Arc::new(AtomicBool::new(false));
     let pipeline = Pipeline::named("stopped")
@@ -214,7 +215,7 @@ async fn a_stage_that_has_stopped_goes_on_when_it_is_mended_and_resumed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_that_has_stopped_goes_on_when_it_is_resumed_with_another_library() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("plugin-stopped").await.unwrap();
     let numbers = Generator::new(3_000).record(|n, out| {
         let word = if n == 700 { "whole" } else { "usual" };
@@ -222,7 +223,7 @@ async fn a_plugin_that_has_stopped_goes_on_when_it_is_resumed_with_another_libra
     });
     let pipeline = Pipeline::named("plugin-stopped")
         .source(numbers)
-        .plugin("stamp", stamp(&folder.0, "one"))
+        .plugin("stamp", stamp(folder.path(), "one"))
         .failover(Failover::StopPartition)
         .sink(RollingFiles::new(folder.at("out")))
         .start(&node)
@@ -230,7 +231,7 @@ async fn a_plugin_that_has_stopped_goes_on_when_it_is_resumed_with_another_libra
         .unwrap();
     until(&pipeline, "it stops", || part(&pipeline, "stamp").is_stopped).await;
     // The other plugin does not know the word.
-    pipeline.swap("stamp", Swap::to(crate::built::mark(&folder.0, "2")).params([("", ""); 0])).await.unwrap();
+    pipeline.swap("stamp", Swap::to(crate::built::mark(folder.path(), "2")).params([("", ""); 0])).await.unwrap();
     pipeline.resume_stage("stamp").await.unwrap();
     finished(&pipeline).await;
     pipeline.stop().await;
@@ -244,7 +245,7 @@ async fn a_plugin_that_has_stopped_goes_on_when_it_is_resumed_with_another_libra
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipeline_that_failed_fast_goes_on_when_it_is_mended_and_started_anew() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("fast").await.unwrap();
     let mended = Arc::new(AtomicBool::new(false));
     let described = || {
@@ -273,7 +274,7 @@ async fn a_pipeline_that_failed_fast_goes_on_when_it_is_mended_and_started_anew(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_circuit_opens_and_closes_and_each_record_is_written_or_a_letter() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("circuit").await.unwrap();
     let mended = Arc::new(AtomicBool::new(false));
     let pipeline = Pipeline::named("circuit")
@@ -307,7 +308,7 @@ async fn a_circuit_opens_and_closes_and_each_record_is_written_or_a_letter() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_fails_goes_to_the_stand_in_and_what_is_skipped_is_counted() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("stand-in").await.unwrap();
     let broken = Arc::new(AtomicBool::new(false));
     let mark = |word: &'static str| {
@@ -349,7 +350,7 @@ fn moody(at: &Path, refusals: u64) -> (Moody, Arc<AtomicU64>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_that_is_down_is_waited_for_set_aside_or_stops_the_pipeline() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("down").await.unwrap();
     let (waits, _) = moody(&folder.at("waits"), 5);
     let (dead, refusals) = moody(&folder.at("dead"), u64::MAX);
@@ -408,7 +409,7 @@ async fn a_sink_that_is_down_is_waited_for_set_aside_or_stops_the_pipeline() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dead_letters_go_through_the_running_pipeline_again() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("redriven").await.unwrap();
     let mended = Arc::new(AtomicBool::new(false));
     let (sender, channel) = Channel::new(100);
@@ -468,7 +469,7 @@ async fn dead_letters_go_through_the_running_pipeline_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipeline_that_does_not_start_says_which_part_and_what_was_stopped_again() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("no-start").await.unwrap();
     let described = |library: &Path| {
         Pipeline::named("no-start")
@@ -485,7 +486,7 @@ async fn a_pipeline_that_does_not_start_says_which_part_and_what_was_stopped_aga
     assert_eq!(stopped, &["out"]);
     assert!(refused.to_string().contains("Stopped again: out"), "{refused}");
     // Nothing is left of it: neither its name, nor its folder.
-    let library = stamp(&folder.0, "one");
+    let library = stamp(folder.path(), "one");
     let pipeline = described(&library).start(&node).await.unwrap();
     finished(&pipeline).await;
     pipeline.stop().await;
@@ -495,7 +496,7 @@ async fn a_pipeline_that_does_not_start_says_which_part_and_what_was_stopped_aga
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_that_is_in_use_damaged_or_anothers_is_refused_and_left_alone() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("states").await.unwrap();
     let described = |name: &str, state: &str| {
         Pipeline::named(name)

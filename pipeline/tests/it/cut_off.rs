@@ -17,8 +17,9 @@ use tokio::time::timeout;
 use crate::built::stamp;
 use crate::chaos::parts::{Crowded, Moody};
 use crate::chaos::proof::letters;
-use crate::flow::{Folder, finished, lines};
+use crate::flow::{finished, lines};
 use crate::stalled::{Gated, stands_still};
+use crate::test_folder::TestFolder;
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// Records in a chunk.
@@ -69,12 +70,12 @@ async fn passed(pipeline: &PipelineRef, part: &str, records: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugins_stage_that_waits_for_buffers_sends_its_last_chunk_after_a_kill() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("last-chunk").await.unwrap();
     let three = Three::shut();
     let pipeline = Pipeline::named("last-chunk")
         .source(Generator::new(CHUNKS * RECORDS).record(|n, out| out.extend_from_slice(n.to_string().as_bytes())))
-        .plugin("stamp", stamp(&folder.0, "one"));
+        .plugin("stamp", stamp(folder.path(), "one"));
     let pipeline = three.behind(pipeline, "stamp").start(&node).await.unwrap();
     passed(&pipeline, "stamp", (CHUNKS - 1) * RECORDS).await;
     stands_still(&pipeline).await;
@@ -112,7 +113,7 @@ async fn a_stage_that_is_to_end_the_pipeline_does_so_after_a_kill() {
 #[expect(clippy::await_holding_lock, reason = "nobody who runs here waits for it")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn letters_are_there_once_when_their_actor_is_killed_while_it_writes() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("letters").await.unwrap();
     let disk = Crowded::default();
     let held = disk.letters.clone();
@@ -186,7 +187,7 @@ async fn a_conductor_that_is_cut_off_in_a_reload_ends_the_pipeline_and_says_so()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_that_cannot_be_kept_ends_the_pipeline_instead_of_being_forgotten() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("no-value").await.unwrap();
     let pipeline = Pipeline::named("no-value")
         .source(Generator::new(1_000).keys(3))
@@ -209,7 +210,7 @@ async fn a_state_that_cannot_be_kept_ends_the_pipeline_instead_of_being_forgotte
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_a_policy_changes_with_the_joints() {
     const RECORDS: u64 = 200_000;
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("joints").await.unwrap();
     let described = |nth: u32| {
         let pipeline = Pipeline::named("joints")
@@ -246,7 +247,7 @@ async fn dies(pipeline: &PipelineRef) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_that_was_replaced_has_each_record_once_when_the_program_dies_before_the_next_checkpoint() {
     const RECORDS: u64 = 40_000;
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("replaced").await.unwrap();
     let described = |roll: u64| {
         let numbers = Generator::new(RECORDS).record(|n, out| out.extend_from_slice(n.to_string().as_bytes()));
@@ -275,7 +276,7 @@ async fn a_sink_that_was_replaced_has_each_record_once_when_the_program_dies_bef
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipeline_whose_supervisor_gives_up_says_so_and_goes_on_when_it_is_started_anew() {
     const RECORDS: u64 = 60_000;
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("gives-up").await.unwrap();
     let described = || {
         let numbers = Generator::new(RECORDS).record(|n, out| out.extend_from_slice(n.to_string().as_bytes()));
@@ -304,7 +305,7 @@ async fn a_pipeline_whose_supervisor_gives_up_says_so_and_goes_on_when_it_is_sta
 }
 
 /// How many records there are in a sink of both sources, each key of each source in its order, and counted one by one.
-fn counted(folder: &Folder, sink: &str) -> u64 {
+fn counted(folder: &TestFolder, sink: &str) -> u64 {
     let mut last: BTreeMap<(String, String), u64> = BTreeMap::new();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for line in lines(&folder.at(sink)) {
@@ -322,7 +323,7 @@ fn counted(folder: &Folder, sink: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn merged_sources_divided_by_key_over_killed_instances_reach_the_sinks_that_live() {
     const RECORDS: u64 = 20_000;
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let node = Node::start("merged").await.unwrap();
     let numbers = |name: &'static str| {
         Generator::new(RECORDS).keys(20).record(move |n, out| out.extend_from_slice(format!("{name} {n}").as_bytes()))

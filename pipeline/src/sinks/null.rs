@@ -79,6 +79,6 @@ mod tests {
         }
         assert_eq!((null.count(), refused.len()), (4, 0));
         assert_eq!(format!("{null:?}"), format!("{:?}", Null::new()));
-        assert_eq!(sink.prepare().await, Ok(serde_json::Value::Null));
+        assert_eq!(sink.prepare().await, Ok(Value::Null));
     }
 }

@@ -47,8 +47,8 @@ pub fn plan(records: u64, random: &mut Random) -> Vec<Planned> {
         (Fault::Pause, "files"),
     ];
     random.shuffle(&mut faults);
-    // One in each twelfth of what lies between 4 % and 70 %.
-    let step = records * 66 / 100 / faults.len() as u64;
+    // One in each twelfth of what lies between 4 % and 60 %.
+    let step = records * 56 / 100 / faults.len() as u64;
     let planned = faults.into_iter().enumerate().map(|(nth, (fault, part))| {
         let at = records * 4 / 100 + step * nth as u64 + random.below(step.max(1));
         Planned { at, fault, part }

@@ -282,3 +282,67 @@ fn of_class(word: &str) -> Result<Class, Error> {
     let all = || Class::ALL.map(|(_, word)| word).join(", ");
     found.ok_or_else(|| format!("--class {word}: give one of {}", all()).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(line: &str) -> Result<Command, String> {
+        let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        let noun = line.split_whitespace().next().unwrap();
+        match read(noun, &args[1..]) {
+            Ok(Typed::Command(Any::Pipeline(command))) => Ok(command),
+            Ok(other) => panic!("{line}: {other:?}"),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_is_meant() {
+        let file = PlanFile {
+            file: "a.toml".into(),
+            input: Some(End::Standard),
+            output: Some(End::At("out".into())),
+            state: Some("s".into()),
+        };
+        let start = Start { file, has_control: false };
+        assert_eq!(typed("run a.toml --input - --output=out --state s --no-control"), Ok(Command::Run(start)));
+        let Ok(Command::Control(order)) = typed("params e a=b c=d=e --socket x") else { panic!("it is an order") };
+        let params = [("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d=e".to_owned())].into();
+        assert_eq!(order.request, ControlRequest::Params { stage: "e".to_owned(), params });
+        assert_eq!(order.socket, Some("x".into()));
+        let Ok(Command::Letters(letters)) = typed("dead-letters purge --class sink_down --older-than 2h --yes") else {
+            panic!("it is about letters")
+        };
+        let older_than = Some(Duration::from_secs(7_200));
+        let which = Which { class: Some(Class::SinkDown), older_than, ..Which::default() };
+        assert_eq!((letters.what, letters.which), (LetterCommand::Purge { is_meant: true }, which));
+    }
+
+    #[test]
+    fn a_mistake_is_told_by_name() {
+        for (line, want) in [
+            ("check", "check: name one file"),
+            ("run a b", "run: name one file"),
+            ("run a --json", "run has no option --json"),
+            ("check a --state x --state y", "--state is there twice"),
+            ("pause now", "pause: `now` has no meaning here"),
+            ("swap a", "swap: name a stage and a library"),
+            ("params a b", "`b` is no KEY=VALUE"),
+            ("params a", "params: name a stage, and KEY=VALUE"),
+            ("scale a 0", "`0` is no number from 1 on"),
+            ("dead-letters", "list, show, redrive or purge?"),
+            ("dead-letters burn", "`burn` is no command"),
+            ("dead-letters show", "give the number of one letter"),
+            ("dead-letters show 1 --all", "dead-letters show has no option --all"),
+            ("dead-letters list --since soon", "--since soon: give a number with s, m, h or d"),
+            ("dead-letters list --class odd", "--class odd: give one of malformed"),
+            ("dead-letters redrive", "give numbers, or --part"),
+            ("dead-letters redrive 1 --all", "not both"),
+            ("dead-letters purge x", "`x` is no number"),
+        ] {
+            let why = typed(line).expect_err(line);
+            assert!(why.contains(want), "{line}: {why}");
+        }
+    }
+}

@@ -74,21 +74,23 @@ async fn attend(
 /// The first signal drains it. The second one ends the program where it is; its plugins end with it, and the next start goes
 /// on from the last checkpoint.
 async fn ends_it(pipeline: &PipelineRef, signals: &mut Signals) -> std::convert::Infallible {
-    signals.next().await;
+    let signal = signals.next().await;
+    let limit = pipeline.plan().settings.drain;
+    eprintln!("proscenium: signal {signal}: what is under way has {limit:?}; a second signal ends it at once");
     let second = async {
         let signal = signals.next().await;
-        eprintln!("proscenium: a second signal: it ends at once; the next start goes on from the last checkpoint");
+        eprintln!("proscenium: it ends at once; the next start goes on from the last checkpoint");
         std::process::exit(128 + i32::from(signal))
+    };
+    let stopping = async {
+        pipeline.stop().await;
+        // What follows is said by who waits for its end.
+        std::future::pending().await
     };
     tokio::select! {
         never = second => never,
-        // What follows is said by who waits for its end.
-        _ = async { pipeline.stop().await; std::future::pending::<()>().await } => unreachable_end().await,
+        never = stopping => never,
     }
-}
-
-async fn unreachable_end() -> std::convert::Infallible {
-    std::future::pending().await
 }
 
 fn conclude(outcome: &Outcome) -> Result<(), String> {

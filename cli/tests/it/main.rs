@@ -2,4 +2,8 @@
 
 mod bad_input;
 mod built;
+mod letters;
+mod orders;
+mod pipelines;
 mod reports;
+mod running;

@@ -333,3 +333,54 @@ fn swapped(reports: Vec<proscenium_plugin_host::SwapReport>) -> ControlAnswer {
     let held = reports.iter().map(|report| report.held).max().unwrap_or_default();
     ControlAnswer::Swapped { instances: reports.len(), held_us: u64::try_from(held.as_micros()).unwrap_or(u64::MAX) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proscenium_runtime::Node;
+
+    use super::*;
+    use crate::sinks::Null;
+    use crate::sources::Generator;
+    use crate::test_folder::TestFolder;
+    use crate::{Pipeline, PipelineRef};
+
+    async fn endless() -> (Node, PipelineRef) {
+        let node = Node::start("control").await.unwrap();
+        let pipeline = Pipeline::named("endless").source(Generator::endless().rate(1)).sink(Null::new());
+        let pipeline = pipeline.start(&node).await.unwrap();
+        (node, pipeline)
+    }
+
+    #[tokio::test]
+    async fn another_user_is_refused_and_the_socket_goes_with_the_pipeline() {
+        let folder = TestFolder::new("control");
+        let (node, pipeline) = endless().await;
+        let mut socket = ControlSocket::bind(&folder.path().join("state")).unwrap();
+        let path = socket.path().to_owned();
+        socket.owner += 1;
+        let asked = async {
+            let answer = ControlSocket::ask(&path, &ControlRequest::Status).await.unwrap();
+            assert!(matches!(&answer, ControlAnswer::Refused { why } if why.contains("another user")), "{answer:?}");
+            pipeline.stop().await;
+        };
+        tokio::join!(socket.serve(&pipeline, None), asked);
+        assert!(!path.exists());
+        node.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_path_of_any_length_will_do_and_what_is_no_socket_is_left_alone() {
+        let folder = TestFolder::new("control-long");
+        let state = folder.path().join(["long-name"; 20].join("-")).join("state");
+        let socket = ControlSocket::bind(&state).unwrap();
+        assert!(matches!(ControlSocket::bind(&state), Err(ControlSocketError::Taken(_))));
+        let (node, pipeline) = endless().await;
+        let path = socket.path().to_owned();
+        let served = tokio::join!(socket.serve(&pipeline, None), ControlSocket::ask(&path, &ControlRequest::Stop));
+        assert!(matches!(served.1, Ok(ControlAnswer::Stopped { .. })), "{:?}", served.1);
+        fs::write(&path, "mine").unwrap();
+        assert!(matches!(ControlSocket::bind(&state), Err(ControlSocketError::NotASocket(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        node.stop().await.unwrap();
+    }
+}

@@ -64,7 +64,7 @@ fn each_command_does_what_it_says() {
     told(&folder, "swap e plugins/libother.so", "swapped: 1 instances");
     assert_eq!(through(&folder, &running)["region"], "two", "its parameters stay");
     told(&folder, "scale e 3", "3 instances");
-    told(&folder, "status", "plugin     3");
+    told(&folder, "status --json", "\"instances\":3");
     assert_eq!(through(&folder, &running)["region"], "two");
     told(&folder, "resume e", "done");
     // The file still says one instance, the first library and the first word.

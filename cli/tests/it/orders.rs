@@ -50,7 +50,7 @@ fn each_command_does_what_it_says() {
     told(&folder, "status", "flow: running");
     told(&folder, "pause", "done");
     let status = json(&told(&folder, "status --json", "\"is_paused\":true").stdout);
-    assert_eq!(status["status"]["parts"][0]["counts"]["taken"], 1, "{status}");
+    assert_eq!(status["parts"][0]["counts"]["taken"], 1, "{status}");
     told(&folder, "resume", "done");
     assert_eq!(through(&folder, &running)["region"], "one");
     told(&folder, "drain", "done");
@@ -131,6 +131,7 @@ fn harmful_clients_harm_nothing() {
     assert!(answer(&stream).contains("this is no request"));
     stream.write_all(b"{\"command\":\"checkpoint\",\"more\":1}\n{\"command\":\"status\"}").unwrap();
     answer(&stream);
+    drop(stream);
     // Half a request does nothing.
     let mut stream = connect();
     stream.write_all(b"{\"command\":\"stop\"}").unwrap();
@@ -146,13 +147,18 @@ fn harmful_clients_harm_nothing() {
     drop(stream.read_to_string(&mut refused));
     assert!(refused.is_empty() || refused.contains("65536 bytes at most"), "{refused}");
     // The seventeenth is told so.
+    drop(stream);
     told(&folder, "status", "running");
     let held: Vec<_> = (0..16)
         .map(|_| {
-            let mut stream = connect();
-            stream.write_all(b"{\"command\":\"status\"}\n").unwrap();
-            assert!(answer(&stream).contains("\"name\":\"flow\""));
-            stream
+            // Places of those that have gone come back in a moment.
+            loop {
+                let mut stream = connect();
+                stream.write_all(b"{\"command\":\"status\"}\n").unwrap();
+                if answer(&stream).contains("\"name\":\"flow\"") {
+                    break stream;
+                }
+            }
         })
         .collect();
     assert!(answer(&connect()).contains("16 connections are open"));

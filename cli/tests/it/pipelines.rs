@@ -104,7 +104,7 @@ fn check_shows_the_plan_and_its_libraries_or_all_that_is_wrong() {
     let ran = done(&folder, &["check", "bad.txt"]);
     assert_eq!((ran.code, &*ran.stdout), (Some(1), ""));
     for want in
-        ["bad.txt:1:3: there is no library", "bad.txt:2:38: the field `enabled`", "no failover policy `FAIL`", "^^^^"]
+        ["bad.txt:1:3: there is no library", "bad.txt:2:35: the field `enabled`", "no failover policy `FAIL`", "^^^^"]
     {
         assert!(ran.stderr.contains(want), "{want}: {}", ran.stderr);
     }

@@ -20,6 +20,7 @@ impl Span {
     /// Says "there is none", where an empty one would be something else.
     pub(crate) const NONE: Span = Span { at: u32::MAX, len: 0 };
 
+    #[inline]
     pub(crate) fn new(at: usize, len: usize) -> Self {
         Span { at: at as u32, len: len as u32 }
     }
@@ -29,10 +30,12 @@ impl Span {
         Span { at: self.at, len: self.len.min(len as u32) }
     }
 
+    #[inline]
     pub(crate) fn range(self) -> std::ops::Range<usize> {
         self.at as usize..self.at as usize + self.len as usize
     }
 
+    #[inline]
     pub(crate) fn len(self) -> usize {
         self.len as usize
     }
@@ -99,16 +102,19 @@ impl Buffer {
         self.entries.shrink_to(2 * size.records);
     }
 
+    #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Span {
         let span = Span::new(self.bytes.len(), bytes.len());
         self.bytes.extend_from_slice(bytes);
         span
     }
 
+    #[inline]
     pub(crate) fn get(&self, span: Span) -> &[u8] {
         &self.bytes[span.range()]
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, span: Span) -> &mut [u8] {
         &mut self.bytes[span.range()]
     }
@@ -142,17 +148,20 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    #[inline]
     pub(crate) fn new(buffer: Loan, token: Token, source: Arc<str>, born: Instant) -> Self {
         Chunk { buffer, token, source, born }
     }
 
     /// How many records there are.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.buffer.entries.len()
     }
 
     /// Whether there are none.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -165,6 +174,7 @@ impl Chunk {
     }
 
     /// The records, in their order.
+    #[inline]
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.buffer.entries.iter().map(|entry| Record { buffer: &self.buffer, entry })
     }
@@ -203,29 +213,34 @@ pub struct Filling {
 }
 
 impl Filling {
+    #[inline]
     pub(crate) fn new(buffer: Loan, size: ChunkSize) -> Self {
         Filling { buffer, size, rejects: Vec::new() }
     }
 
     /// Whether it should be sent before another record is added.
+    #[inline]
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.buffer.entries.len() >= self.size.records || self.buffer.bytes.len() >= self.size.bytes
     }
 
     /// How many records there are.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.buffer.entries.len()
     }
 
     /// Whether there are none.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Adds a record.
+    #[inline]
     pub fn push(&mut self, fields: Fields<'_>) {
         self.push_with(fields, None, |_| ());
     }
@@ -290,6 +305,7 @@ impl Filling {
         }
     }
 
+    #[inline]
     fn push_with(&mut self, fields: Fields<'_>, made: Option<ContentType>, write: impl FnOnce(&mut Vec<u8>)) {
         let buffer = &mut *self.buffer;
         let origin = buffer.put(fields.payload);

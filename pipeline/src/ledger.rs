@@ -98,12 +98,14 @@ pub(crate) struct Loan {
 impl Deref for Loan {
     type Target = Buffer;
 
+    #[inline]
     fn deref(&self) -> &Buffer {
         &self.buffer
     }
 }
 
 impl DerefMut for Loan {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Buffer {
         &mut self.buffer
     }

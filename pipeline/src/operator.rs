@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::failed::Failed;
 use crate::record::{OwnedRecord, RecordMut};
+use crate::row::Row;
 use crate::source::Boxed;
 
 /// What a stage says of a record.
@@ -37,6 +38,14 @@ pub trait Operator: Send + 'static {
     /// # Errors
     /// The stage's policy says what becomes of it.
     fn on(&mut self, record: &mut RecordMut<'_>, emit: &mut dyn Emit) -> Result<Verdict, Failed>;
+
+    /// Handles records one after the other, as [`on`](Operator::on) does each, until one of them does not simply go on.
+    ///
+    /// There is one call of this for many records, and nobody need write another: it is here so that each operator has a
+    /// loop around its own `on`.
+    fn on_row(&mut self, row: &mut Row<'_>) -> Option<Result<Verdict, Failed>> {
+        row.each(self)
+    }
 
     /// Whether it has a state that outlives a record. Then the instance goes on after a panic, and has to be whole then:
     /// change the state last.

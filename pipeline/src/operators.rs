@@ -95,19 +95,16 @@ impl<L: Leads, E: Into<Failed>> Leads for Result<L, E> {
     }
 }
 
-/// The code of a stage without a state: the same closure for all of its instances.
-type Shared = dyn Fn(&mut RecordMut<'_>, &mut dyn Emit) -> Result<Verdict, Failed> + Send + Sync;
-
-/// What `map`, `filter`, `flat_map` and `route` are.
-#[derive(Clone)]
-pub(crate) struct ByClosure {
+/// What `map`, `filter`, `flat_map` and `route` are: one closure for all instances of a stage. It is no `dyn`, so that the loop
+/// over records is compiled together with it.
+pub(crate) struct ByClosure<F> {
     kind: &'static str,
     written: &'static Location<'static>,
     routes: Vec<String>,
-    code: Arc<Shared>,
+    code: Arc<F>,
 }
 
-impl fmt::Debug for ByClosure {
+impl<F> fmt::Debug for ByClosure<F> {
     /// Two closures of one place in the source are the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} written at {}", self.kind, self.written)?;
@@ -115,7 +112,15 @@ impl fmt::Debug for ByClosure {
     }
 }
 
-impl OperatorSpec for ByClosure {
+/// The code of a stage without a state.
+pub(crate) trait Code:
+    Fn(&mut RecordMut<'_>, &mut dyn Emit) -> Result<Verdict, Failed> + Send + Sync + 'static
+{
+}
+
+impl<F: Fn(&mut RecordMut<'_>, &mut dyn Emit) -> Result<Verdict, Failed> + Send + Sync + 'static> Code for F {}
+
+impl<F: Code> OperatorSpec for ByClosure<F> {
     fn kind(&self) -> &'static str {
         self.kind
     }
@@ -129,46 +134,50 @@ impl OperatorSpec for ByClosure {
     }
 }
 
-struct SharedOperator(Arc<Shared>);
+struct SharedOperator<F>(Arc<F>);
 
-impl Operator for SharedOperator {
+impl<F: Code> Operator for SharedOperator<F> {
+    #[inline]
     fn on(&mut self, record: &mut RecordMut<'_>, emit: &mut dyn Emit) -> Result<Verdict, Failed> {
         (self.0)(record, emit)
     }
 }
 
 #[track_caller]
-pub(crate) fn map<S: Says>(code: impl Fn(&mut RecordMut<'_>) -> S + Send + Sync + 'static) -> ByClosure {
-    let code = Arc::new(move |record: &mut RecordMut<'_>, _: &mut dyn Emit| code(record).verdict());
-    ByClosure { kind: "map", written: Location::caller(), routes: Vec::new(), code }
+fn by_closure<F: Code>(kind: &'static str, routes: Vec<String>, code: F) -> ByClosure<F> {
+    ByClosure { kind, written: Location::caller(), routes, code: Arc::new(code) }
 }
 
 #[track_caller]
-pub(crate) fn filter<K: Keeps>(code: impl Fn(Record<'_>) -> K + Send + Sync + 'static) -> ByClosure {
-    let code = Arc::new(move |record: &mut RecordMut<'_>, _: &mut dyn Emit| {
+pub(crate) fn map<S: Says>(code: impl Fn(&mut RecordMut<'_>) -> S + Send + Sync + 'static) -> ByClosure<impl Code> {
+    by_closure("map", Vec::new(), move |record: &mut RecordMut<'_>, _: &mut dyn Emit| code(record).verdict())
+}
+
+#[track_caller]
+pub(crate) fn filter<K: Keeps>(code: impl Fn(Record<'_>) -> K + Send + Sync + 'static) -> ByClosure<impl Code> {
+    by_closure("filter", Vec::new(), move |record: &mut RecordMut<'_>, _: &mut dyn Emit| {
         Ok(if code(record.as_ref()).keeps()? { Verdict::Next } else { Verdict::Drop })
-    });
-    ByClosure { kind: "filter", written: Location::caller(), routes: Vec::new(), code }
+    })
 }
 
 #[track_caller]
-pub(crate) fn flat_map<S: Says>(code: impl Fn(Record<'_>, &mut dyn Emit) -> S + Send + Sync + 'static) -> ByClosure {
-    let code = Arc::new(move |record: &mut RecordMut<'_>, emit: &mut dyn Emit| {
+pub(crate) fn flat_map<S: Says>(
+    code: impl Fn(Record<'_>, &mut dyn Emit) -> S + Send + Sync + 'static,
+) -> ByClosure<impl Code> {
+    by_closure("flat_map", Vec::new(), move |record: &mut RecordMut<'_>, emit: &mut dyn Emit| {
         // What is emitted stands in its place.
         code(record.as_ref(), emit).verdict().map(|said| if said == Verdict::Next { Verdict::Drop } else { said })
-    });
-    ByClosure { kind: "flat_map", written: Location::caller(), routes: Vec::new(), code }
+    })
 }
 
 #[track_caller]
 pub(crate) fn route<L: Leads>(
     routes: Vec<String>,
     code: impl Fn(Record<'_>) -> L + Send + Sync + 'static,
-) -> ByClosure {
-    let code = Arc::new(move |record: &mut RecordMut<'_>, _: &mut dyn Emit| {
+) -> ByClosure<impl Code> {
+    by_closure("route", routes, move |record: &mut RecordMut<'_>, _: &mut dyn Emit| {
         Ok(code(record.as_ref()).leads()?.map_or(Verdict::Next, Verdict::Route))
-    });
-    ByClosure { kind: "route", written: Location::caller(), routes, code }
+    })
 }
 
 type Folding<S> = dyn Fn(&mut S, &mut RecordMut<'_>) -> Result<Verdict, Failed> + Send + Sync;

@@ -7,6 +7,7 @@ use crate::letter::Class;
 use crate::operator::Emit;
 use crate::outlets::Route;
 use crate::record::OwnedRecord;
+use crate::row::Row;
 
 /// What becomes of a record that does not simply go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct Pass {
     pub(crate) handle: Option<u64>,
     /// The records before this one have been sent on.
     pub(crate) delivered: usize,
+    /// Where the row in work began.
+    row: Option<usize>,
 }
 
 impl Pass {
@@ -65,6 +68,7 @@ impl Pass {
             panics: 0,
             handle: None,
             delivered: 0,
+            row: None,
         }
     }
 
@@ -84,6 +88,19 @@ impl Pass {
         }
         self.decided += 1;
         (self.is_in_work, self.panics, self.handle) = (false, 0, None);
+    }
+
+    /// The records from the one in work on, up to this end.
+    pub(crate) fn row<'a>(&'a mut self, emitted: &'a mut Emitted, end: usize) -> Row<'a> {
+        self.row = Some(self.decided);
+        (self.is_in_work, self.panics) = (true, 0);
+        Row { buffer: &mut self.chunk.buffer, emitted, at: &mut self.decided, end }
+    }
+
+    /// The row in work is over, or was broken off: so many of it went well.
+    pub(crate) fn end_row(&mut self) -> usize {
+        self.is_in_work = false;
+        self.row.take().map_or(0, |from| self.decided - from)
     }
 
     pub(crate) fn emit(&mut self, record: OwnedRecord) {

@@ -18,48 +18,56 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// The source's number for it: its line, its offset, its sequence.
+    #[inline]
     #[must_use]
     pub fn id(&self) -> u64 {
         self.entry.id
     }
 
     /// Its bytes.
+    #[inline]
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
         self.buffer.get(self.entry.payload)
     }
 
     /// What the bytes are.
+    #[inline]
     #[must_use]
     pub fn content(&self) -> ContentType {
         self.entry.content
     }
 
     /// What orders it among others: those with one key stay in their order.
+    #[inline]
     #[must_use]
     pub fn key(&self) -> Option<&'a [u8]> {
         (self.entry.key != Span::NONE).then(|| self.buffer.get(self.entry.key))
     }
 
     /// When it was made, or read: milliseconds since 1970.
+    #[inline]
     #[must_use]
     pub fn time(&self) -> u64 {
         self.entry.time
     }
 
     /// What travels beside the payload.
+    #[inline]
     #[must_use]
     pub fn headers(&self) -> Headers<'a> {
         Headers(self.buffer.get(self.entry.headers))
     }
 
     /// The payload as it came from the source.
+    #[inline]
     #[must_use]
     pub fn original(&self) -> &'a [u8] {
         self.buffer.get(self.entry.origin)
     }
 
     /// What the original is.
+    #[inline]
     #[must_use]
     pub fn original_content(&self) -> ContentType {
         self.entry.origin_content
@@ -93,35 +101,47 @@ pub struct RecordMut<'a> {
 
 impl RecordMut<'_> {
     /// The record, to read.
+    #[inline]
     #[must_use]
     pub fn as_ref(&self) -> Record<'_> {
         Record { buffer: self.buffer, entry: &self.buffer.entries[self.nth] }
     }
 
+    #[inline]
     fn entry(&mut self) -> &mut Entry {
         &mut self.buffer.entries[self.nth]
     }
 
     /// The source's number for it.
+    #[inline]
     #[must_use]
     pub fn id(&self) -> u64 {
         self.as_ref().id()
     }
 
     /// Its bytes.
+    #[inline]
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.as_ref().payload()
     }
 
     /// Its bytes, to change where they lie. The original stays: the first call copies them.
+    #[inline]
     pub fn payload_mut(&mut self) -> &mut [u8] {
-        let entry = *self.entry();
-        if entry.payload == entry.origin {
-            self.entry().payload = self.buffer.put_copy(entry.origin);
+        let entry = self.entry();
+        let mut span = entry.payload;
+        if span == entry.origin {
+            span = self.leave_original();
         }
-        let span = self.entry().payload;
         self.buffer.get_mut(span)
+    }
+
+    fn leave_original(&mut self) -> Span {
+        let origin = self.entry().origin;
+        let copy = self.buffer.put_copy(origin);
+        self.entry().payload = copy;
+        copy
     }
 
     /// Gives it other bytes of the same type.
@@ -141,12 +161,14 @@ impl RecordMut<'_> {
     }
 
     /// What the bytes are.
+    #[inline]
     #[must_use]
     pub fn content(&self) -> ContentType {
         self.as_ref().content()
     }
 
     /// What orders it among others.
+    #[inline]
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
         self.as_ref().key()
@@ -158,6 +180,7 @@ impl RecordMut<'_> {
     }
 
     /// When it was made, or read: milliseconds since 1970.
+    #[inline]
     #[must_use]
     pub fn time(&self) -> u64 {
         self.as_ref().time()
@@ -169,6 +192,7 @@ impl RecordMut<'_> {
     }
 
     /// What travels beside the payload.
+    #[inline]
     #[must_use]
     pub fn headers(&self) -> Headers<'_> {
         self.as_ref().headers()

@@ -147,19 +147,22 @@ impl RustActor {
         let mut bench = desk.bench();
         let Bench { operator, pass: Some(pass), crashed, waiting, .. } = &mut *bench else { return Step::Decided };
         if pass.is_in_work {
-            // A crash has left it so.
+            // A crash has left it so. Those before it in their row went well.
+            waiting.go_well(pass.end_row());
             pass.panics += 1;
             *crashed = Some(Instant::now());
-            pass.is_in_work = false;
             operator.take_if(|operator| !operator.is_stateful());
         }
         let may_crash = crashed.is_none_or(|at| at.elapsed() >= CRASH_EVERY);
         let mut emitted = Emitted::default();
-        let (begun, first) = (Instant::now(), pass.decided);
+        let (begun, first, mut look) = (Instant::now(), pass.decided, 1);
         while !pass.is_decided() && !pass.is_full(desk.size.bytes) {
             let so_far = pass.decided - first;
-            if (so_far.is_power_of_two() || so_far % LOOKS == LOOKS - 1) && begun.elapsed() >= TURN {
-                return Step::Long;
+            if so_far >= look {
+                if begun.elapsed() >= TURN {
+                    return Step::Long;
+                }
+                look = so_far + so_far.min(LOOKS);
             }
             if pass.handle.is_none() && !waiting.is_clear() {
                 match waiting.arrives(&pass.chunk, pass.decided, now) {
@@ -171,11 +174,20 @@ impl RustActor {
                 }
             }
             let code = operator.get_or_insert_with(|| self.spec.make());
-            pass.is_in_work = true;
-            let mut record = pass.chunk.record_mut(pass.decided);
-            let said = match may_crash && pass.panics == 0 {
-                true => Ok(code.on(&mut record, &mut emitted)),
-                false => catch_unwind(AssertUnwindSafe(|| code.on(&mut record, &mut emitted))),
+            let is_tried_freely = may_crash && pass.panics == 0;
+            let said = if is_tried_freely && pass.handle.is_none() {
+                let end = pass.chunk.len().min(first + look);
+                let said = code.on_row(&mut pass.row(&mut emitted, end));
+                waiting.go_well(pass.end_row());
+                let Some(said) = said else { continue };
+                Ok(said)
+            } else {
+                pass.is_in_work = true;
+                let mut record = pass.chunk.record_mut(pass.decided);
+                match is_tried_freely {
+                    true => Ok(code.on(&mut record, &mut emitted)),
+                    false => catch_unwind(AssertUnwindSafe(|| code.on(&mut record, &mut emitted))),
+                }
             };
             pass.is_in_work = false;
             match said {
@@ -209,7 +221,7 @@ fn went_well(pass: &Pass, waiting: &mut Waiting, now: Now) -> Option<Fate> {
     match pass.handle {
         Some(handle) => waiting.went_well(handle, &pass.chunk, pass.decided, now),
         None => {
-            waiting.goes_well();
+            waiting.go_well(1);
             None
         }
     }

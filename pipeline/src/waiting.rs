@@ -137,9 +137,9 @@ impl Waiting {
         }
     }
 
-    /// One that was tried for the first time went well, with nobody waiting.
-    pub(crate) fn goes_well(&mut self) {
-        self.well += 1;
+    /// So many that were tried for the first time went well, with nobody waiting.
+    pub(crate) fn go_well(&mut self, records: usize) {
+        self.well += records;
     }
 
     /// One that was tried went well. `None`: it goes on.

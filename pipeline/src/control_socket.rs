@@ -353,7 +353,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_user_is_refused_and_the_socket_goes_with_the_pipeline() {
-        let folder = TestFolder::new("control");
+        let folder = TestFolder::new();
         let (node, pipeline) = endless().await;
         let mut socket = ControlSocket::bind(&folder.path().join("state")).unwrap();
         let path = socket.path().to_owned();
@@ -370,7 +370,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_path_of_any_length_will_do_and_what_is_no_socket_is_left_alone() {
-        let folder = TestFolder::new("control-long");
+        let folder = TestFolder::new();
         let state = folder.path().join(["long-name"; 20].join("-")).join("state");
         let socket = ControlSocket::bind(&state).unwrap();
         assert!(matches!(ControlSocket::bind(&state), Err(ControlSocketError::Taken(_))));

@@ -54,15 +54,11 @@ mod letter;
 mod messagepack_writer;
 mod outlets;
 mod record;
+mod row;
 mod stats;
 
 // Where records come from and where they end.
 mod blocking;
-mod reload;
-mod remote_stage;
-mod retry_core;
-mod row;
-mod rust_stage;
 mod sink;
 mod sink_actor;
 mod sinks;
@@ -155,7 +151,6 @@ pub use proscenium_plugin_host::{ContentType, Failover, Retries};
 pub use real_disk::RealDisk;
 pub use record::{OwnedRecord, Record, RecordMut};
 pub use reload_watch::{FileWatch, ReadPlan};
-pub use reload::{Side, Step, roll_back, steps};
 pub use row::Row;
 pub use sink::{Sink, SinkSpec};
 pub use sinks::{ChannelSink, LineFormat, Null, RollingFiles, Stdout, TcpSink};

@@ -45,7 +45,6 @@ async fn a_program() {
     std::thread::spawn(move || {
         let _ = std::io::stdin().lock().read_until(b'\n', &mut Vec::new());
         let _ = stop.send(()); // It may have ended.
-        let _sent = stop.send(());
     });
     let node = Node::start("program").await.unwrap();
     let pipeline = Pipeline::named("program")

@@ -117,7 +117,7 @@ fn toml_settings() {
             ("settings = 5", &["1:12+1 `settings` is the number `5`"]),
             ("[settings]\nwindw = 5", &["2:1+5 `settings` has no key `windw`"]),
             ("[settings]\nwindow = 0", &["2:10+1 `window` is the number `0`"]),
-            ("[settings]\nwindow = 5000", &["2:10+4 `window` is the number `2000`"]),
+            ("[settings]\nwindow = 5000", &["2:10+4 `window` is the number `5000`"]),
             ("[settings]\nwindow = \"5\"", &["2:10+3 `window` is the text `5`"]),
             ("[settings]\nwindow = 1.5", &["2:10+3 `window` is the number `1.5`"]),
             ("[settings]\nlinger_ms = true", &["2:13+4 `linger_ms` is `true`"]),

@@ -147,14 +147,13 @@ fn wrong_keys_of_a_kind_are_said_at_their_places() {
 #[test]
 fn a_fault_of_the_plan_has_its_place_in_both_formats() {
     let text = "[settings]\nwindow = 8\n[[source]]\nname = \"control\"\nkind = \"generator\"\nrecords = 3\n[[stage]]\n\
-                name = \"a\"\nplugin = \"x.so\"\nretry_pause_ms = 9\nretry_longest_ms = 5\ninstances = 65\n[[sink]]\n\
-                kind = \"null\"\nretry_pause_ms = 0\n";
+                name = \"a\"\nplugin = \"x.so\"\nretry_pause_ms = 9\nretry_longest_ms = 5\n[[sink]]\n\
+                kind = \"null\"\nretry_pause_ms = 9\nretry_longest_ms = 5\n";
     let wrong = checked("p.toml", text);
     for want in [
         "p.toml:4:8: `control`, name: the pipeline itself uses this name",
         "p.toml:10:18: `a`, retries: the longest pause, 5ms, is shorter than the first, 9ms",
-        "p.toml:12:13: `a`, instances: it has 65 instances\n 12 | instances = 65\n    |             ^^",
-        "p.toml:15:18: `null`, retries: it is 0ns",
+        "p.toml:14:18: `null`, retries: the longest pause, 5ms, is shorter than the first, 9ms",
     ] {
         assert!(wrong.contains(want), "no {want}\nin\n{wrong}");
     }

@@ -65,7 +65,7 @@ async fn attend(
     let following = pipeline.follow_file(watch, read, |reloaded| match reloaded {
         Ok(report) => eprintln!("proscenium: {} was read anew: {report}", file.display()),
         Err(why) => {
-            eprintln!("proscenium: {} was not applied, and the pipeline goes on as before:\n{why}", file.display())
+            eprintln!("proscenium: {} was not applied, and the pipeline goes on as before:\n{why}", file.display());
         }
     });
     tokio::join!(serving, following);

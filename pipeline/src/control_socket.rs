@@ -319,10 +319,7 @@ async fn carry_out(pipeline: &PipelineRef, read: Option<&ReadPlan>, request: Con
             let Some(read) = read else {
                 return ControlAnswer::Refused { why: "the pipeline was not started from a file".to_owned() };
             };
-            return pipeline
-                .reload_from(read)
-                .await
-                .map_or_else(|why| ControlAnswer::Refused { why }, |report| reloaded(report));
+            return pipeline.reload_from(read).await.map_or_else(|why| ControlAnswer::Refused { why }, reloaded);
         }
         ControlRequest::Stop => Ok(ControlAnswer::Stopped { outcome: pipeline.stop().await.to_string() }),
     };

@@ -204,12 +204,7 @@ impl RustActor {
                 Err(panic) => {
                     emitted.0.clear();
                     operator.take_if(|operator| !operator.is_stateful());
-                    pass.panics += 1;
-                    if pass.panics >= PANICS {
-                        let failed = Failed::because(words(panic.as_ref())).for_good();
-                        let fate = poison(pass, waiting, &failed, now);
-                        pass.decide(Some(fate));
-                    }
+                    panicked(pass, waiting, panic.as_ref(), now);
                 }
             }
         }
@@ -228,12 +223,18 @@ fn went_well(pass: &Pass, waiting: &mut Waiting, now: Now) -> Option<Fate> {
 }
 
 /// A record on which the code panics again and again becomes a dead letter, whatever the policy.
-fn poison(pass: &Pass, waiting: &mut Waiting, failed: &Failed, now: Now) -> Fate {
+fn panicked(pass: &mut Pass, waiting: &mut Waiting, panic: &(dyn Any + Send), now: Now) {
+    pass.panics += 1;
+    if pass.panics < PANICS {
+        return;
+    }
+    let failed = Failed::because(words(panic)).for_good();
     if pass.handle.is_some() {
-        let _its_key_goes_on = waiting.fails(pass.handle, &pass.chunk, pass.decided, failed, now);
+        let _its_key_goes_on = waiting.fails(pass.handle, &pass.chunk, pass.decided, &failed, now);
     }
     let reason = failed.reason().to_owned();
-    Fate::SetAside(Box::new(Aside { class: Class::Poison, reason, attempts: PANICS, crash: None }))
+    let aside = Aside { class: Class::Poison, reason, attempts: PANICS, crash: None };
+    pass.decide(Some(Fate::SetAside(Box::new(aside))));
 }
 
 fn fate_of(verdict: Verdict, outlets: &Outlets) -> Option<Fate> {

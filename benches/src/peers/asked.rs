@@ -36,7 +36,7 @@ impl Asked {
         Ok((asked, greeting))
     }
 
-    pub fn ask(&mut self, question: &str) -> Result<String, Failure> {
+    pub fn call(&mut self, question: &str) -> Result<String, Failure> {
         writeln!(self.input, "{question}")?;
         self.input.flush()?;
         self.answer()

@@ -26,7 +26,7 @@ impl Beam {
             nodes.push((plan.flavour, start(plan.flavour)?));
         }
         let node = nodes.iter_mut().find(|(flavour, _)| *flavour == plan.flavour);
-        let line = node.ok_or("the node was not kept")?.1.ask(&format!("{word} {}", plan.ops))?;
+        let line = node.ok_or("the node was not kept")?.1.call(&format!("{word} {}", plan.ops))?;
         let numbers: Result<Vec<f64>, _> = line.split(' ').map(str::parse).collect();
         numbers.map_err(|_| format!("the BEAM's {word}: {line}").into())
     }

@@ -40,7 +40,7 @@ impl Broadway {
         }
         let records = plan.ops.div_ceil(PART);
         let node = nodes.iter_mut().find(|(flavour, _)| *flavour == plan.flavour);
-        let line = node.ok_or("the node was not kept")?.1.ask(&format!("stages {records}"))?;
+        let line = node.ok_or("the node was not kept")?.1.call(&format!("stages {records}"))?;
         let (nanoseconds, sum) = line.split_once(' ').ok_or_else(|| format!("Broadway said {line:?}"))?;
         Ok(Passed { records: records as u64, nanoseconds: nanoseconds.parse()?, sum: sum.parse()? })
     }

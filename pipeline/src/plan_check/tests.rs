@@ -137,10 +137,10 @@ fn what_fails_goes_to_a_stage_and_not_in_a_circle() {
     );
 }
 
+type Change = fn(&mut Plan);
+
 #[test]
 fn every_number_has_its_limits() {
-    let day = Duration::from_secs(24 * 60 * 60);
-    type Change = fn(&mut Plan);
     let cases: &[(Change, Option<&str>)] = &[
         (|plan| plan.settings.window = 4096, None),
         (|plan| plan.settings.window = 4097, Some("window: it is 4097 chunks; give it 1 to 4096 chunks")),
@@ -199,6 +199,7 @@ fn every_number_has_its_limits() {
         change(&mut plan);
         assert_eq!(faults(&plan), Vec::from_iter(*fault));
     }
+    let day = Duration::from_secs(24 * 60 * 60);
     let mut long = chain();
     long.settings.drain = day;
     let Kind::Plugin(stage) = &mut long.parts[1].kind else { unreachable!() };

@@ -413,6 +413,6 @@ fn in_any_course_of_events_keys_keep_their_order_and_each_record_ends_once() {
             shell.step();
         }
         shell.finish();
-        assert!(shell.is_over || shell.core.waiting.len() == 0);
+        assert!(shell.is_over || shell.core.waiting.is_empty());
     });
 }

@@ -209,7 +209,7 @@ impl Chaos {
         pipeline
             .route("split", ["third", "nowhere"], |record: Record<'_>| {
                 let is_lost = record.payload().windows(4).any(|word| word == b"lost");
-                Some(if is_lost { "nowhere" } else { "third" }).filter(|_| is_lost || record.id() % 3 == 0)
+                Some(if is_lost { "nowhere" } else { "third" }).filter(|_| is_lost || record.id().is_multiple_of(3))
             })
             .sink(self.sink(0, shape.roll))
             .called("main")

@@ -21,7 +21,7 @@ use crate::stats::Stats;
 use crate::trouble::Trouble;
 
 /// Chunks that a source sends in one turn, before others have theirs.
-const TURN: usize = 8;
+const TURN: usize = 2;
 
 /// Pauses between two tries of a source that is in trouble: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));

@@ -92,8 +92,6 @@ pub struct Setting {
 pub enum Applies {
     /// While records are under way.
     Running,
-    /// With no record under way.
-    Drained,
     /// When the pipeline is started anew.
     AtStart,
 }
@@ -172,14 +170,14 @@ fn settings(old: &Plan, new: &Plan) -> Vec<Setting> {
     let (was, is) = (&old.settings, &new.settings);
     let all = [
         ("name", old.name != new.name, Applies::AtStart),
-        ("chunk", was.chunk != is.chunk, Applies::Drained),
-        ("window", was.window != is.window, Applies::Drained),
-        ("linger", was.linger != is.linger, Applies::Running),
+        ("chunk", was.chunk != is.chunk, Applies::AtStart),
+        ("window", was.window != is.window, Applies::AtStart),
+        ("linger", was.linger != is.linger, Applies::AtStart),
         ("state", was.state != is.state, Applies::AtStart),
         ("checkpoint_every", was.checkpoint_every != is.checkpoint_every, Applies::Running),
         ("drain", was.drain != is.drain, Applies::Running),
         ("intensity", was.intensity != is.intensity, Applies::AtStart),
-        ("record_limit", was.record_limit != is.record_limit, Applies::Drained),
+        ("record_limit", was.record_limit != is.record_limit, Applies::AtStart),
     ];
     all.into_iter().filter(|(_, differs, _)| *differs).map(|(field, _, applies)| Setting { field, applies }).collect()
 }

@@ -123,13 +123,8 @@ pub fn steps(old: &Plan, new: &Plan) -> Vec<Step> {
     }
     // Consumers first: nobody is given records by a part that has gone.
     detached.reverse();
-    let applies = |when| difference.settings.iter().any(|setting| setting.applies == when);
-    let (running, drained) = settings(&old.settings, &new.settings);
-    if applies(Applies::Running) {
-        altered.push(Step::Set { old: old.settings.clone(), new: running.clone() });
-    }
-    if applies(Applies::Drained) {
-        switched.push(Step::Set { old: running, new: drained });
+    if difference.settings.iter().any(|setting| setting.applies == Applies::Running) {
+        altered.push(Step::Set { old: old.settings.clone(), new: running(&old.settings, &new.settings) });
     }
     let mut switch = detached;
     switch.extend(attached);
@@ -156,12 +151,9 @@ fn needs_drain(change: &Change, was: &Part) -> bool {
     !(matches!(was.kind, Kind::Plugin(_)) && shared_in_turns && *share == Share::InTurns)
 }
 
-/// The old ones with those that can be changed while records flow; and with those too that can be once drained.
-fn settings(old: &Settings, new: &Settings) -> (Settings, Settings) {
-    let running =
-        Settings { linger: new.linger, checkpoint_every: new.checkpoint_every, drain: new.drain, ..old.clone() };
-    let drained = Settings { chunk: new.chunk, window: new.window, record_limit: new.record_limit, ..running.clone() };
-    (running, drained)
+/// The old ones with those that can be changed while records flow.
+fn running(old: &Settings, new: &Settings) -> Settings {
+    Settings { checkpoint_every: new.checkpoint_every, drain: new.drain, ..old.clone() }
 }
 
 #[cfg(test)]

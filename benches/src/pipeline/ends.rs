@@ -119,25 +119,9 @@ impl SinkSpec for Sum {
 }
 
 impl Sink for Sum {
-    fn open<'a>(&'a mut self, _from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>> {
-        done()
-    }
-
     fn write<'a>(&'a mut self, chunk: &'a Chunk, _: &'a mut Vec<(usize, String)>) -> Boxed<'a, Result<(), Trouble>> {
         let sum = chunk.records().map(|record| first_word(record.payload())).fold(0, u64::wrapping_add);
         self.0.fetch_add(sum, Ordering::AcqRel);
-        done()
-    }
-
-    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>> {
-        Box::pin(std::future::ready(Ok(Value::Null)))
-    }
-
-    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        done()
-    }
-
-    fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
         done()
     }
 }

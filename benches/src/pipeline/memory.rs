@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use proscenium_pipeline::sources::Files;
 use proscenium_pipeline::{Boxed, Chunk, Disk, Outcome, Pipeline, Sink, SinkSpec, Trouble};
 use proscenium_runtime::Node;
-use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -142,10 +141,6 @@ impl SinkSpec for Bytes {
 }
 
 impl Sink for Bytes {
-    fn open<'a>(&'a mut self, _from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>> {
-        done()
-    }
-
     fn write<'a>(&'a mut self, chunk: &'a Chunk, _: &'a mut Vec<(usize, String)>) -> Boxed<'a, Result<(), Trouble>> {
         let bytes: usize = chunk.records().map(|record| record.payload().len()).sum();
         self.bytes.fetch_add(bytes as u64, Ordering::AcqRel);
@@ -153,17 +148,5 @@ impl Sink for Bytes {
             chunks if chunks == self.stuck_at => Box::pin(std::future::pending()),
             _ => done(),
         }
-    }
-
-    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>> {
-        Box::pin(std::future::ready(Ok(Value::Null)))
-    }
-
-    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        done()
-    }
-
-    fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        done()
     }
 }

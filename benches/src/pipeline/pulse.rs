@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proscenium_pipeline::{Boxed, Chunk, Disk, Sink, SinkSpec, Trouble};
-use serde_json::Value;
 
 use super::ends::done;
 use crate::tally::now_ns;
@@ -80,10 +79,6 @@ impl SinkSpec for Pulse {
 }
 
 impl Sink for Pulse {
-    fn open<'a>(&'a mut self, _from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>> {
-        done()
-    }
-
     fn write<'a>(&'a mut self, _: &'a Chunk, _: &'a mut Vec<(usize, String)>) -> Boxed<'a, Result<(), Trouble>> {
         let now = now_ns();
         let mut state = self.state();
@@ -93,18 +88,6 @@ impl Sink for Pulse {
         }
         state.chunks += 1;
         state.last = Some(now);
-        done()
-    }
-
-    fn prepare(&mut self) -> Boxed<'_, Result<Value, Trouble>> {
-        Box::pin(std::future::ready(Ok(Value::Null)))
-    }
-
-    fn commit(&mut self) -> Boxed<'_, Result<(), Trouble>> {
-        done()
-    }
-
-    fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
         done()
     }
 }

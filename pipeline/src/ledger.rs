@@ -69,7 +69,7 @@ impl Ledger {
         self.state().core.lost()
     }
 
-    /// Returns when no chunk is under way; at once if a piece was lost, as it never would.
+    /// Returns when no chunk is under way. Pieces that were lost have ended too: [`lost`](Ledger::lost) tells.
     pub(crate) async fn drained(&self) {
         loop {
             let changed = self.changed.notified();

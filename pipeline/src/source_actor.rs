@@ -292,7 +292,9 @@ impl SourceActor {
                 return self.wait_for_room(cx);
             };
             let filling = Filling::new(loan, self.desk.size);
-            let mut reading = Box::pin(read(reader, filling, self.desk.has_read_to(), self.desk.linger));
+            // A position may name thousands of files: it is looked up only where it is needed.
+            let from = if reader.is_open { None } else { self.desk.has_read_to() };
+            let mut reading = Box::pin(read(reader, filling, from, self.desk.linger));
             // What is there already costs no task of its own.
             match poll!(&mut reading) {
                 Poll::Ready(reading) => {

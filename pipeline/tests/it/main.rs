@@ -9,6 +9,8 @@ mod flow;
 mod plugin_restarts;
 mod plugins;
 mod program_killed;
+#[expect(dead_code, reason = "simulations in the crate take more of it")]
+#[path = "../../src/random.rs"]
 mod random;
 mod stalled;
 mod supervised;

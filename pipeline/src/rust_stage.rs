@@ -30,6 +30,8 @@ const PANICS: u32 = 2;
 pub(crate) struct RustActor {
     desk: Arc<StageDesk>,
     spec: Arc<dyn OperatorSpec>,
+    /// In how long, from then, it looks at its desk of itself.
+    looks: Option<(Instant, Duration)>,
 }
 
 impl Actor for RustActor {
@@ -53,7 +55,8 @@ impl Actor for RustActor {
     async fn handle(&mut self, cx: &mut Context<Self>, msg: StageMsg) -> Result<(), Exit> {
         match msg {
             StageMsg::Chunk(chunk) => self.desk.comes(chunk),
-            StageMsg::Look | StageMsg::Room | StageMsg::Done(_) => (),
+            StageMsg::Look => self.looks = None,
+            StageMsg::Room | StageMsg::Done(_) => (),
             StageMsg::Resume => {
                 self.desk.halt(false);
                 self.desk.bench().waiting.resume(cx.now());
@@ -84,7 +87,7 @@ enum Step {
 
 impl RustActor {
     pub(crate) fn new(desk: Arc<StageDesk>, spec: Arc<dyn OperatorSpec>) -> Self {
-        RustActor { desk, spec }
+        RustActor { desk, spec, looks: None }
     }
 
     async fn work_off(&mut self, cx: &mut Context<Self>) {
@@ -110,7 +113,10 @@ impl RustActor {
             desk.stats.waiting.set(bench.waiting.len());
             bench.waiting.next_due(cx.now())
         };
-        if let Some(after) = due.filter(|_| !desk.is_halted()) {
+        // A timer for the next try, unless one is set that is as early: a chunk each time would leave another.
+        let is_set = |after| self.looks.is_some_and(|(since, pause)| pause.saturating_sub(since.elapsed()) <= after);
+        if let Some(after) = due.filter(|after| !desk.is_halted() && !is_set(*after)) {
+            self.looks = Some((Instant::now(), after));
             cx.send_after(after, StageMsg::Look);
         }
     }

@@ -235,7 +235,7 @@ impl Pipeline {
         self
     }
 
-    /// How large chunks become. Default: 512 records, 256 KiB.
+    /// How large chunks become. Default: 2,048 records, 256 KiB.
     pub fn chunk(mut self, size: ChunkSize) -> Self {
         self.plan.settings.chunk = size;
         self

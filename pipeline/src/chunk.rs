@@ -9,57 +9,10 @@ use crate::headers::Headers;
 use crate::ledger::{Loan, Token};
 use crate::record::{Record, RecordMut};
 
-/// Where something lies in a chunk's buffer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Span {
-    at: u32,
-    len: u32,
-}
-
-impl Span {
-    /// Says "there is none", where an empty one would be something else.
-    pub(crate) const NONE: Span = Span { at: u32::MAX, len: 0 };
-
-    #[inline]
-    pub(crate) fn new(at: usize, len: usize) -> Self {
-        Span { at: at as u32, len: len as u32 }
-    }
-
-    /// Its first bytes.
-    pub(crate) fn shortened(self, len: usize) -> Self {
-        Span { at: self.at, len: self.len.min(len as u32) }
-    }
-
-    #[inline]
-    pub(crate) fn range(self) -> std::ops::Range<usize> {
-        self.at as usize..self.at as usize + self.len as usize
-    }
-
-    #[inline]
-    pub(crate) fn len(self) -> usize {
-        self.len as usize
-    }
-}
-
-/// What is known of a record; its bytes lie in the buffer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    /// The payload as it came from the source: what a dead letter shows, and what is sent again.
-    pub(crate) origin: Span,
-    pub(crate) payload: Span,
-    pub(crate) key: Span,
-    pub(crate) headers: Span,
-    pub(crate) id: u64,
-    /// Milliseconds since 1970.
-    pub(crate) time: u64,
-    pub(crate) origin_content: ContentType,
-    pub(crate) content: ContentType,
-}
-
 /// How large a chunk may become before it is sent on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChunkSize {
-    /// Records. Default: 512.
+    /// Records. Default: 2,048.
     pub records: usize,
     /// Bytes of everything they hold. Default: 256 KiB. A single record may be larger.
     pub bytes: usize,
@@ -67,7 +20,7 @@ pub struct ChunkSize {
 
 impl Default for ChunkSize {
     fn default() -> Self {
-        ChunkSize { records: 512, bytes: 256 << 10 }
+        ChunkSize { records: 2_048, bytes: 256 << 10 }
     }
 }
 
@@ -84,54 +37,6 @@ pub struct Fields<'a> {
     pub key: Option<&'a [u8]>,
     /// Milliseconds since 1970.
     pub time: u64,
-}
-
-/// The memory of a chunk, used again and again.
-#[derive(Debug, Default)]
-pub(crate) struct Buffer {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) entries: Vec<Entry>,
-}
-
-impl Buffer {
-    /// Empty again; what it had to grow by beyond twice `size` is given back.
-    pub(crate) fn clear(&mut self, size: ChunkSize) {
-        self.bytes.clear();
-        self.entries.clear();
-        self.bytes.shrink_to(2 * size.bytes);
-        self.entries.shrink_to(2 * size.records);
-    }
-
-    #[inline]
-    pub(crate) fn put(&mut self, bytes: &[u8]) -> Span {
-        let span = Span::new(self.bytes.len(), bytes.len());
-        self.bytes.extend_from_slice(bytes);
-        span
-    }
-
-    #[inline]
-    pub(crate) fn get(&self, span: Span) -> &[u8] {
-        &self.bytes[span.range()]
-    }
-
-    #[inline]
-    pub(crate) fn get_mut(&mut self, span: Span) -> &mut [u8] {
-        &mut self.bytes[span.range()]
-    }
-
-    /// Copies a record of another buffer to the end of this one, its original included.
-    fn copy(&mut self, from: &Buffer, entry: &Entry) {
-        let mut moved = *entry;
-        moved.origin = self.put(from.get(entry.origin));
-        moved.payload = if entry.payload == entry.origin { moved.origin } else { self.put(from.get(entry.payload)) };
-        if entry.key != Span::NONE {
-            moved.key = self.put(from.get(entry.key));
-        }
-        if entry.headers.len() > 0 {
-            moved.headers = self.put(from.get(entry.headers));
-        }
-        self.entries.push(moved);
-    }
 }
 
 /// Records in a row, on their way.
@@ -157,7 +62,7 @@ impl Chunk {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buffer.entries.len()
+        self.buffer.len()
     }
 
     /// Whether there are none.
@@ -176,11 +81,11 @@ impl Chunk {
     /// The records, in their order.
     #[inline]
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.buffer.entries.iter().map(|entry| Record { buffer: &self.buffer, entry })
+        (0..self.len()).map(|nth| Record { buffer: &self.buffer, nth })
     }
 
     pub(crate) fn record(&self, nth: usize) -> Record<'_> {
-        Record { buffer: &self.buffer, entry: &self.buffer.entries[nth] }
+        Record { buffer: &self.buffer, nth }
     }
 
     pub(crate) fn record_mut(&mut self, nth: usize) -> RecordMut<'_> {
@@ -194,7 +99,7 @@ impl Chunk {
 
     /// Adds a record of another chunk.
     pub(crate) fn copy(&mut self, from: &Chunk, nth: usize) {
-        self.buffer.copy(&from.buffer, &from.buffer.entries[nth]);
+        self.buffer.copy(&from.buffer, nth);
     }
 
     /// It has reached its end, and counts as processed.
@@ -222,14 +127,14 @@ impl Filling {
     #[inline]
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.buffer.entries.len() >= self.size.records || self.buffer.bytes.len() >= self.size.bytes
+        self.buffer.len() >= self.size.records || self.buffer.used() >= self.size.bytes
     }
 
     /// How many records there are.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buffer.entries.len()
+        self.buffer.len()
     }
 
     /// Whether there are none.
@@ -242,7 +147,14 @@ impl Filling {
     /// Adds a record.
     #[inline]
     pub fn push(&mut self, fields: Fields<'_>) {
-        self.push_with(fields, None, |_| ());
+        self.buffer.add(fields);
+    }
+
+    /// Adds a record whose payload has `len` bytes, which `write` makes where they lie: `fields.payload` is not looked at.
+    /// What is generated, or decoded, takes no copy so. What lies there before is of no meaning.
+    #[inline]
+    pub fn push_in_place(&mut self, fields: Fields<'_>, len: usize, write: impl FnOnce(&mut [u8])) {
+        self.buffer.add_in_place(fields, len, write);
     }
 
     /// Adds a record whose payload has been made from `fields.payload`, which is kept as the original: `write` appends it
@@ -255,18 +167,11 @@ impl Filling {
         content: ContentType,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), String>,
     ) -> bool {
-        let mut made = Ok(());
-        self.push_with(fields, Some(content), |bytes| made = write(bytes));
-        if let Err(reason) = made {
-            let nth = self.len() - 1;
-            let buffer = &mut *self.buffer;
-            let entry = &mut buffer.entries[nth];
-            buffer.bytes.truncate(entry.payload.range().start);
-            (entry.payload, entry.content) = (entry.origin, entry.origin_content);
-            self.rejects.push((nth, reason));
-            return false;
-        }
-        true
+        self.push(fields);
+        let made = self.buffer.make_last(content, write);
+        let is_made = made.is_ok();
+        self.rejects.extend(made.err().map(|reason| (self.len() - 1, reason)));
+        is_made
     }
 
     /// Adds what could not be read as a record: it becomes a dead letter with this reason.
@@ -277,57 +182,23 @@ impl Filling {
 
     /// A key for the record that was added last.
     pub fn key(&mut self, key: &[u8]) {
-        let span = self.buffer.put(key);
-        if let Some(last) = self.buffer.entries.last_mut() {
-            last.key = span;
-        }
+        self.buffer.key_last(key);
     }
 
     /// The payload of the record that was added last.
     pub(crate) fn last_payload(&self) -> &[u8] {
-        self.buffer.entries.last().map_or(&[], |last| self.buffer.get(last.payload))
+        self.len().checked_sub(1).map_or(&[], |last| self.buffer.payload(last))
     }
 
     /// Headers, as [`Headers::encode`] makes them, for all records from the `first` on: they share one block.
     pub(crate) fn share_headers(&mut self, first: usize, block: &[u8]) {
-        if first < self.len() {
-            let span = self.buffer.put(block);
-            self.buffer.entries[first..].iter_mut().for_each(|entry| entry.headers = span);
-        }
+        self.buffer.share_headers(first, block);
     }
 
     /// Headers for the record that was added last.
     pub fn headers(&mut self, headers: &[(&str, &[u8])]) {
-        let block = Headers::encode(headers);
-        let span = self.buffer.put(&block);
-        if let Some(last) = self.buffer.entries.last_mut() {
-            last.headers = span;
+        if let Some(last) = self.len().checked_sub(1) {
+            self.buffer.share_headers(last, &Headers::encode(headers));
         }
-    }
-
-    #[inline]
-    fn push_with(&mut self, fields: Fields<'_>, made: Option<ContentType>, write: impl FnOnce(&mut Vec<u8>)) {
-        let buffer = &mut *self.buffer;
-        let origin = buffer.put(fields.payload);
-        let key = fields.key.map_or(Span::NONE, |key| buffer.put(key));
-        let (payload, content) = match made {
-            None => (origin, fields.content),
-            Some(content) => {
-                let at = buffer.bytes.len();
-                write(&mut buffer.bytes);
-                let len = buffer.bytes.len().saturating_sub(at);
-                (Span::new(at, len), content)
-            }
-        };
-        buffer.entries.push(Entry {
-            origin,
-            payload,
-            key,
-            headers: Span::default(),
-            id: fields.id,
-            time: fields.time,
-            origin_content: fields.content,
-            content,
-        });
     }
 }

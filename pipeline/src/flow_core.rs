@@ -50,6 +50,13 @@ impl FlowCore {
         self.free.min(self.most_open - self.open.len().min(self.most_open))
     }
 
+    /// Whether it is worth it to wake who found no demand: there is some, and half of the buffers are back. To wake it for
+    /// each buffer would take more time than filling one does.
+    #[must_use]
+    pub fn is_worth_a_turn(&self) -> bool {
+        self.demand() > 0 && self.free >= self.buffers.div_ceil(2)
+    }
+
     /// Takes a buffer, if there is demand.
     pub fn borrow(&mut self) -> bool {
         let there_is = self.demand() > 0;

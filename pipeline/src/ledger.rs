@@ -1,11 +1,13 @@
 //! The shell around [`FlowCore`]: buffers that are lent, tokens that are held, and who waits for them.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::chunk::{Buffer, ChunkSize};
+use crate::buffer::Buffer;
+use crate::chunk::ChunkSize;
 use crate::flow_core::{Ending, FlowCore, TokenId};
 
 /// Buffers at most that are kept when nobody uses them.
@@ -19,15 +21,36 @@ pub(crate) struct Ledger {
     changed: Notify,
 }
 
-#[derive(Debug)]
 struct State {
     core: FlowCore,
-    spare: Vec<Buffer>,
+    #[expect(clippy::vec_box, reason = "they go from hand to hand, and what is moved with a chunk is to be small")]
+    spare: Vec<Box<Buffer>>,
+    bell: Option<Bell>,
+}
+
+/// Called once, when there is demand again.
+pub(crate) type Bell = Box<dyn FnOnce() + Send>;
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.fmt(f)
+    }
+}
+
+impl State {
+    fn lend(&mut self) -> Option<Box<Buffer>> {
+        self.core.borrow().then(|| self.spare.pop().unwrap_or_default())
+    }
+
+    /// Who is to be told, outside of the lock, of what has come back.
+    fn bell(&mut self) -> Option<Bell> {
+        self.bell.take_if(|_| self.core.is_worth_a_turn())
+    }
 }
 
 impl Ledger {
     pub(crate) fn new(size: ChunkSize, buffers: usize, most_open: usize) -> Arc<Self> {
-        let state = State { core: FlowCore::new(buffers, most_open), spare: Vec::new() };
+        let state = State { core: FlowCore::new(buffers, most_open), spare: Vec::new(), bell: None };
         Arc::new(Ledger { size, state: Mutex::new(state), changed: Notify::new() })
     }
 
@@ -37,9 +60,17 @@ impl Ledger {
 
     /// A buffer, if there is demand.
     pub(crate) fn try_borrow(self: &Arc<Self>) -> Option<Loan> {
+        self.state().lend().map(|buffer| Loan { buffer: Some(buffer), ledger: self.clone() })
+    }
+
+    /// A buffer, or else the bell rings when there is demand for some.
+    pub(crate) fn borrow_or_ring(self: &Arc<Self>, bell: impl FnOnce() -> Bell) -> Option<Loan> {
         let mut state = self.state();
-        let buffer = state.core.borrow().then(|| state.spare.pop().unwrap_or_default())?;
-        Some(Loan { buffer, ledger: self.clone() })
+        let Some(buffer) = state.lend() else {
+            state.bell = Some(bell());
+            return None;
+        };
+        Some(Loan { buffer: Some(buffer), ledger: self.clone() })
     }
 
     /// A buffer, as soon as there is demand.
@@ -81,9 +112,12 @@ impl Ledger {
     }
 
     fn end(&self, token: TokenId, ending: Ending) {
-        let has_ended = self.state().core.end(token, ending);
-        if has_ended {
+        let mut state = self.state();
+        if state.core.end(token, ending) {
+            let bell = state.bell();
+            drop(state);
             self.changed.notify_waiters();
+            bell.into_iter().for_each(|ring| ring());
         }
     }
 }
@@ -91,7 +125,7 @@ impl Ledger {
 /// A buffer that goes back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Loan {
-    buffer: Buffer,
+    buffer: Option<Box<Buffer>>,
     ledger: Arc<Ledger>,
 }
 
@@ -100,28 +134,30 @@ impl Deref for Loan {
 
     #[inline]
     fn deref(&self) -> &Buffer {
-        &self.buffer
+        self.buffer.as_ref().expect("it is given back when this is dropped, and not before")
     }
 }
 
 impl DerefMut for Loan {
     #[inline]
     fn deref_mut(&mut self) -> &mut Buffer {
-        &mut self.buffer
+        self.buffer.as_mut().expect("it is given back when this is dropped, and not before")
     }
 }
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let Some(mut buffer) = self.buffer.take() else { return };
         buffer.clear(self.ledger.size);
         let mut state = self.ledger.state();
         state.core.give_back();
         if state.spare.len() < SPARE {
             state.spare.push(buffer);
         }
+        let bell = state.bell();
         drop(state);
         self.ledger.changed.notify_waiters();
+        bell.into_iter().for_each(|ring| ring());
     }
 }
 

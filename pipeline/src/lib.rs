@@ -21,8 +21,8 @@
 //! **Does not promise**: order among keys; exactly one effect in a sink that cannot take back what it wrote (`stdout`, TCP);
 //! anything over a crash without a state folder, or from a source that cannot replay. A record that nobody may look at twice
 //! needs an id of its own.
-//! **Bounds**: a source has [`window`](Settings::window) chunks (16) under way, each with the records and bytes of a
-//! [`ChunkSize`] (512, 256 KiB) or one larger record; each outlet that divides records has as many again. At the bound the
+//! **Bounds**: a source has [`window`](Settings::window) chunks (8) under way, each with the records and bytes of a
+//! [`ChunkSize`] (2,048, 256 KiB) or one larger record; each outlet that divides records has as many again. At the bound the
 //! source stops reading. Retries end with a count and pauses with a ceiling ([`Retries`]); restarts with
 //! [`intensity`](Settings::intensity); a drain with [`drain`](Settings::drain); dead letters with [`LetterBounds`].
 //! **Cost**: one message and one acknowledgement for each chunk and edge, none for each record.
@@ -33,6 +33,7 @@
 #![warn(missing_docs)]
 
 // What a user describes: a plan, in Rust or in files.
+mod buffer;
 mod builder;
 pub mod config;
 mod difference;

@@ -137,7 +137,7 @@ impl<F: Code> OperatorSpec for ByClosure<F> {
 struct SharedOperator<F>(Arc<F>);
 
 impl<F: Code> Operator for SharedOperator<F> {
-    #[inline]
+    #[inline(always)] // Into its loop.
     fn on(&mut self, record: &mut RecordMut<'_>, emit: &mut dyn Emit) -> Result<Verdict, Failed> {
         (self.0)(record, emit)
     }

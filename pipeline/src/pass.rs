@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::chunk::{Chunk, Span};
+use crate::chunk::{Chunk, Fields};
+use crate::headers::Headers;
 use crate::letter::Class;
 use crate::operator::Emit;
 use crate::outlets::Route;
@@ -117,35 +118,17 @@ impl Pass {
 
 impl Chunk {
     /// Takes the records with these numbers out, which are in order.
-    pub(crate) fn remove(&mut self, numbers: impl Iterator<Item = usize>) {
-        let mut numbers = numbers.peekable();
-        if numbers.peek().is_none() {
-            return;
-        }
-        let mut nth = 0;
-        self.buffer.entries.retain(|_| {
-            let is_out = numbers.next_if_eq(&nth).is_some();
-            nth += 1;
-            !is_out
-        });
+    pub(crate) fn remove(&mut self, numbers: impl Iterator<Item = usize> + Clone) {
+        self.buffer.remove(numbers);
     }
 
     /// Adds a record that was made out of the one with this number of `from`.
     pub(crate) fn add(&mut self, from: &Chunk, nth: usize, record: &OwnedRecord) {
-        let parent = from.buffer.entries[nth];
-        let buffer = &mut *self.buffer;
-        let mut entry = parent;
-        entry.origin = buffer.put(from.buffer.get(parent.origin));
-        entry.payload = buffer.put(&record.payload);
-        entry.key = record.key.as_ref().map_or(Span::NONE, |key| buffer.put(key));
-        entry.headers = Span::default();
-        if !record.headers.is_empty() {
-            let headers: Vec<_> =
-                record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-            entry.headers = buffer.put(&crate::headers::Headers::encode(&headers));
-        }
-        (entry.id, entry.time, entry.content) = (record.id, record.time, record.content);
-        buffer.entries.push(entry);
+        let OwnedRecord { id, content, payload, key, time, headers } = record;
+        let fields = Fields { id: *id, content: *content, payload, key: key.as_deref(), time: *time };
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let block = if headers.is_empty() { Vec::new() } else { Headers::encode(&headers) };
+        self.buffer.add_made_of(&from.buffer, nth, fields, &block);
     }
 }
 

@@ -28,9 +28,9 @@ pub struct Plan {
 /// What holds for all parts of a pipeline.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
-    /// How large chunks become. Default: 512 records, 256 KiB.
+    /// How large chunks become. Default: 2,048 records, 256 KiB.
     pub chunk: ChunkSize,
-    /// Chunks that a source has under way at most. Default: 16.
+    /// Chunks that a source has under way at most. Default: 8.
     pub window: usize,
     /// How long a source waits for more records before it sends a chunk that is not full. Default: not at all.
     pub linger: Duration,
@@ -51,7 +51,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             chunk: ChunkSize::default(),
-            window: 16,
+            window: 8,
             linger: Duration::ZERO,
             state: None,
             checkpoint_every: Duration::from_secs(1),

@@ -4,7 +4,7 @@ use proscenium_plugin_host::ContentType;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::chunk::{Buffer, Entry, Span};
+use crate::buffer::{Buffer, Entry};
 use crate::content;
 use crate::failed::Failed;
 use crate::headers::Headers;
@@ -13,64 +13,69 @@ use crate::headers::Headers;
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
     pub(crate) buffer: &'a Buffer,
-    pub(crate) entry: &'a Entry,
+    pub(crate) nth: usize,
 }
 
 impl<'a> Record<'a> {
+    #[inline]
+    fn entry(&self) -> &'a Entry {
+        self.buffer.entry(self.nth)
+    }
+
     /// The source's number for it: its line, its offset, its sequence.
     #[inline]
     #[must_use]
     pub fn id(&self) -> u64 {
-        self.entry.id
+        self.entry().id
     }
 
     /// Its bytes.
     #[inline]
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
-        self.buffer.get(self.entry.payload)
+        self.buffer.payload(self.nth)
     }
 
     /// What the bytes are.
     #[inline]
     #[must_use]
     pub fn content(&self) -> ContentType {
-        self.entry.content
+        self.entry().content
     }
 
     /// What orders it among others: those with one key stay in their order.
     #[inline]
     #[must_use]
     pub fn key(&self) -> Option<&'a [u8]> {
-        (self.entry.key != Span::NONE).then(|| self.buffer.get(self.entry.key))
+        self.buffer.key(self.nth)
     }
 
     /// When it was made, or read: milliseconds since 1970.
     #[inline]
     #[must_use]
     pub fn time(&self) -> u64 {
-        self.entry.time
+        self.entry().time
     }
 
     /// What travels beside the payload.
     #[inline]
     #[must_use]
     pub fn headers(&self) -> Headers<'a> {
-        Headers(self.buffer.get(self.entry.headers))
+        Headers(self.buffer.headers(self.nth))
     }
 
     /// The payload as it came from the source.
     #[inline]
     #[must_use]
     pub fn original(&self) -> &'a [u8] {
-        self.buffer.get(self.entry.origin)
+        self.buffer.original(self.nth)
     }
 
     /// What the original is.
     #[inline]
     #[must_use]
     pub fn original_content(&self) -> ContentType {
-        self.entry.origin_content
+        self.entry().origin_content
     }
 
     /// The payload as a value, by its content type.
@@ -104,12 +109,12 @@ impl RecordMut<'_> {
     #[inline]
     #[must_use]
     pub fn as_ref(&self) -> Record<'_> {
-        Record { buffer: self.buffer, entry: &self.buffer.entries[self.nth] }
+        Record { buffer: self.buffer, nth: self.nth }
     }
 
     #[inline]
-    fn entry(&mut self) -> &mut Entry {
-        &mut self.buffer.entries[self.nth]
+    fn entry_mut(&mut self) -> &mut Entry {
+        self.buffer.entry_mut(self.nth)
     }
 
     /// The source's number for it.
@@ -126,38 +131,21 @@ impl RecordMut<'_> {
         self.as_ref().payload()
     }
 
-    /// Its bytes, to change where they lie. The original stays: the first call copies them.
+    /// Its bytes, to change where they lie. The original stays: the first call copies those of all records of the chunk.
     #[inline]
     pub fn payload_mut(&mut self) -> &mut [u8] {
-        let entry = self.entry();
-        let mut span = entry.payload;
-        if span == entry.origin {
-            span = self.leave_original();
-        }
-        self.buffer.get_mut(span)
-    }
-
-    fn leave_original(&mut self) -> Span {
-        let origin = self.entry().origin;
-        let copy = self.buffer.put_copy(origin);
-        self.entry().payload = copy;
-        copy
+        self.buffer.payload_mut(self.nth)
     }
 
     /// Gives it other bytes of the same type.
     pub fn set_payload(&mut self, payload: &[u8]) {
-        let entry = *self.entry();
-        self.entry().payload = if entry.payload != entry.origin && payload.len() <= entry.payload.len() {
-            self.buffer.overwrite(entry.payload, payload)
-        } else {
-            self.buffer.put(payload)
-        };
+        self.buffer.set_payload(self.nth, payload);
     }
 
     /// Gives it other bytes, of this type.
     pub fn set(&mut self, content: ContentType, payload: &[u8]) {
         self.set_payload(payload);
-        self.entry().content = content;
+        self.entry_mut().content = content;
     }
 
     /// What the bytes are.
@@ -176,7 +164,7 @@ impl RecordMut<'_> {
 
     /// Gives it a key, or takes it away.
     pub fn set_key(&mut self, key: Option<&[u8]>) {
-        self.entry().key = key.map_or(Span::NONE, |key| self.buffer.put(key));
+        self.buffer.set_key(self.nth, key);
     }
 
     /// When it was made, or read: milliseconds since 1970.
@@ -188,7 +176,7 @@ impl RecordMut<'_> {
 
     /// Gives it another time.
     pub fn set_time(&mut self, time: u64) {
-        self.entry().time = time;
+        self.entry_mut().time = time;
     }
 
     /// What travels beside the payload.
@@ -203,7 +191,7 @@ impl RecordMut<'_> {
         let mut headers: Vec<(&str, &[u8])> = self.headers().into_iter().filter(|(old, _)| *old != name).collect();
         headers.push((name, value));
         let block = Headers::encode(&headers);
-        self.entry().headers = self.buffer.put(&block);
+        self.buffer.set_headers(self.nth, &block);
     }
 
     /// The payload as a value, by its content type.
@@ -232,21 +220,6 @@ impl RecordMut<'_> {
 impl std::fmt::Debug for RecordMut<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.as_ref().fmt(f)
-    }
-}
-
-impl Buffer {
-    fn put_copy(&mut self, span: Span) -> Span {
-        let at = self.bytes.len();
-        self.bytes.extend_from_within(span.range());
-        Span::new(at, span.len())
-    }
-
-    /// Shorter bytes, or as many, over old ones.
-    fn overwrite(&mut self, old: Span, bytes: &[u8]) -> Span {
-        let span = old.shortened(bytes.len());
-        self.get_mut(span).copy_from_slice(bytes);
-        span
     }
 }
 

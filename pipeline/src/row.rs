@@ -1,6 +1,6 @@
 //! Records of one chunk, one after the other, for the code of a stage.
 
-use crate::chunk::Buffer;
+use crate::buffer::Buffer;
 use crate::failed::Failed;
 use crate::operator::{Emit, Operator, Verdict};
 use crate::pass::Emitted;

@@ -19,9 +19,12 @@ use crate::waiting::{Turn, Waiting};
 /// but no restart: else a row of such records would use up the supervisor's patience.
 const CRASH_EVERY: Duration = Duration::from_secs(1);
 
-/// How long the code keeps a thread for itself, and after how many records it is looked at.
+/// How long the code keeps a thread for itself.
 const TURN: Duration = Duration::from_millis(2);
-const LOOKS: usize = 32;
+
+/// It is looked at again after as many records as fit into the rest of its turn, going by those so far, and after so many
+/// times as many as those at most: each look costs as much as some records.
+const LEAP: usize = 7;
 
 /// How often the code may panic on a record.
 const PANICS: u32 = 2;
@@ -76,6 +79,31 @@ impl Actor for RustActor {
     }
 }
 
+/// When a step has had its turn.
+struct Clock {
+    begun: Instant,
+    first: usize,
+    /// Before which record it is looked at.
+    look: usize,
+}
+
+impl Clock {
+    fn new(pass: &Pass) -> Self {
+        let begun = if pass.decided == 0 { pass.started } else { Instant::now() };
+        Clock { begun, first: pass.decided, look: pass.decided + 1 }
+    }
+
+    fn is_over(&mut self, decided: usize) -> bool {
+        if decided < self.look {
+            return false;
+        }
+        let (took, so_far) = (self.begun.elapsed(), decided - self.first);
+        let fits = so_far as u128 * TURN.saturating_sub(took).as_nanos() / took.as_nanos().max(1);
+        self.look = decided + usize::try_from(fits).unwrap_or(usize::MAX).clamp(1, LEAP * so_far.max(1));
+        took >= TURN
+    }
+}
+
 /// How far a step has come.
 enum Step {
     Decided,
@@ -92,9 +120,9 @@ impl RustActor {
 
     async fn work_off(&mut self, cx: &mut Context<Self>) {
         let desk = self.desk.clone();
-        while !desk.is_halted() && self.takes_up(cx.now()) {
+        while !desk.is_halted() && self.takes_up(cx) {
             loop {
-                match self.step(cx.now()) {
+                match self.step(cx) {
                     Step::Decided => break,
                     Step::Full => drop(desk.send_on(|bench| &mut bench.pass).await),
                     Step::Long => tokio::task::yield_now().await,
@@ -111,7 +139,7 @@ impl RustActor {
         let due = {
             let bench = desk.bench();
             desk.stats.waiting.set(bench.waiting.len());
-            bench.waiting.next_due(cx.now())
+            bench.waiting.next_due(|| cx.now())
         };
         // A timer for the next try, unless one is set that is as early: a chunk each time would leave another.
         let is_set = |after| self.looks.is_some_and(|(since, pause)| pause.saturating_sub(since.elapsed()) <= after);
@@ -122,13 +150,13 @@ impl RustActor {
     }
 
     /// The next thing to work on, if there is any: what a crash has left, a record that has waited, a chunk.
-    fn takes_up(&self, now: Now) -> bool {
+    fn takes_up(&self, cx: &Context<Self>) -> bool {
         let mut bench = self.desk.bench();
         let Bench { pass, waiting, queue, .. } = &mut *bench;
         if pass.is_some() {
             return true;
         }
-        waiting.due(now);
+        waiting.due(|| cx.now());
         if let Some((handle, chunk, turn)) = waiting.turn() {
             let mut alone = Pass::new(chunk);
             match turn {
@@ -147,7 +175,7 @@ impl RustActor {
     }
 
     /// Goes on with the pass in work.
-    fn step(&mut self, now: Now) -> Step {
+    fn step(&mut self, cx: &Context<Self>) -> Step {
         let desk = self.desk.clone();
         let outlets = desk.outlets();
         let mut bench = desk.bench();
@@ -161,17 +189,13 @@ impl RustActor {
         }
         let may_crash = crashed.is_none_or(|at| at.elapsed() >= CRASH_EVERY);
         let mut emitted = Emitted::default();
-        let (begun, first, mut look) = (Instant::now(), pass.decided, 1);
+        let mut clock = Clock::new(pass);
         while !pass.is_decided() && !pass.is_full(desk.size.bytes) {
-            let so_far = pass.decided - first;
-            if so_far >= look {
-                if begun.elapsed() >= TURN {
-                    return Step::Long;
-                }
-                look = so_far + so_far.min(LOOKS);
+            if clock.is_over(pass.decided) {
+                return Step::Long;
             }
             if pass.handle.is_none() && !waiting.is_clear() {
-                match waiting.arrives(&pass.chunk, pass.decided, now) {
+                match waiting.arrives(&pass.chunk, pass.decided, cx.now()) {
                     Ok(handle) => pass.handle = Some(handle),
                     Err(fate) => {
                         pass.decide(Some(fate));
@@ -182,7 +206,7 @@ impl RustActor {
             let code = operator.get_or_insert_with(|| self.spec.make());
             let is_tried_freely = may_crash && pass.panics == 0;
             let said = if is_tried_freely && pass.handle.is_none() {
-                let end = pass.chunk.len().min(first + look);
+                let end = pass.chunk.len().min(clock.look);
                 let said = code.on_row(&mut pass.row(&mut emitted, end));
                 waiting.go_well(pass.end_row());
                 let Some(said) = said else { continue };
@@ -199,18 +223,18 @@ impl RustActor {
             match said {
                 Ok(Ok(verdict)) => {
                     emitted.0.drain(..).for_each(|record| pass.emit(record));
-                    let fate = went_well(pass, waiting, now).or_else(|| fate_of(verdict, &outlets));
+                    let fate = went_well(pass, waiting, cx).or_else(|| fate_of(verdict, &outlets));
                     pass.decide(fate);
                 }
                 Ok(Err(failed)) => {
                     emitted.0.clear();
-                    let fate = waiting.fails(pass.handle, &pass.chunk, pass.decided, &failed, now);
+                    let fate = waiting.fails(pass.handle, &pass.chunk, pass.decided, &failed, cx.now());
                     pass.decide(Some(fate));
                 }
                 Err(panic) => {
                     emitted.0.clear();
                     operator.take_if(|operator| !operator.is_stateful());
-                    panicked(pass, waiting, panic.as_ref(), now);
+                    panicked(pass, waiting, panic.as_ref(), cx.now());
                 }
             }
         }
@@ -218,9 +242,9 @@ impl RustActor {
     }
 }
 
-fn went_well(pass: &Pass, waiting: &mut Waiting, now: Now) -> Option<Fate> {
+fn went_well(pass: &Pass, waiting: &mut Waiting, cx: &Context<RustActor>) -> Option<Fate> {
     match pass.handle {
-        Some(handle) => waiting.went_well(handle, &pass.chunk, pass.decided, now),
+        Some(handle) => waiting.went_well(handle, &pass.chunk, pass.decided, cx.now()),
         None => {
             waiting.go_well(1);
             None

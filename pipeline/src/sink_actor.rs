@@ -183,7 +183,7 @@ impl SinkActor {
     }
 
     async fn work_off(&mut self, cx: &mut Context<Self>) {
-        while !self.desk.is_halted.load(Ordering::Acquire) {
+        while !self.desk.is_halted.load(Ordering::Acquire) && !self.desk.state().queue.is_empty() {
             // What is not done at once goes on in a task of its own, also when this actor is killed: a write that is cut
             // off half way could not be told from one that was never begun.
             let mut writing = Box::pin(self.desk.clone().write_next());

@@ -20,9 +20,6 @@ use crate::stage_desk::{Notice, Office, Posted, letter};
 use crate::stats::Stats;
 use crate::trouble::Trouble;
 
-/// Chunks that a source sends in one turn, before others have theirs.
-const TURN: usize = 2;
-
 /// Pauses between two tries of a source that is in trouble: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
@@ -239,14 +236,14 @@ impl SourceDesk {
 
 /// Opens the source if it is not open, and fills the chunk.
 async fn read(mut reader: Reader, mut filling: Filling, from: Option<Value>, linger: Duration) -> Reading {
-    let mut begun = Instant::now();
+    let mut begun = None;
     let said = async {
         if !reader.is_open {
             reader.source.open(from.as_ref()).await?;
             reader.is_open = true;
         }
         let mut filled = reader.source.fill(&mut filling).await?;
-        begun = Instant::now();
+        begun = Some(Instant::now());
         if !linger.is_zero() {
             let until = tokio::time::Instant::now() + linger;
             while filled == Filled::More && !filling.is_full() {
@@ -259,7 +256,7 @@ async fn read(mut reader: Reader, mut filling: Filling, from: Option<Value>, lin
         Ok(filled)
     };
     let said = said.await;
-    Reading { reader, filling, begun, said }
+    Reading { reader, filling, begun: begun.unwrap_or_else(Instant::now), said }
 }
 
 impl SourceActor {
@@ -268,52 +265,42 @@ impl SourceActor {
         SourceActor { desk, reader: Some(reader), has_waiter: false, tries: 0 }
     }
 
-    /// Reads and sends, for a turn, or until there is nothing to read, or no demand.
+    /// Sends what it has, and reads a chunk, unless there is nothing to read, or no demand. Then others have their turn: what
+    /// was read is still in the cache when the next stage takes it up.
     async fn work(&mut self, cx: &mut Context<Self>) {
-        for _ in 0..TURN {
-            let (is_paused, is_exhausted) = {
-                let state = self.desk.state();
-                (state.is_paused, state.is_exhausted)
-            };
-            if is_paused {
-                return;
-            }
-            if let Err(outlets) = self.desk.send_held() {
-                return self.wait_for_buffers(cx, outlets);
-            }
-            if is_exhausted {
-                let part = self.desk.name.clone();
-                drop(self.desk.office.conductor.tell_now(Notice::Exhausted { part }));
-                return;
-            }
-            let Some(reader) = self.reader.take() else { return };
-            let Some(loan) = self.desk.ledger.try_borrow() else {
-                self.reader = Some(reader);
-                return self.wait_for_room(cx);
-            };
-            let filling = Filling::new(loan, self.desk.size);
-            // A position may name thousands of files: it is looked up only where it is needed.
-            let from = if reader.is_open { None } else { self.desk.has_read_to() };
-            let mut reading = Box::pin(read(reader, filling, from, self.desk.linger));
-            // What is there already costs no task of its own.
-            match poll!(&mut reading) {
-                Poll::Ready(reading) => {
-                    if let Some(pause) = self.take_in(reading) {
-                        cx.send_after(pause, SourceMsg::Go);
-                        return;
-                    }
-                }
-                Poll::Pending => return cx.pipe(reading, |reading| SourceMsg::Read(Box::new(reading))),
-            }
+        let (is_paused, is_exhausted) = {
+            let state = self.desk.state();
+            (state.is_paused, state.is_exhausted)
+        };
+        if is_paused {
+            return;
         }
-        drop(cx.me().tell(SourceMsg::Go).now());
-    }
-
-    fn wait_for_room(&mut self, cx: &mut Context<Self>) {
-        if !std::mem::replace(&mut self.has_waiter, true) {
-            let ledger = self.desk.ledger.clone();
-            // The buffer goes back at once: this waits for the demand, not for this one.
-            cx.pipe(async move { drop(ledger.borrow().await) }, |()| SourceMsg::Room);
+        if let Err(outlets) = self.desk.send_held() {
+            return self.wait_for_buffers(cx, outlets);
+        }
+        if is_exhausted {
+            let part = self.desk.name.clone();
+            drop(self.desk.office.conductor.tell_now(Notice::Exhausted { part }));
+            return;
+        }
+        let Some(reader) = self.reader.take() else { return };
+        let me = cx.me();
+        let Some(loan) = self.desk.ledger.borrow_or_ring(|| Box::new(move || drop(me.tell(SourceMsg::Go).now())))
+        else {
+            self.reader = Some(reader);
+            return;
+        };
+        let filling = Filling::new(loan, self.desk.size);
+        // A position may name thousands of files: it is looked up only where it is needed.
+        let from = if reader.is_open { None } else { self.desk.has_read_to() };
+        let mut reading = Box::pin(read(reader, filling, from, self.desk.linger));
+        // What is there already costs no task of its own.
+        match poll!(&mut reading) {
+            Poll::Ready(reading) => match self.take_in(reading) {
+                Some(pause) => drop(cx.send_after(pause, SourceMsg::Go)),
+                None => drop(cx.me().tell(SourceMsg::Go).now()),
+            },
+            Poll::Pending => cx.pipe(reading, |reading| SourceMsg::Read(Box::new(reading))),
         }
     }
 

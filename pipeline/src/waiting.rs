@@ -87,8 +87,8 @@ impl Waiting {
     }
 
     /// How long until there is something to do.
-    pub(crate) fn next_due(&self, now: Now) -> Option<Duration> {
-        self.core.next_due().map(|due| due.since_start().saturating_sub(now.since_start()))
+    pub(crate) fn next_due(&self, now: impl FnOnce() -> Now) -> Option<Duration> {
+        self.core.next_due().map(|due| due.since_start().saturating_sub(now().since_start()))
     }
 
     /// Why the pipeline cannot go on, if so.
@@ -101,8 +101,11 @@ impl Waiting {
         self.failed = None;
     }
 
-    pub(crate) fn due(&mut self, now: Now) {
-        if self.core.next_due().is_some_and(|due| due <= now) {
+    /// The clock is looked at only if somebody waits.
+    pub(crate) fn due(&mut self, now: impl FnOnce() -> Now) {
+        let Some(due) = self.core.next_due() else { return };
+        let now = now();
+        if due <= now {
             self.tell_well(now);
             let actions = self.core.on(Event::Due, now);
             self.note(&actions, None);

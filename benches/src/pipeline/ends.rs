@@ -64,10 +64,9 @@ struct Counting {
 
 impl Counting {
     fn add(&mut self, chunk: &mut Filling) -> Filled {
-        let mut payload = [0; LEN];
         while self.next < self.spec.end && !chunk.is_full() {
-            produce(&mut payload, self.next);
-            chunk.push(Fields { id: self.next, content: ContentType::Raw, payload: &payload, key: None, time: 0 });
+            let fields = Fields { id: self.next, content: ContentType::Raw, payload: &[], key: None, time: 0 };
+            chunk.push_in_place(fields, LEN, |payload| produce(payload, self.next));
             self.next += 1;
         }
         if self.next < self.spec.end { Filled::More } else { Filled::End }

@@ -1,22 +1,27 @@
 //! Buffers come back, tokens end once, and whoever waits is woken.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::FutureExt;
+use proscenium_plugin_host::ContentType;
 
 use super::*;
+use crate::chunk::Fields;
 use crate::test_chunks::keyed;
 
 const SIZE: ChunkSize = ChunkSize { records: 4, bytes: 64 };
+const EMPTY: Fields<'_> = Fields { id: 0, content: ContentType::Raw, payload: &[], key: None, time: 0 };
 
 #[test]
 fn a_buffer_that_is_dropped_comes_back_empty_and_no_larger_than_twice_a_chunk() {
     let ledger = Ledger::new(SIZE, 1, 8);
     let mut loan = ledger.try_borrow().unwrap();
-    loan.put(&[7; 10_000]);
+    loan.add_in_place(EMPTY, 10_000, |bytes| bytes.fill(7));
     assert!(ledger.try_borrow().is_none());
     drop(loan);
     let loan = ledger.try_borrow().unwrap();
-    assert!(loan.bytes.is_empty() && loan.entries.is_empty());
-    assert!(loan.bytes.capacity() <= 2 * SIZE.bytes, "{} bytes", loan.bytes.capacity());
+    assert!(loan.used() == 0 && loan.len() == 0);
+    assert!(loan.takes() <= 2 * SIZE.bytes + 2 * SIZE.records * 64, "{} bytes", loan.takes());
 }
 
 #[tokio::test]
@@ -67,4 +72,37 @@ fn all_is_drained_when_the_last_piece_has_ended_be_it_lost() {
     }
     assert!(drained.now_or_never().is_some());
     assert_eq!(ledger.lost(), 2);
+}
+
+/// A bell that counts how often it is rung.
+fn counting(rung: &Arc<AtomicUsize>) -> Bell {
+    let rung = rung.clone();
+    Box::new(move || {
+        rung.fetch_add(1, Ordering::Relaxed);
+    })
+}
+
+#[test]
+fn the_bell_rings_once_when_half_of_the_buffers_are_back() {
+    let ledger = Ledger::new(SIZE, 5, 64);
+    let rung = Arc::default();
+    let mut loans: Vec<Loan> = (0..5).map(|_| ledger.borrow_or_ring(|| counting(&rung)).unwrap()).collect();
+    assert!(ledger.borrow_or_ring(|| counting(&rung)).is_none());
+    let mut rings = Vec::new();
+    while let Some(loan) = loans.pop() {
+        drop(loan);
+        rings.push(rung.load(Ordering::Relaxed));
+    }
+    assert_eq!(rings, [0, 0, 1, 1, 1]);
+}
+
+#[test]
+fn the_bell_rings_when_an_open_chunk_ends_that_was_all_that_demand_waited_for() {
+    let ledger = Ledger::new(SIZE, 4, 1);
+    let rung = Arc::default();
+    let token = ledger.send();
+    assert!(ledger.borrow_or_ring(|| counting(&rung)).is_none());
+    assert_eq!(rung.load(Ordering::Relaxed), 0);
+    token.done();
+    assert_eq!(rung.load(Ordering::Relaxed), 1);
 }

@@ -55,8 +55,8 @@ pub(crate) fn filling(size: ChunkSize) -> Filling {
 pub(crate) fn got(chunk: &Filling) -> Vec<Got> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut all: Vec<Got> = Vec::new();
-    for entry in &chunk.buffer.entries {
-        let record = Record { buffer: &chunk.buffer, entry };
+    for nth in 0..chunk.len() {
+        let record = Record { buffer: &chunk.buffer, nth };
         all.push(Got {
             id: record.id(),
             payload: record.payload().to_vec(),

@@ -24,7 +24,7 @@ use crate::test_folder::TestFolder;
 const LIMIT: Duration = Duration::from_secs(30);
 /// Records in a chunk.
 const RECORDS: u64 = 64;
-/// Of a stage with three sinks, with the usual window: the ninth chunk finds no buffer when no sink gives one back.
+/// Of a stage with three sinks, with a window of 16: the ninth chunk finds no buffer when no sink gives one back.
 const CHUNKS: u64 = 9;
 
 /// Three sinks behind the part before, which stand still as long as the gate is shut.
@@ -42,7 +42,7 @@ impl Three {
         let gated = || Gated { gate: self.open.subscribe(), written: self.written.clone() };
         let pipeline = pipeline.sink(gated()).called("one").from(part).sink(gated()).called("two");
         let chunk = ChunkSize { records: RECORDS as usize, ..ChunkSize::default() };
-        pipeline.from(part).sink(gated()).called("three").chunk(chunk)
+        pipeline.from(part).sink(gated()).called("three").chunk(chunk).settings(|settings| settings.window = 16)
     }
 }
 

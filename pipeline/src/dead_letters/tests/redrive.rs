@@ -15,7 +15,7 @@ fn filling(records: usize) -> Filling {
 }
 
 fn records(chunk: &Filling) -> Vec<OwnedRecord> {
-    let records = chunk.buffer.entries.iter().map(|entry| Record { buffer: &chunk.buffer, entry });
+    let records = (0..chunk.len()).map(|nth| Record { buffer: &chunk.buffer, nth });
     records.map(OwnedRecord::from).collect()
 }
 
@@ -205,6 +205,6 @@ async fn json_is_made_messagepack_again_and_what_cannot_be_is_rejected_again() {
     assert_eq!(chunk.rejects.len(), 1);
     assert_eq!(chunk.rejects[0].0, 1);
     assert!(!found[1].headers.is_empty());
-    let original = Record { buffer: &chunk.buffer, entry: &chunk.buffer.entries[0] };
+    let original = Record { buffer: &chunk.buffer, nth: 0 };
     assert_eq!((original.original(), original.original_content()), (&b"{\"a\":1}"[..], ContentType::Json));
 }

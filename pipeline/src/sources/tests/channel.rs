@@ -22,7 +22,7 @@ async fn records_come_as_they_were_sent_until_the_last_sender_is_dropped() {
     let mut chunk = filling(ChunkSize::default());
     let mut source = opened(&channel, None).await;
     source.fill(&mut chunk).await.unwrap();
-    assert_eq!(chunk.buffer.entries[0].time, 7);
+    assert_eq!(chunk.buffer.entry(0).time, 7);
     let records = got(&chunk);
     assert_eq!((records[0].text(), records[0].content), ("{\"a\":1}", ContentType::Json));
     assert_eq!(records[0].key.as_deref(), Some("key"));

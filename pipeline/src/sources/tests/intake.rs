@@ -48,7 +48,7 @@ fn what_is_no_json_is_turned_away_with_its_column_and_leaves_nothing_behind() {
         let mut chunk = filling(ChunkSize::default());
         let mut intake = intake(Some("a"));
         intake.line(&mut chunk, 1, Line::Whole(line), "place");
-        assert_eq!(chunk.buffer.bytes.len(), line.len(), "half of the MessagePack is not kept");
+        assert_eq!(chunk.buffer.used(), line.len(), "half of the MessagePack is not kept");
         intake.line(&mut chunk, 2, Line::Whole(b"{\"a\":2}"), "place");
         let records = got(&chunk);
         assert_eq!(records[0].reason.as_deref(), Some(reason));

@@ -9,17 +9,19 @@ use crate::peers::outside;
 use crate::pipeline::broadway::{self, Broadway};
 use crate::pipeline::bytewax::{self, Bytewax};
 use crate::pipeline::work::{Work, around_plugin, fold, stamp};
-use crate::pipeline::{by_hand, chunk_counts, column, column_of, ours};
+use crate::pipeline::{by_hand, by_hand_values, chunk_counts, column, column_of, ours};
 
 const NAME: &str = "proscenium";
-const FEWER: &str = "4 chunks of 1,024";
 const BY_HAND: &str = "by hand";
+const VALUES: &str = "by hand, values";
 const CHILD: &str = "child process";
 const CALLED: &str = "in-process";
 const ONE: &str = "1 instance";
 const TWO: &str = "2, in turns";
 const BY_KEY: &str = "2, by key";
 const HANDS: &str = "by hand: a tokio task for each part, and buffers that are used again; its chunks come back as their acknowledgement";
+const OF_VALUES: &str =
+    "by hand, values: as it is mostly written, a record with a payload of its own, a list of them for a chunk";
 
 /// 0.8, 10 and 1.8 times the records a second, in other words: what a record may take, as a part of what it takes there.
 const OF_BY_HAND: f64 = 1.25;
@@ -45,6 +47,7 @@ fn stages() -> Measure {
     let measure = Measure::new("pipeline-stages", title, 2_000_000)
         .note("each stage sets a byte of the payload, so that no language's arithmetic is measured; every sink has the same sum")
         .note(HANDS)
+        .note(OF_VALUES)
         .note("Broadway: three steps of handle_message in two processors, and a batcher for a sink, as the quickest settings were")
         .note("bytewax: a process for each core, whole batches for each stage; it acknowledges nothing, its last write ends it");
     let measure = with_ours(measure, stamp, |measure| {
@@ -61,19 +64,22 @@ fn folds() -> Measure {
     let title = "the same, with stages that read all of the payload, per record";
     let measure = Measure::new("pipeline-folds", title, 2_000_000)
         .note("each stage folds the payload's sixteen words into the first of them")
-        .note(HANDS);
+        .note(HANDS)
+        .note(OF_VALUES);
     with_hands(with_ours(measure, fold, |measure| measure), fold)
 }
 
 /// Our own column comes first; what is written by hand bounds it in every measure.
 fn with_ours(measure: Measure, work: Work, bounded: impl FnOnce(Measure) -> Measure) -> Measure {
     let measure = column(measure, NAME, VERSION, work, move |plan| ours::run(work, plan));
-    let measure = column(measure, FEWER, VERSION, work, move |plan| ours::run_as_by_hand(work, plan));
-    bounded(measure.bound(Bound::ratio(NAME, BY_HAND, OF_BY_HAND)))
+    let by_hand = |other| Bound::ratio(NAME, other, OF_BY_HAND);
+    bounded(measure.bound(by_hand(BY_HAND)).bound(by_hand(VALUES)))
 }
 
 fn with_hands(measure: Measure, work: Work) -> Measure {
-    column(measure, BY_HAND, env!("BENCH_TOKIO"), work, move |plan| by_hand::run(work, plan))
+    let version = env!("BENCH_TOKIO");
+    let measure = column(measure, BY_HAND, version, work, move |plan| by_hand::run(work, plan));
+    column(measure, VALUES, version, work, move |plan| by_hand_values::run(work, plan))
 }
 
 fn plugin() -> Measure {

@@ -5,6 +5,7 @@
 
 pub mod broadway;
 pub mod by_hand;
+pub mod by_hand_values;
 pub mod bytewax;
 pub mod chunk_counts;
 pub mod ends;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use proscenium_pipeline::{ChunkSize, Pipeline, RecordMut, Share};
+use proscenium_pipeline::{Pipeline, RecordMut, Share};
 
 use super::work::{Work, fold, stamp};
 use super::{Passed, whole};
@@ -13,13 +13,6 @@ use crate::measure::Plan;
 pub fn run(work: Work, plan: Plan) -> Result<Passed, Failure> {
     let records = plan.ops as u64;
     plan.flavour.run(async move { whole::run(records, |pipeline| three(pipeline, work)).await })
-}
-
-/// With chunks as large, and as few of them, as the pipeline by hand has.
-pub fn run_as_by_hand(work: Work, plan: Plan) -> Result<Passed, Failure> {
-    let (records, size) = (plan.ops as u64, ChunkSize { records: 1_024, bytes: 256 << 10 });
-    let settings = move |pipeline: Pipeline| pipeline.chunk(size).settings(|settings| settings.window = 4);
-    plan.flavour.run(async move { whole::run(records, |pipeline| three(settings(pipeline), work)).await })
 }
 
 pub fn three(pipeline: Pipeline, work: Work) -> Pipeline {

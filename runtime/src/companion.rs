@@ -355,7 +355,7 @@ fn park<A: Actor>(cx: &mut Context<A>) -> impl Future<Output = ()> {
         if std::mem::replace(&mut slept, true) {
             return Poll::Ready(());
         }
-        if cx.has_timers() {
+        if cx.has_clock() {
             cx.fire_timers(waker);
         }
         Poll::Pending
@@ -367,7 +367,7 @@ async fn heed<A: Actor>(state: &mut A, cx: &mut Context<A>) -> Result<(), Box<En
     if let Some(exit) = cx.take_stop() {
         return Err(End::with_hook(exit));
     }
-    if cx.has_timers() {
+    if cx.has_clock() {
         poll_fn(|waker| {
             cx.fire_timers(waker);
             Poll::Ready(())

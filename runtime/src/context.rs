@@ -295,9 +295,11 @@ impl<A: Actor> Context<A> {
         self.extra.as_mut()?.next.take()
     }
 
+    /// Whether there are timers, or the clock still runs for one that is cancelled: left so, it would call when its time
+    /// is past, again and again.
     #[inline]
-    pub(crate) fn has_timers(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.timers.next_due().is_some())
+    pub(crate) fn has_clock(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.timers.next_due().is_some() || extra.sleep.is_some())
     }
 
     /// Puts what is due into the mailbox, and has the task woken when the next one is.

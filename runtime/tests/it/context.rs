@@ -26,6 +26,7 @@ both_weights!((start_paused = true)
     a_timer_fires_in_an_actor_that_never_sleeps,
     a_cancelled_timer_never_fires,
     a_timer_is_cancelled_after_it_fired_while_its_message_waits,
+    an_actor_goes_on_when_its_only_timer_is_cancelled_after_its_time,
     a_timer_that_was_handled_cannot_be_cancelled,
     an_interval_keeps_its_beat,
     an_interval_skips_what_it_missed,
@@ -244,6 +245,34 @@ async fn a_timer_is_cancelled_after_it_fired_while_its_message_waits(world: Worl
     );
     soon(begun).await.expect("it gets there");
     assert_eq!(settled(&puppet, &mut events).await, notes([0, 11, 1]), "all three were in the queue");
+}
+
+/// Catches an actor that looks at its clock for ever: the time of a timer is past, and there is no timer any more.
+async fn an_actor_goes_on_when_its_only_timer_is_cancelled_after_its_time(world: World) {
+    let (puppet, mut events) = world.puppet().await;
+    let (give, timer) = oneshot::channel::<TimerId>();
+    does(&puppet, |_, cx| {
+        let _ = give.send(cx.send_after(10 * MS, note(1)));
+    })
+    .await;
+    let timer = timer.await.expect("it was armed");
+    let (begin, begun) = oneshot::channel::<()>();
+    told(
+        puppet
+            .tell(run(move |me, cx| {
+                Box::pin(async move {
+                    let _ = begin.send(());
+                    advance(50 * MS).await;
+                    me.log.add(Event::Note(10 + u32::from(cx.cancel(timer))));
+                    Ok(())
+                })
+            }))
+            .await,
+    );
+    soon(begun).await.expect("it gets there");
+    told(puppet.tell(note(2)).await);
+    assert_eq!(soon(events.next()).await, Event::Note(11));
+    assert_eq!(soon(events.next()).await, Event::Note(2));
 }
 
 async fn a_timer_that_was_handled_cannot_be_cancelled(world: World) {

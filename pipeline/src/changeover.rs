@@ -198,7 +198,7 @@ impl Work<'_> {
             return self.drain().await;
         }
         self.held = Some(Instant::now());
-        self.conductor.checkpoint(self.house, true).await.map_err(|error| error.to_string())
+        self.conductor.checkpoint(self.house, Instant::now()).await.map_err(|error| error.to_string())
     }
 
     async fn drain(&mut self) -> Result<(), String> {

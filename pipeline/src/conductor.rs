@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::book::{Book, Left, Outcome};
 use crate::changeover::{ReloadError, ReloadReport};
 use crate::checkpoint::Checkpoint;
+use crate::due_checkpoint::{Awaited, sent};
 use crate::house::{House, Room, SourceRoom, go_on, pause};
 use crate::letter_box::LetterMsg;
 use crate::plan::{Kind, Plan};
@@ -94,6 +95,8 @@ pub(crate) enum ConductorMsg {
     Notice(Notice),
     /// A checkpoint is due.
     Tick,
+    /// Nothing is under way for the checkpoint with this number, or it has stood still for too long.
+    Held(u64, bool),
     /// All sources are at their ends, and nothing is under way.
     Finished,
     Pause(Answer<()>),
@@ -109,6 +112,9 @@ pub(crate) enum ConductorMsg {
 pub(crate) struct Conductor {
     pub(crate) book: Arc<Book>,
     is_finishing: bool,
+    /// The checkpoint that is due waits until nothing is under way.
+    pub(crate) awaited: Option<Awaited>,
+    pub(crate) attempts: u64,
 }
 
 impl Actor for Conductor {
@@ -117,15 +123,16 @@ impl Actor for Conductor {
 
     /// Control messages come from people, notices once from each part.
     const MAILBOX: Mailbox = Mailbox::unbounded();
-    const KINDS: &'static [&'static str] = &["notice", "tick", "finished", "control", "stop"];
+    const KINDS: &'static [&'static str] = &["notice", "tick", "held", "finished", "control", "stop"];
 
     fn kind(msg: &ConductorMsg) -> u8 {
         match msg {
             ConductorMsg::Notice(_) => 0,
             ConductorMsg::Tick => 1,
-            ConductorMsg::Finished => 2,
-            ConductorMsg::Stop(..) => 4,
-            _ => 3,
+            ConductorMsg::Held(..) => 2,
+            ConductorMsg::Finished => 3,
+            ConductorMsg::Stop(..) => 5,
+            _ => 4,
         }
     }
 
@@ -145,6 +152,10 @@ impl Actor for Conductor {
     async fn handle(&mut self, cx: &mut Context<Self>, msg: ConductorMsg) -> Result<(), Exit> {
         let book = self.book.clone();
         let Some(house) = book.house.get() else { return Ok(()) };
+        let is_of_parts = matches!(msg, ConductorMsg::Notice(_) | ConductorMsg::Tick | ConductorMsg::Held(..));
+        if !is_of_parts {
+            self.puts_off(cx, house);
+        }
         match msg {
             ConductorMsg::Begin => {
                 self.go_on(house);
@@ -152,6 +163,7 @@ impl Actor for Conductor {
             }
             ConductorMsg::Notice(notice) => self.hear(cx, house, notice),
             ConductorMsg::Tick => self.tick(cx, house).await,
+            ConductorMsg::Held(number, is_at_end) => self.held(cx, house, number, is_at_end).await,
             ConductorMsg::Finished => self.finish(cx, house).await,
             ConductorMsg::Pause(reply) => reply.send(self.pause(house).await),
             ConductorMsg::Resume(reply) => reply.send(self.resume(cx, house)),
@@ -168,11 +180,7 @@ impl Actor for Conductor {
 
 impl Conductor {
     pub(crate) fn new(book: Arc<Book>) -> Self {
-        Conductor { book, is_finishing: false }
-    }
-
-    pub(crate) fn schedule(&self, cx: &mut Context<Self>) {
-        cx.send_after(self.book.plan().settings.checkpoint_every, ConductorMsg::Tick);
+        Conductor { book, is_finishing: false, awaited: None, attempts: 0 }
     }
 
     fn hear(&mut self, cx: &mut Context<Self>, house: &House, notice: Notice) {
@@ -187,7 +195,7 @@ impl Conductor {
     }
 
     /// When all sources that have an end are at it, and what they sent has come to its own.
-    fn looks_for_the_end(&mut self, cx: &mut Context<Self>, house: &House) {
+    pub(crate) fn looks_for_the_end(&mut self, cx: &mut Context<Self>, house: &House) {
         let sources: Vec<SourceRoom> = house.sources().into_iter().filter(|source| !source.desk.is_redrive).collect();
         let is_over = !sources.is_empty() && sources.iter().all(|source| source.desk.is_exhausted());
         if is_over && !std::mem::replace(&mut self.is_finishing, true) {
@@ -210,7 +218,7 @@ impl Conductor {
             self.is_finishing = false; // A reload has brought another source.
             return;
         }
-        if let Err(why) = self.checkpoint(house, true).await {
+        if let Err(why) = self.checkpoint(house, Instant::now()).await {
             tracing::warn!(target: "proscenium::pipeline", %why, "the last checkpoint is tried again");
             cx.send_after(Duration::from_millis(200), ConductorMsg::Finished);
             return;
@@ -222,18 +230,6 @@ impl Conductor {
                 cx.send_after(Duration::from_millis(200), ConductorMsg::Finished);
             }
         }
-    }
-
-    async fn tick(&mut self, cx: &mut Context<Self>, house: &House) {
-        let is_due = !self.book.course().is_paused && self.book.ended().is_none();
-        if is_due && let Err(why) = self.checkpoint(house, false).await {
-            tracing::warn!(target: "proscenium::pipeline", %why, "no checkpoint; the one before it holds");
-        }
-        if is_due {
-            self.go_on(house);
-            self.looks_for_the_end(cx, house);
-        }
-        self.schedule(cx);
     }
 
     fn check_running(&self) -> Result<(), ControlError> {
@@ -260,12 +256,12 @@ impl Conductor {
     async fn drain(&mut self, house: &House) -> Result<(), ControlError> {
         self.check_running()?;
         self.book.course().is_paused = true;
-        self.checkpoint(house, true).await
+        self.checkpoint(house, Instant::now()).await
     }
 
     async fn asked_checkpoint(&mut self, house: &House) -> Result<u64, ControlError> {
         self.check_running()?;
-        let made = self.checkpoint(house, true).await;
+        let made = self.checkpoint(house, Instant::now()).await;
         self.go_on(house);
         made.map(|()| self.book.course().checkpoint)
     }
@@ -304,13 +300,9 @@ impl Conductor {
         self.check_running()
     }
 
-    /// Everything at one moment with nothing under way: positions, states, sinks. The sources stay held.
-    pub(crate) async fn checkpoint(&self, house: &House, asked: bool) -> Result<(), ControlError> {
-        let sent: u64 = house.sources().iter().map(|source| source.desk.stats.counts().taken).sum();
-        if !asked && self.book.course().sent_then == Some(sent) {
-            return Ok(());
-        }
-        let begun = Instant::now();
+    /// Everything at one moment with nothing under way: positions, states, sinks. The sources are held since then, and stay
+    /// so.
+    pub(crate) async fn checkpoint(&self, house: &House, since: Instant) -> Result<(), ControlError> {
         self.hold(house, self.book.plan().settings.drain).await?;
         let refused = |part: &str, why: &dyn fmt::Display| ControlError::NoCheckpoint(format!("`{part}`: {why}"));
         let sinks = house.sinks();
@@ -328,6 +320,7 @@ impl Conductor {
             }
             None => Value::Null,
         };
+        let sent = sent(house);
         let number = self.book.course().checkpoint + 1;
         if let Some(store) = self.book.store.clone() {
             let stages = snapshots(house).map_err(|(part, reason)| {
@@ -356,7 +349,7 @@ impl Conductor {
             drop(letters.call(LetterMsg::Commit).within(ANSWER).await);
         }
         let mut course = self.book.course();
-        (course.sent_then, course.held) = (Some(sent), begun.elapsed());
+        (course.sent_then, course.held) = (Some(sent), since.elapsed());
         Ok(())
     }
 
@@ -366,7 +359,7 @@ impl Conductor {
         }
         let left = match self.hold(house, limit).await {
             Ok(()) => {
-                let no_checkpoint = match self.checkpoint(house, true).await {
+                let no_checkpoint = match self.checkpoint(house, Instant::now()).await {
                     Ok(()) => close_sinks(house).await.err().map(|(part, why)| format!("`{part}`: {why}")),
                     Err(why) => Some(why.to_string()),
                 };

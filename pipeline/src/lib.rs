@@ -87,6 +87,7 @@ mod checkpoint_store;
 mod dead_letters;
 mod disk;
 mod disk_trouble;
+mod due_checkpoint;
 mod letter_box;
 mod real_disk;
 mod state_lock;

@@ -39,7 +39,8 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// How often a checkpoint is made. Default: 1 s.
     pub checkpoint_every: Duration,
-    /// How long records under way may take to come to their end, at a checkpoint, a reload, a stop. Default: 10 s.
+    /// How long records under way may take to come to their end, at a reload, a stop, a checkpoint that is asked for; and
+    /// how long none of them may end, at a checkpoint that is due. Default: 10 s.
     pub drain: Duration,
     /// Restarts of its parts within 5 s before the pipeline gives up. Default: 10.
     pub intensity: usize,

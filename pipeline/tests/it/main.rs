@@ -5,6 +5,7 @@ mod chaos;
 mod config;
 mod controls;
 mod cut_off;
+mod due_checkpoints;
 mod flow;
 mod plugin_restarts;
 mod plugins;

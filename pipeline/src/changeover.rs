@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proscenium_plugin_host::{Plugin, Swap};
 use serde_json::Value;
 
-use crate::conductor::{Conductor, ControlError, room, snapshots, swap_instances};
+use crate::conductor::{ANSWER, Conductor, ControlError, room, snapshots, swap_instances};
 use crate::difference::{Change, difference};
 use crate::house::{House, Kept, Room, plugin, usual};
 use crate::plan::{Kind, Part, Plan};
@@ -150,13 +150,19 @@ impl Work<'_> {
             Step::Drain => self.drain_for(target).await?,
             Step::Resume => {
                 self.house.connect(target);
+                // Another source may have sent as many chunks as the one before it had.
+                self.conductor.book.course().sent_then = None;
                 self.conductor.go_on(self.house);
                 self.report.held = self.held.take().map(|since| since.elapsed());
             }
             Step::Detach(side, part) => {
                 let taken = self.house.rooms().remove(&part.name);
                 if let Some(room) = taken {
-                    finish(&room).await?;
+                    if let Err(why) = finish(&room).await {
+                        // It stays where it was: without it, its records would go nowhere, and count as written.
+                        self.house.rooms().insert(part.name.clone(), room);
+                        return Err(why);
+                    }
                     self.aside.insert((*side, part.name.clone()), room);
                 }
                 self.report.changes.push(words(step));
@@ -304,9 +310,24 @@ impl Work<'_> {
 async fn finish(room: &Room) -> Result<(), String> {
     let Room::Sink(sink) = room else { return Ok(()) };
     let asked = async {
-        sink.actor.call(SinkMsg::Prepare).await.map_err(|why| why.to_string())?.map_err(|why| why.to_string())?;
-        sink.actor.call(SinkMsg::Commit).await.map_err(|why| why.to_string())?.map_err(|why| why.to_string())?;
-        sink.actor.call(SinkMsg::Close).await.map_err(|why| why.to_string())?.map_err(|why| why.to_string())
+        sink.actor
+            .call(SinkMsg::Prepare)
+            .within(ANSWER)
+            .await
+            .map_err(|why| why.to_string())?
+            .map_err(|why| why.to_string())?;
+        sink.actor
+            .call(SinkMsg::Commit)
+            .within(ANSWER)
+            .await
+            .map_err(|why| why.to_string())?
+            .map_err(|why| why.to_string())?;
+        sink.actor
+            .call(SinkMsg::Close)
+            .within(ANSWER)
+            .await
+            .map_err(|why| why.to_string())?
+            .map_err(|why| why.to_string())
     };
     asked.await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,9 +20,10 @@ use crate::letter_box::LetterMsg;
 use crate::plan::{Kind, Plan};
 use crate::sink_actor::SinkMsg;
 use crate::stage_desk::{Notice, StageMsg, millis_since_1970};
+use crate::trouble::Trouble;
 
 /// How long a part has to answer: a snapshot, a sink's fsync.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(crate) const ANSWER: Duration = Duration::from_secs(60);
 
 /// Why a control message was not carried out. The pipeline is as it was.
 #[derive(Debug)]
@@ -104,6 +106,8 @@ pub(crate) enum ConductorMsg {
     Drain(Answer<()>),
     Checkpoint(Answer<u64>),
     Swap(String, Swap, Answer<Vec<SwapReport>>),
+    Params(String, Vec<(String, String)>, Answer<Vec<SwapReport>>),
+    Scale(String, NonZeroUsize, Answer<ReloadReport>),
     Reload(Box<Plan>, Answer<ReloadReport>),
     ResumePart(String, Answer<()>),
     Stop(Duration, Reply<Outcome>),
@@ -170,6 +174,8 @@ impl Actor for Conductor {
             ConductorMsg::Drain(reply) => reply.send(self.drain(house).await),
             ConductorMsg::Checkpoint(reply) => reply.send(self.asked_checkpoint(house).await),
             ConductorMsg::Swap(part, swap, reply) => reply.send(self.swap(house, &part, swap).await),
+            ConductorMsg::Params(part, params, reply) => reply.send(self.params(house, &part, params).await),
+            ConductorMsg::Scale(part, instances, reply) => reply.send(self.scale(house, &part, instances).await),
             ConductorMsg::Reload(plan, reply) => reply.send(self.reload(house, *plan).await),
             ConductorMsg::ResumePart(part, reply) => reply.send(resume_part(house, &part).await),
             ConductorMsg::Stop(limit, reply) => reply.send(self.stop(house, limit).await),
@@ -255,8 +261,13 @@ impl Conductor {
 
     async fn drain(&mut self, house: &House) -> Result<(), ControlError> {
         self.check_running()?;
-        self.book.course().is_paused = true;
-        self.checkpoint(house, Instant::now()).await
+        let was_paused = std::mem::replace(&mut self.book.course().is_paused, true);
+        let drained = self.checkpoint(house, Instant::now()).await;
+        if drained.is_err() {
+            self.book.course().is_paused = was_paused;
+            self.go_on(house);
+        }
+        drained
     }
 
     async fn asked_checkpoint(&mut self, house: &House) -> Result<u64, ControlError> {
@@ -310,13 +321,20 @@ impl Conductor {
         let mut of_sinks = BTreeMap::new();
         for (sink, prepared) in sinks.iter().zip(prepared) {
             let name = sink.desk.name.as_str();
-            let prepared = prepared.map_err(|why| refused(name, &why))?.map_err(|why| refused(name, &why))?;
+            let prepared = prepared.map_err(|why| refused(name, &why))?;
+            let prepared = prepared.inspect_err(|trouble| {
+                sink.desk.stats.trouble(trouble);
+                self.ends_if_final(name, trouble);
+            });
+            let prepared = prepared.map_err(|why| refused(name, &why))?;
             of_sinks.insert(name.to_owned(), prepared);
         }
         let dead_letters = match self.book.letters.get() {
             Some(letters) => {
                 let prepared = letters.call(LetterMsg::Prepare).within(ANSWER).await;
-                prepared.map_err(|why| refused("dead_letters", &why))?.map_err(|why| refused("dead_letters", &why))?
+                let prepared = prepared.map_err(|why| refused("dead_letters", &why))?;
+                let prepared = prepared.inspect_err(|trouble| self.ends_if_final("dead_letters", trouble));
+                prepared.map_err(|why| refused("dead_letters", &why))?
             }
             None => Value::Null,
         };
@@ -353,6 +371,14 @@ impl Conductor {
         Ok(())
     }
 
+    /// There will never be a checkpoint with what this part has: it ends here, and goes on from the one before.
+    fn ends_if_final(&self, part: &str, trouble: &Trouble) {
+        if trouble.is_final() {
+            tracing::error!(target: "proscenium::pipeline", part, %trouble, "the pipeline cannot go on: there can be no checkpoint");
+            self.book.ends(Outcome::Failed { part: part.to_owned(), reason: trouble.to_string() });
+        }
+    }
+
     async fn stop(&mut self, house: &House, limit: Duration) -> Outcome {
         if let Some(outcome) = self.book.ended() {
             return outcome;
@@ -371,7 +397,12 @@ impl Conductor {
         self.book.ended().unwrap_or(Outcome::Done)
     }
 
-    async fn swap(&mut self, house: &House, part: &str, swap: Swap) -> Result<Vec<SwapReport>, ControlError> {
+    pub(crate) async fn swap(
+        &mut self,
+        house: &House,
+        part: &str,
+        swap: Swap,
+    ) -> Result<Vec<SwapReport>, ControlError> {
         self.check_running()?;
         let reports = swap_instances(house, part, &swap).await?;
         // The plan is what a later reload is compared with.

@@ -71,9 +71,9 @@ impl Conductor {
     }
 }
 
-/// Records that the sources have read so far.
+/// Chunks that the sources have sent so far: what was read while they are held is in no checkpoint yet.
 pub(crate) fn sent(house: &House) -> u64 {
-    house.sources().iter().map(|source| source.desk.stats.counts().taken).sum()
+    house.sources().iter().map(|source| source.desk.stats.counts().chunks).sum()
 }
 
 /// However long it takes, as long as there is something that ends within the limit. False: it stands still.

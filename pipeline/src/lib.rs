@@ -69,6 +69,7 @@ pub mod sources;
 mod trouble;
 
 // Stages.
+mod adjustments;
 mod async_work;
 mod operator;
 mod operators;

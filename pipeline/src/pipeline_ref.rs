@@ -13,7 +13,7 @@ use crate::book::{Book, Left, Outcome};
 use crate::changeover::ReloadReport;
 use crate::conductor::{Answer, Conductor, ConductorMsg, ControlError};
 use crate::house::Room;
-use crate::plan::{Kind, Plan};
+use crate::plan::Plan;
 use crate::status::{PipelineStatus, status};
 
 /// How long a control message may take beyond the limits of what it does.
@@ -112,22 +112,9 @@ impl PipelineRef {
         stage: impl Into<String>,
         params: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Vec<SwapReport>, ControlError> {
+        let params = params.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         let stage = stage.into();
-        let mut plan = (*self.book.plan()).clone();
-        let Some(part) = plan.parts.iter_mut().find(|part| part.name == stage) else {
-            let parts = plan.parts.into_iter().map(|part| part.name).collect();
-            return Err(ControlError::NoSuchPart { part: stage, parts });
-        };
-        let Kind::Plugin(plugin) = &mut part.kind else { return Err(ControlError::NotAPlugin(stage)) };
-        for (key, value) in params {
-            let (key, value) = (key.into(), value.into());
-            match plugin.params.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, old)) => *old = value,
-                None => plugin.params.push((key, value)),
-            }
-        }
-        let swap = Swap::to(&plugin.library).params(plugin.params.clone());
-        self.swap(stage, swap).await
+        self.ask(|reply| ConductorMsg::Params(stage, params, reply)).await
     }
 
     /// Another number of instances of a stage.
@@ -136,17 +123,7 @@ impl PipelineRef {
     /// There is no such stage, or an instance did not start: it goes on as it was.
     pub async fn scale(&self, stage: impl Into<String>, instances: NonZeroUsize) -> Result<ReloadReport, ControlError> {
         let stage = stage.into();
-        let mut plan = (*self.book.plan()).clone();
-        let Some(part) = plan.parts.iter_mut().find(|part| part.name == stage) else {
-            let parts = plan.parts.into_iter().map(|part| part.name).collect();
-            return Err(ControlError::NoSuchPart { part: stage, parts });
-        };
-        match &mut part.kind {
-            Kind::Plugin(plugin) => plugin.conduct.instances = instances,
-            Kind::Rust(rust) => rust.conduct.instances = instances,
-            Kind::Source(_) | Kind::Sink(_) => return Err(ControlError::NotAStage(stage)),
-        }
-        self.reload(plan).await
+        self.ask(|reply| ConductorMsg::Scale(stage, instances, reply)).await
     }
 
     /// Makes it what `plan` says, while it runs: parts that have not changed are not touched, plugins are swapped, and only

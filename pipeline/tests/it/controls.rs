@@ -89,6 +89,7 @@ async fn it_is_paused_resumed_drained_and_says_that_it_has_ended() {
     pipeline.resume().await.unwrap();
     assert!(!pipeline.status().is_paused);
     passed(&pipeline, "files", sent + 100).await;
+    assert!(matches!(pipeline.scale("files", NonZeroUsize::MIN).await, Err(ControlError::NotAStage(_))));
     pipeline.drain().await.unwrap();
     let status = pipeline.status();
     assert!(status.is_paused && status.checkpoint > number, "{status:#?}");
@@ -98,7 +99,7 @@ async fn it_is_paused_resumed_drained_and_says_that_it_has_ended() {
     let ended = pipeline.pause().await.unwrap_err();
     assert!(matches!(ended, ControlError::Ended(Outcome::Stopped(_))), "{ended}");
     assert!(matches!(pipeline.checkpoint().await, Err(ControlError::Ended(_))));
-    assert!(matches!(pipeline.scale("files", NonZeroUsize::MIN).await, Err(ControlError::NotAStage(_))));
+    assert!(matches!(pipeline.scale("files", NonZeroUsize::MIN).await, Err(ControlError::Ended(_))));
     node.stop().await.unwrap();
 }
 

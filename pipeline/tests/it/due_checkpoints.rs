@@ -39,7 +39,15 @@ async fn who_wants_something_is_heard_while_a_checkpoint_waits_for_a_sink() {
         pipeline.pause().await.unwrap();
     };
     timeout(LIMIT, controls).await.expect("they are answered while nothing moves");
+    // The checkpoint that was put off each time is made.
     open.send(true).unwrap();
+    pipeline.resume().await.unwrap();
+    let begin = std::time::Instant::now();
+    let mut look = interval(Duration::from_millis(10));
+    while pipeline.status().checkpoint == 0 {
+        look.tick().await;
+        assert!(begin.elapsed() < LIMIT, "{:#?}", pipeline.status());
+    }
     pipeline.stop().await;
     node.stop().await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! Pipelines as their users meet them.
 
+mod adjustments;
 mod built;
 mod chaos;
 mod config;

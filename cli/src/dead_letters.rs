@@ -30,6 +30,12 @@ pub fn run(letters: &Letters) -> Result<(), String> {
             let done = office.redrive(&lock()?, &selection(which)).map_err(|why| why.to_string())?;
             println!("{} letters are sent again: at once if the pipeline runs, else when it starts", done.letters);
             left(&done.left);
+            for (source, letters) in &done.sourceless {
+                println!(
+                    "left alone: {letters} letters of `{source}`, a source that the pipeline did not have at its last \
+                     checkpoint; send them when it has one of that name"
+                );
+            }
             damage(&done.damage)?;
         }
         LetterCommand::Purge { is_meant } => {

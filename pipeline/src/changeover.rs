@@ -118,6 +118,7 @@ impl Conductor {
         let report = work.report;
         house.connect(&plan);
         self.book.set_plan(plan);
+        self.book.course().sent_then = None; // A checkpoint that names the sources as they are is due, also if nothing comes.
         self.go_on(house);
         Ok(report)
     }
@@ -156,7 +157,7 @@ impl Work<'_> {
                 self.report.held = self.held.take().map(|since| since.elapsed());
             }
             Step::Detach(side, part) => {
-                let taken = self.house.rooms().remove(&part.name);
+                let taken = self.house.detach(&part.name);
                 if let Some(room) = taken {
                     if let Err(why) = finish(&room).await {
                         // It stays where it was: without it, its records would go nowhere, and count as written.
@@ -170,7 +171,7 @@ impl Work<'_> {
             Step::Attach(side, part) => {
                 if let Some(room) = self.aside.remove(&(*side, part.name.clone())) {
                     self.inherit(*side, part, &room);
-                    self.house.rooms().insert(part.name.clone(), room);
+                    self.house.attach(&part.name, room);
                 }
                 self.report.changes.push(words(step));
             }
@@ -182,8 +183,8 @@ impl Work<'_> {
 
     /// A source that takes the place of another of its kind goes on where that one stands: else all would come again.
     fn inherit(&self, side: Side, part: &Part, room: &Room) {
-        if let (Side::New, Room::Source(new)) = (side, room)
-            && let Some(Room::Source(old)) = self.aside.get(&(Side::Old, part.name.clone()))
+        if let (Side::New, Room::Source { own: new, .. }) = (side, room)
+            && let Some(Room::Source { own: old, .. }) = self.aside.get(&(Side::Old, part.name.clone()))
             && new.desk.spec.kind() == old.desk.spec.kind()
         {
             new.desk.starts_at(old.desk.position());

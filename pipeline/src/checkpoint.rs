@@ -19,6 +19,9 @@ pub struct Checkpoint {
     pub pipeline: String,
     /// Where each source begins next.
     pub sources: BTreeMap<String, Value>,
+    /// Up to where the dead letters were sent again of sources that the pipeline does not have any more.
+    #[serde(default)]
+    pub absent: BTreeMap<String, Value>,
     /// The state of each stage that has any.
     pub stages: BTreeMap<String, Value>,
     /// What each sink said when it was prepared.
@@ -87,6 +90,7 @@ pub(crate) mod tests {
             number,
             pipeline: "orders".to_owned(),
             sources: [("lines".to_owned(), json!({"offset": 12}))].into(),
+            absent: [("gone".to_owned(), json!({"file": 3, "line": 0}))].into(),
             stages: [("count".to_owned(), json!([1, 2, 3]))].into(),
             sinks: [("files".to_owned(), json!({"open": null}))].into(),
             dead_letters: Value::Null,

@@ -347,7 +347,8 @@ impl Conductor {
             })?;
             let sources = positions(house);
             let (pipeline, taken) = (self.book.plan().name.clone(), millis_since_1970());
-            let checkpoint = Checkpoint { number, pipeline, sources, stages, sinks: of_sinks, dead_letters, taken };
+            let (sinks, absent) = (of_sinks, house.absent().clone());
+            let checkpoint = Checkpoint { number, pipeline, sources, absent, stages, sinks, dead_letters, taken };
             let store = store.lock_owned().await;
             let saved = tokio::task::spawn_blocking(move || store.save(&checkpoint)).await;
             saved
@@ -424,7 +425,7 @@ impl Conductor {
 pub(crate) async fn swap_instances(house: &House, part: &str, swap: &Swap) -> Result<Vec<SwapReport>, ControlError> {
     let plugins = match room(house, part)? {
         Room::Stage(stages) => stages.into_iter().map(|stage| stage.plugin).collect::<Option<Vec<_>>>(),
-        Room::Source(_) | Room::Sink(_) => None,
+        Room::Source { .. } | Room::Sink(_) => None,
     };
     let plugins = plugins.ok_or_else(|| ControlError::NotAPlugin(part.to_owned()))?;
     let mut reports: Vec<SwapReport> = Vec::new();

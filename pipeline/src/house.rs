@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::async_work::AsyncWork;
 use crate::chunk::Chunk;
-use crate::dead_letters::REDRIVES;
+use crate::dead_letters::{REDRIVES, RedriveSpec};
 use crate::disk::Disk;
 use crate::failed::Failed;
 use crate::operator::Code;
@@ -69,7 +69,11 @@ pub(crate) struct SinkRoom {
 /// A part that runs.
 #[derive(Clone)]
 pub(crate) enum Room {
-    Source(SourceRoom),
+    Source {
+        own: SourceRoom,
+        /// What brings its dead letters back, if there is a place for them: it comes, is joined and leaves with its source.
+        redrive: Option<SourceRoom>,
+    },
     Stage(Vec<StageRoom>),
     Sink(SinkRoom),
 }
@@ -87,14 +91,24 @@ pub(crate) struct House {
     pub(crate) supervisor: SupervisorRef,
     pub(crate) office: Office,
     pub(crate) disk: Arc<dyn Disk>,
+    /// The folder of the state, as it was at the start.
+    state: Option<PathBuf>,
     rooms: Mutex<BTreeMap<String, Room>>,
     /// How many children there have been of each name: of a part that is replaced there are two for a time.
     children: Mutex<BTreeMap<String, u32>>,
+    /// Up to where the letters were sent again of sources that are not there: one of that name goes on behind it.
+    absent: Mutex<BTreeMap<String, Value>>,
 }
 
 impl House {
-    pub(crate) fn new(supervisor: SupervisorRef, office: Office, disk: Arc<dyn Disk>) -> Self {
-        House { supervisor, office, disk, rooms: Mutex::default(), children: Mutex::default() }
+    pub(crate) fn new(
+        supervisor: SupervisorRef,
+        office: Office,
+        (disk, state): (Arc<dyn Disk>, Option<PathBuf>),
+        absent: BTreeMap<String, Value>,
+    ) -> Self {
+        let (rooms, children) = Default::default();
+        House { supervisor, office, disk, state, rooms, children, absent: Mutex::new(absent) }
     }
 
     pub(crate) fn rooms(&self) -> MutexGuard<'_, BTreeMap<String, Room>> {
@@ -105,12 +119,37 @@ impl House {
         self.rooms().get(name).cloned()
     }
 
+    pub(crate) fn absent(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part comes into the flow. What brings a source's letters back goes on where the one before it has ended.
+    pub(crate) fn attach(&self, name: &str, room: Room) {
+        if let Room::Source { redrive: Some(redrive), .. } = &room {
+            redrive.desk.starts_at(self.absent().remove(name));
+        }
+        self.rooms().insert(name.to_owned(), room);
+    }
+
+    /// A part leaves the flow. Of a source nothing is under way then.
+    pub(crate) fn detach(&self, name: &str) -> Option<Room> {
+        let room = self.rooms().remove(name)?;
+        if let Room::Source { redrive: Some(redrive), .. } = &room
+            && let Some(at) = redrive.desk.position()
+        {
+            self.absent().insert(name.to_owned(), at);
+        }
+        Some(room)
+    }
+
+    /// All of them, and those that bring letters back.
     pub(crate) fn sources(&self) -> Vec<SourceRoom> {
         let rooms = self.rooms();
-        rooms
-            .values()
-            .filter_map(|room| if let Room::Source(source) = room { Some(source.clone()) } else { None })
-            .collect()
+        let sources = rooms.values().filter_map(|room| match room {
+            Room::Source { own, redrive } => Some(std::iter::once(own).chain(redrive)),
+            Room::Stage(_) | Room::Sink(_) => None,
+        });
+        sources.flatten().cloned().collect()
     }
 
     pub(crate) fn sinks(&self) -> Vec<SinkRoom> {
@@ -122,7 +161,7 @@ impl House {
         let rooms = self.rooms();
         let stages = rooms.iter().filter_map(|(name, room)| match room {
             Room::Stage(stages) => Some((name.clone(), stages.clone())),
-            Room::Source(_) | Room::Sink(_) => None,
+            Room::Source { .. } | Room::Sink(_) => None,
         });
         stages.collect()
     }
@@ -137,7 +176,7 @@ impl House {
         }
     }
 
-    pub(crate) async fn open_source(
+    async fn open_source(
         &self,
         settings: &Settings,
         name: &str,
@@ -145,35 +184,29 @@ impl House {
         kept: Kept<'_>,
     ) -> Result<Room, String> {
         let bounds = (settings.chunk, settings.linger, settings.window);
-        let spec = spec.within(settings.record_limit).unwrap_or_else(|| spec.clone());
-        let desk = SourceDesk::new(name.to_owned(), spec, bounds, Arc::default(), self.office.clone());
-        desk.starts_at(kept.sources.get(name).cloned());
-        let desk = Arc::new(desk);
-        let made = desk.clone();
-        let child = self.child_name(name);
-        let actor = self.child(&child, move || SourceActor::new(made.clone())).await?;
-        Ok(Room::Source(SourceRoom { child, desk, actor }))
+        let desk = |name, spec| SourceDesk::new(name, spec, bounds, Arc::default(), self.office.clone());
+        let own = desk(name.to_owned(), spec.within(settings.record_limit).unwrap_or_else(|| spec.clone()));
+        own.starts_at(kept.sources.get(name).cloned());
+        let own = self.open_desk(own).await?;
+        let Some(state) = &self.state else { return Ok(Room::Source { own, redrive: None }) };
+        let letters = RedriveSpec::of(name, &self.disk, state);
+        let letters = if spec.makes_messagepack() { letters.json_as_messagepack() } else { letters };
+        // With a sign that no part's own name has.
+        let redrive = desk(format!("{name}{REDRIVES}"), Arc::new(letters)).redrives(name);
+        match self.open_desk(redrive).await {
+            Ok(redrive) => Ok(Room::Source { own, redrive: Some(redrive) }),
+            Err(why) => {
+                self.close_child(&own.child).await;
+                Err(why)
+            }
+        }
     }
 
-    /// Beside a source: what brings its dead letters back.
-    pub(crate) async fn open_redrive(
-        &self,
-        plan: &Plan,
-        part: &Part,
-        spec: Arc<dyn SourceSpec>,
-        kept: Kept<'_>,
-    ) -> Result<(), String> {
-        let name = redrive_name(&part.name);
-        let settings = &plan.settings;
-        let bounds = (settings.chunk, settings.linger, settings.window);
-        let desk = SourceDesk::new(name.clone(), spec, bounds, Arc::default(), self.office.clone());
-        let desk = Arc::new(desk.redrives(&part.name));
-        desk.starts_at(kept.sources.get(&name).filter(|at| !at.is_null()).cloned());
+    async fn open_desk(&self, desk: SourceDesk) -> Result<SourceRoom, String> {
+        let (child, desk) = (self.child_name(&desk.name), Arc::new(desk));
         let made = desk.clone();
-        let child = self.child_name(&name);
         let actor = self.child(&child, move || SourceActor::new(made.clone())).await?;
-        self.rooms().insert(name, Room::Source(SourceRoom { child, desk, actor }));
-        Ok(())
+        Ok(SourceRoom { child, desk, actor })
     }
 
     async fn open_sink(&self, plan: &Plan, name: &str, sink: &SinkStage, kept: Kept<'_>) -> Result<Room, String> {
@@ -294,7 +327,11 @@ impl House {
     /// A part leaves: its actors, and its plugins' processes.
     pub(crate) async fn close(&self, room: &Room) {
         match room {
-            Room::Source(source) => self.close_child(&source.child).await,
+            Room::Source { own, redrive } => {
+                for source in std::iter::once(own).chain(redrive) {
+                    self.close_child(&source.child).await;
+                }
+            }
             Room::Sink(sink) => self.close_child(&sink.child).await,
             Room::Stage(stages) => {
                 for stage in stages {
@@ -327,22 +364,14 @@ impl House {
             let Some(room) = rooms.get(&part.name) else { continue };
             let outlets = || outlets(plan, part, &rooms);
             match room {
-                Room::Source(source) => {
-                    source.desk.connect(outlets());
-                    if let Some(Room::Source(redrive)) = rooms.get(&redrive_name(&part.name)) {
-                        redrive.desk.connect(outlets());
-                    }
+                Room::Source { own, redrive } => {
+                    std::iter::once(own).chain(redrive).for_each(|source| source.desk.connect(outlets()));
                 }
                 Room::Stage(stages) => stages.iter().for_each(|stage| stage.desk.connect(outlets())),
                 Room::Sink(_) => (),
             }
         }
     }
-}
-
-/// With a sign that no part's own name has.
-fn redrive_name(source: &str) -> String {
-    format!("{source}{REDRIVES}")
 }
 
 /// What a checkpoint has kept for the parts.
@@ -389,7 +418,7 @@ fn edge(to: &Part, rooms: &BTreeMap<String, Room>) -> Option<Edge> {
             let inlet = Inlet { actor: Arc::new(take), stats: sink.desk.stats.clone() };
             Some(Edge { instances: vec![inlet], share: Share::ByKey })
         }
-        Room::Source(_) => None,
+        Room::Source { .. } => None,
     }
 }
 
@@ -453,7 +482,7 @@ pub(crate) fn go_on(source: &SourceRoom) {
 /// A part's counters; of a stage, those of all instances.
 pub(crate) fn stats(room: &Room) -> Vec<Arc<Stats>> {
     match room {
-        Room::Source(source) => vec![source.desk.stats.clone()],
+        Room::Source { own, .. } => vec![own.desk.stats.clone()],
         Room::Stage(stages) => stages.iter().map(|stage| stage.desk.stats.clone()).collect(),
         Room::Sink(sink) => vec![sink.desk.stats.clone()],
     }

@@ -12,7 +12,7 @@ use crate::book::Book;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint_store::CheckpointStore;
 use crate::conductor::{Conductor, ConductorMsg};
-use crate::dead_letters::{DeadLetterStore, LetterBounds, RedriveSpec};
+use crate::dead_letters::{CommittedLetters, DeadLetterStore, LetterBounds};
 use crate::disk::Disk;
 use crate::house::{House, Kept, flags};
 use crate::letter_box::{LetterBox, LetterDesk, LetterMsg};
@@ -151,7 +151,9 @@ async fn furnish(
     let letters = supervisor.child::<LetterBox>("dead_letters").await.map_err(|why| of("dead_letters")(&why))?;
     let office = Office { letters: letters.recipient(LetterMsg::Put), conductor: notices };
     drop(book.letters.set(letters));
-    let house = House::new(supervisor.clone(), office, disk.clone());
+    // All of them at first: each is taken by its source.
+    let absent = checkpoint.as_ref().map(CommittedLetters::of).unwrap_or_default().positions();
+    let house = House::new(supervisor.clone(), office, (disk.clone(), plan.settings.state.clone()), absent);
     let nothing = BTreeMap::new();
     let kept = match &checkpoint {
         Some(kept) => Kept { sources: &kept.sources, stages: &kept.stages, sinks: &kept.sinks },
@@ -159,16 +161,8 @@ async fn furnish(
     };
     for part in in_order(&plan) {
         let room = house.open(&plan, part, kept).await.map_err(|error| (error.part, error.why))?;
-        house.rooms().insert(part.name.clone(), room);
+        house.attach(&part.name, room);
         started.push(part.name.clone());
-    }
-    if let Some(state) = &plan.settings.state {
-        for part in &plan.parts {
-            let Kind::Source(source) = &part.kind else { continue };
-            let redrive = RedriveSpec::of(&part.name, disk, state);
-            let redrive = if source.makes_messagepack() { redrive.json_as_messagepack() } else { redrive };
-            house.open_redrive(&plan, part, Arc::new(redrive), kept).await.map_err(|why| of(&part.name)(&why))?;
-        }
     }
     house.connect(&plan);
     drop(book.house.set(house));

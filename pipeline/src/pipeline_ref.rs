@@ -181,7 +181,7 @@ impl PipelineRef {
             _ => (),
         }
         match self.book.house.get().and_then(|house| house.room(part)) {
-            Some(Room::Source(source)) => vec![source.actor.untyped()],
+            Some(Room::Source { own, .. }) => vec![own.actor.untyped()],
             Some(Room::Stage(stages)) => stages.into_iter().map(|stage| stage.untyped).collect(),
             Some(Room::Sink(sink)) => vec![sink.actor.untyped()],
             None => Vec::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::book::{Book, Outcome};
-use crate::house::{Room, SourceRoom, stats};
+use crate::house::{Room, stats};
 use crate::stats::{Counts, Latencies};
 
 /// How a pipeline is.
@@ -84,7 +84,7 @@ fn of_room(name: &str, room: &Room) -> PartStatus {
         counts.merge(&stats.counts());
     }
     let (kind, under_way, is_stopped) = match room {
-        Room::Source(SourceRoom { desk, .. }) => ("source", desk.ledger.outstanding(), false),
+        Room::Source { own, .. } => ("source", own.desk.ledger.outstanding(), false),
         Room::Stage(stages) => {
             let of_processes = stages.iter().filter_map(|stage| stage.plugin.as_ref());
             counts.restarts += of_processes.map(|plugin| u64::from(plugin.restarts())).sum::<u64>();

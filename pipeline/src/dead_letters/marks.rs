@@ -36,11 +36,18 @@ struct Mark {
     id: u64,
 }
 
+/// The letters that a file names.
+#[derive(Debug, Default)]
+pub(super) struct Marked {
+    pub(super) ids: BTreeSet<u64>,
+    /// The sources from which they are sent again.
+    pub(super) sources: BTreeSet<String>,
+}
+
 /// What the files of a folder say.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// The letters of each file.
-    pub(super) files: BTreeMap<u64, BTreeSet<u64>>,
+    pub(super) files: BTreeMap<u64, Marked>,
     pub(super) damage: Vec<Damage>,
 }
 
@@ -56,15 +63,21 @@ impl Marks {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(broken(&path, error)),
             };
-            let ids = marks.files.entry(number).or_default();
+            let marked = marks.files.entry(number).or_default();
             for (nth, line) in lines(&text) {
                 // What the source cannot send has not been sent: both read it in the same way.
-                let id = line.and_then(|line| match kind {
-                    REDRIVE => line::decode(line).map(|(id, _)| id),
-                    _ => serde_json::from_slice::<Mark>(line).map(|mark| mark.id).map_err(|error| error.to_string()),
+                let found = line.and_then(|line| match kind {
+                    REDRIVE => line::decode(line).map(|(id, letter)| (id, Some(letter.source))),
+                    _ => {
+                        let mark = serde_json::from_slice::<Mark>(line).map_err(|error| error.to_string());
+                        mark.map(|mark| (mark.id, None))
+                    }
                 });
-                match id {
-                    Ok(id) => _ = ids.insert(id),
+                match found {
+                    Ok((id, source)) => {
+                        marked.ids.insert(id);
+                        marked.sources.extend(source);
+                    }
                     Err(what) => marks.damage.push(Damage { path: path.clone(), line: Some(nth), what }),
                 }
             }
@@ -74,7 +87,7 @@ impl Marks {
 
     /// The highest of all ids.
     pub(super) fn highest(&self) -> Option<u64> {
-        self.files.values().filter_map(BTreeSet::last).copied().max()
+        self.files.values().filter_map(|marked| marked.ids.last()).copied().max()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looking after dead letters: beside the pipeline, or without it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::letter_error::LetterError;
 use super::lock::LetterLock;
-use super::marks::{self, Marks, PURGED, REDRIVE, mark_file};
+use super::marks::{self, Marked, Marks, PURGED, REDRIVE, mark_file};
 use super::redrive_source::{REDRIVEN, REDRIVES, first_unread};
 use super::selection::{Consent, Fate, KeptLetter, LetterPage, LetterQuery, LetterSelection, Purged, Redriven};
 use super::standing::{Damage, Standing, letters_file, letters_folder, lines, number_of};
@@ -26,21 +26,29 @@ const REDRIVE_FILE: usize = 8 << 20;
 pub struct CommittedLetters {
     /// What the store of the letters has said. None: there are no letters yet.
     pub letters: Option<Value>,
-    /// The positions of all its sources of letters that are sent again; none for one that has not begun. While there is
-    /// none, or one of them has not read a file, it stays.
-    pub redrive: Vec<Option<Value>>,
+    /// The pipeline's sources, each with the position up to which its letters were sent again; none where that has not
+    /// begun. Letters of these can be sent again. A file of them stays until each source that has letters in it has read it.
+    pub redrive: BTreeMap<String, Option<Value>>,
+    /// The positions of sources that the pipeline does not have any more.
+    pub absent: BTreeMap<String, Value>,
 }
 
 impl CommittedLetters {
     /// What this checkpoint says.
     #[must_use]
     pub fn of(checkpoint: &Checkpoint) -> Self {
-        let Checkpoint { sources, dead_letters, .. } = checkpoint;
-        let is_redrive = |name: &str| name.ends_with(REDRIVES);
+        let Checkpoint { sources, absent, dead_letters, .. } = checkpoint;
         // Null is the position of one that has not begun.
-        let redrive = sources.iter().filter(|(name, _)| is_redrive(name)).map(|(_, at)| Some(at.clone()));
-        let sent: Vec<_> = redrive.map(|at| at.filter(|at| !at.is_null())).collect();
-        CommittedLetters { letters: Some(dead_letters.clone()).filter(|said| !said.is_null()), redrive: sent }
+        let begun = |at: &Value| Some(at.clone()).filter(|at| !at.is_null());
+        let redrive =
+            sources.iter().filter_map(|(name, at)| Some((name.strip_suffix(REDRIVES)?.to_owned(), begun(at))));
+        CommittedLetters { letters: begun(dead_letters), redrive: redrive.collect(), absent: absent.clone() }
+    }
+
+    /// Of all sources that have begun.
+    pub(crate) fn positions(self) -> BTreeMap<String, Value> {
+        let CommittedLetters { redrive, absent, .. } = self;
+        redrive.into_iter().filter_map(|(name, at)| Some((name, at?))).chain(absent).collect()
     }
 }
 
@@ -52,7 +60,7 @@ pub struct LetterOffice {
     disk: Arc<dyn Disk>,
     state: PathBuf,
     committed: Standing,
-    redrive: Vec<Option<Value>>,
+    said: CommittedLetters,
 }
 
 /// What a file of letters was read as.
@@ -76,7 +84,7 @@ impl LetterOffice {
             disk: disk.clone(),
             state: state.into(),
             committed: standing.map_err(|what| LetterError::Checkpoint { what })?.unwrap_or_default(),
-            redrive: committed.redrive.clone(),
+            said: committed.clone(),
         })
     }
 
@@ -132,7 +140,8 @@ impl LetterOffice {
     }
 
     /// Sends letters through the whole pipeline again, from their sources: at once, if it runs, else when it is started. What
-    /// fails again is a new letter; its record's header `proscenium-redriven` says how often it was sent again.
+    /// fails again is a new letter; its record's header `proscenium-redriven` says how often it was sent again. Letters of a
+    /// source that the pipeline does not have stay as they are.
     ///
     /// The file that is made says both: that they are to be sent, and that they were; it is there as a whole or not at all. Of
     /// more than about 8 MiB several are made, one after the other.
@@ -144,18 +153,24 @@ impl LetterOffice {
         let mut fates = self.fates()?;
         let survey = self.survey(selection, &fates)?;
         let mut done = Redriven { left: survey.left.clone(), damage: survey.damage.clone(), ..Redriven::default() };
-        let (mut text, mut waiting) = (Vec::new(), Vec::new());
+        let (mut text, mut waiting) = (Vec::new(), Marked::default());
         for (nth, file) in survey.files.iter().enumerate() {
             if file.ids.is_disjoint(&survey.chosen) {
                 continue;
             }
             let contents = self.contents(nth)?;
             for (id, mut letter) in contents.map(|contents| contents.letters).unwrap_or_default() {
-                if survey.chosen.contains(&id) {
-                    count_redrive(&mut letter);
-                    line::encode(id, &letter, &mut text).map_err(|what| LetterError::Checkpoint { what })?;
-                    waiting.push(id);
+                if !survey.chosen.contains(&id) {
+                    continue;
                 }
+                if !self.said.redrive.contains_key(&letter.source) {
+                    *done.sourceless.entry(letter.source).or_default() += 1;
+                    continue;
+                }
+                count_redrive(&mut letter);
+                line::encode(id, &letter, &mut text).map_err(|what| LetterError::Checkpoint { what })?;
+                waiting.ids.insert(id);
+                waiting.sources.insert(letter.source);
                 if text.len() >= REDRIVE_FILE {
                     self.commit_redrive(&mut text, &mut waiting, &mut fates, &mut done)?;
                 }
@@ -169,15 +184,15 @@ impl LetterOffice {
     fn commit_redrive(
         &self,
         text: &mut Vec<u8>,
-        waiting: &mut Vec<u64>,
+        waiting: &mut Marked,
         fates: &mut Fates,
         done: &mut Redriven,
     ) -> Result<(), LetterError> {
-        if !waiting.is_empty() {
+        if !waiting.ids.is_empty() {
             let number = marks::commit(&*self.disk, &self.state, REDRIVE, text)?;
             done.files.push(mark_file(&self.state, REDRIVE, number));
-            done.letters += waiting.len() as u64;
-            fates.redriven.files.insert(number, waiting.drain(..).collect());
+            done.letters += waiting.ids.len() as u64;
+            fates.redriven.files.insert(number, std::mem::take(waiting));
             text.clear();
         }
         Ok(())
@@ -202,7 +217,7 @@ impl LetterOffice {
         if letters > 0 {
             let text: String = survey.chosen.iter().map(|id| format!("{{\"id\":{id}}}\n")).collect();
             let number = marks::commit(&*self.disk, &self.state, PURGED, text.as_bytes())?;
-            fates.purged.files.insert(number, survey.chosen.clone());
+            fates.purged.files.insert(number, Marked { ids: survey.chosen.clone(), ..Marked::default() });
         }
         let removed = self.tidy(lock, &survey, &fates)?;
         Ok(Purged { letters, left: survey.left, removed, damage: survey.damage })
@@ -218,7 +233,7 @@ struct Fates {
 
 impl Fates {
     fn of(&self, id: u64) -> Fate {
-        let is_in = |marks: &Marks| marks.files.values().any(|ids| ids.contains(&id));
+        let is_in = |marks: &Marks| marks.files.values().any(|marked| marked.ids.contains(&id));
         if is_in(&self.redriven) {
             Fate::Redriven
         } else if is_in(&self.purged) {
@@ -347,13 +362,16 @@ impl LetterOffice {
         // A mark of a letter behind our checkpoint was made by somebody who has seen a newer one.
         let is_past =
             |ids: &BTreeSet<u64>| ids.is_disjoint(&alive) && ids.last().is_none_or(|id| *id < self.committed.next);
-        let purged = fates.purged.files.iter().filter(|(_, ids)| is_past(ids));
+        let purged = fates.purged.files.iter().filter(|(_, marked)| is_past(&marked.ids));
         let purged: Vec<_> = purged.map(|(number, _)| mark_file(&self.state, PURGED, *number)).collect();
         self.remove(&purged)?;
         // The highest stays: the next one's number must be behind what the sources have read.
-        let unread = self.redrive.iter().map(first_unread).min().unwrap_or(0);
         let highest = fates.redriven.files.keys().next_back().copied().unwrap_or(0);
-        let sent = fates.redriven.files.iter().filter(|(number, ids)| **number < unread.min(highest) && is_past(ids));
+        let read = self.said.clone().positions();
+        let is_read = |number: u64, source| read.get(source).is_some_and(|at| first_unread(at) > number);
+        let sent = fates.redriven.files.iter().filter(|(number, marked)| {
+            **number < highest && is_past(&marked.ids) && marked.sources.iter().all(|source| is_read(**number, source))
+        });
         let sent: Vec<_> = sent.map(|(number, _)| mark_file(&self.state, REDRIVE, *number)).collect();
         self.remove(&sent)?;
         Ok(removed)

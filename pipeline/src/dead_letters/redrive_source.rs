@@ -75,9 +75,8 @@ struct Position {
 }
 
 /// The number of the first file that a source at this position has not read to its end.
-pub(super) fn first_unread(position: &Option<Value>) -> u64 {
-    let position = position.as_ref().and_then(|position| Position::deserialize(position).ok());
-    position.unwrap_or_default().file
+pub(super) fn first_unread(position: &Value) -> u64 {
+    Position::deserialize(position).unwrap_or_default().file
 }
 
 /// Records with their lines in a file.

@@ -1,5 +1,6 @@
 //! Which letters are meant, and what is said of them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::standing::Damage;
@@ -95,6 +96,9 @@ pub struct Redriven {
     pub letters: u64,
     /// Those of the selection that had been sent again or thrown away before, and were left alone.
     pub left: Vec<u64>,
+    /// Sources that the pipeline does not have, with how many letters of each there are in the selection: these stay as they
+    /// are, and can be sent again when a checkpoint names a source of that name.
+    pub sourceless: BTreeMap<String, u64>,
     /// The files that they are in, in their order.
     pub files: Vec<PathBuf>,
     /// What could not be read.

@@ -85,6 +85,7 @@ async fn take_checkpoint(
         number,
         pipeline: "test".to_owned(),
         sources: [("numbers".to_owned(), json!(next))].into(),
+        absent: BTreeMap::new(),
         stages: BTreeMap::new(),
         sinks: [("files".to_owned(), prepared)].into(),
         dead_letters: Value::Null,

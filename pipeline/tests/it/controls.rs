@@ -29,12 +29,12 @@ fn numbers(records: u64) -> Generator {
     Generator::new(records).record(|n, out| out.extend_from_slice(n.to_string().as_bytes()))
 }
 
-fn part(pipeline: &PipelineRef, name: &str) -> PartStatus {
+pub(crate) fn part(pipeline: &PipelineRef, name: &str) -> PartStatus {
     pipeline.status().parts.into_iter().find(|part| part.name == name).expect("it has this part")
 }
 
 /// Waits until it is so.
-async fn until(pipeline: &PipelineRef, what: &str, is_so: impl Fn() -> bool) {
+pub(crate) async fn until(pipeline: &PipelineRef, what: &str, is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     let mut look = tokio::time::interval(Duration::from_millis(1));
     while !is_so() {
@@ -43,7 +43,7 @@ async fn until(pipeline: &PipelineRef, what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-async fn passed(pipeline: &PipelineRef, name: &str, records: u64) {
+pub(crate) async fn passed(pipeline: &PipelineRef, name: &str, records: u64) {
     until(pipeline, name, || part(pipeline, name).counts.passed >= records).await;
 }
 
@@ -59,7 +59,10 @@ fn all(numbers: impl Iterator<Item = u64>) -> Vec<String> {
 }
 
 /// Fails for some records until it is mended.
-fn picky(mended: &Arc<AtomicBool>, of: fn(u64) -> bool) -> impl Fn(&mut RecordMut<'_>) -> Result<(), Failed> + use<> {
+pub(crate) fn picky(
+    mended: &Arc<AtomicBool>,
+    of: fn(u64) -> bool,
+) -> impl Fn(&mut RecordMut<'_>) -> Result<(), Failed> + use<> {
     let mended = mended.clone();
     move |record| {
         let is_well = mended.load(Ordering::Acquire) || !of(record.id());
@@ -442,10 +445,7 @@ async fn dead_letters_go_through_the_running_pipeline_again() {
         pipeline.checkpoint().await.unwrap();
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let checkpoint = CheckpointStore::new(disk.clone(), folder.at("state")).load().unwrap().unwrap();
-        let redrive = checkpoint.sources.iter().filter(|(name, _)| name.ends_with("/redriven"));
-        let redrive: Vec<_> = redrive.map(|(_, position)| Some(position.clone())).collect();
-        let committed = CommittedLetters { letters: Some(checkpoint.dead_letters), redrive };
-        let office = LetterOffice::new(&disk, folder.at("state"), &committed).unwrap();
+        let office = LetterOffice::new(&disk, folder.at("state"), &CommittedLetters::of(&checkpoint)).unwrap();
         let lock = LetterLock::take(&folder.at("state")).unwrap();
         let done = office.redrive(&lock, &LetterSelection::Filter(LetterFilter::default())).unwrap();
         assert_eq!(done.letters as usize, kept);

@@ -14,6 +14,7 @@ mod program_killed;
 #[expect(dead_code, reason = "simulations in the crate take more of it")]
 #[path = "../../src/random.rs"]
 mod random;
+mod redrives;
 mod stalled;
 mod supervised;
 #[path = "../../src/test_folder.rs"]

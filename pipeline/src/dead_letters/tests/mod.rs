@@ -64,7 +64,8 @@ fn as_disk(disk: &Arc<ToyDisk>) -> Arc<dyn Disk> {
 }
 
 fn office(disk: &Arc<ToyDisk>, state: &TestFolder, said: Option<&Value>) -> LetterOffice {
-    let committed = CommittedLetters { letters: said.cloned(), redrive: Vec::new() };
+    let redrive = (0..3).map(|n| (format!("source{n}"), None)).collect();
+    let committed = CommittedLetters { letters: said.cloned(), redrive, ..CommittedLetters::default() };
     LetterOffice::new(&as_disk(disk), state.path(), &committed).unwrap()
 }
 

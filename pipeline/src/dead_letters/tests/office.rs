@@ -150,7 +150,7 @@ async fn a_half_line_behind_the_checkpoint_is_no_damage() {
 
 #[test]
 fn a_checkpoint_that_says_something_else_is_refused() {
-    let committed = CommittedLetters { letters: Some(Value::from("x")), redrive: Vec::new() };
+    let committed = CommittedLetters { letters: Some(Value::from("x")), ..CommittedLetters::default() };
     let refused = LetterOffice::new(&as_disk(&ToyDisk::new()), "state", &committed).unwrap_err();
     assert!(matches!(refused, LetterError::Checkpoint { .. }));
 }

@@ -132,6 +132,26 @@ async fn what_was_sent_again_is_left_alone_and_what_fails_again_counts_on() {
 }
 
 #[tokio::test]
+async fn letters_of_a_source_that_the_pipeline_does_not_have_stay_and_are_named() {
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
+    let (_, said) = stored(&disk, &state, 6).await;
+    let position = serde_json::json!({"file": 0, "line": 0});
+    let redrive = [("source0".to_owned(), None), ("source2".to_owned(), Some(position.clone()))].into();
+    let absent = [("source1".to_owned(), position)].into();
+    let committed = CommittedLetters { letters: Some(said.clone()), redrive, absent };
+    let office = LetterOffice::new(&as_disk(&disk), state.path(), &committed).unwrap();
+    let lock = LetterLock::take(state.path()).unwrap();
+    let all = LetterSelection::Filter(super::super::LetterFilter::default());
+    for selection in [LetterSelection::Ids(vec![0, 1, 2, 4]), all] {
+        let done = office.redrive(&lock, &selection).unwrap();
+        assert_eq!((done.letters, done.left, done.sourceless), (2, vec![], [("source1".to_owned(), 2)].into()));
+        assert_eq!((office.show(1).unwrap().fate, office.show(0).unwrap().fate), (Fate::Kept, Fate::Redriven));
+    }
+    assert_eq!(listed(&office), [1, 4]);
+    assert_eq!(sent(&disk, &state, "source1").await, []);
+}
+
+#[tokio::test]
 async fn many_letters_go_in_several_files() {
     let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let mut store = DeadLetterStore::new(&as_disk(&disk), state.path(), LetterBounds::default());
@@ -166,16 +186,26 @@ async fn files_that_all_sources_have_read_go_with_their_letters_but_the_last() {
         redrive(&disk, &state, &said, &ids);
     }
     let marks = |disk: &ToyDisk| disk.names().iter().filter(|name| name.len() == 16).count();
-    let tidy = |redrive: &[Option<u64>]| {
-        let position = |file: &u64| serde_json::json!({"file": file, "line": 0});
-        let redrive = redrive.iter().map(|file| file.as_ref().map(position)).collect();
-        let committed = CommittedLetters { letters: Some(said.clone()), redrive };
+    // Of each source the first file that it has not read; the last of them is not there any more.
+    let tidy = |unread: [Option<u64>; 3]| {
+        let [first, second, gone] = unread.map(|file| Some(serde_json::json!({"file": file?, "line": 0})));
+        let redrive = [("source0".to_owned(), first), ("source1".to_owned(), second)].into();
+        let absent = gone.map(|at| ("source2".to_owned(), at)).into_iter().collect();
+        let committed = CommittedLetters { letters: Some(said.clone()), redrive, absent };
         let office = LetterOffice::new(&as_disk(&disk), state.path(), &committed).unwrap();
         let lock = LetterLock::take(state.path()).unwrap();
         office.redrive(&lock, &LetterSelection::Ids(vec![])).unwrap();
     };
-    for (unread, left) in [(vec![], 3), (vec![Some(3), None], 3), (vec![Some(1), Some(3)], 2), (vec![Some(3)], 1)] {
-        tidy(&unread);
+    // The letters in the files are of the sources 0 and 1, 2 and 0, 1 and 2.
+    for (unread, left) in [
+        ([None; 3], 3),
+        ([Some(3), Some(0), None], 3),
+        ([Some(1), Some(1), None], 2),
+        ([Some(3), Some(3), None], 2),
+        ([Some(3), Some(3), Some(1)], 2),
+        ([Some(2), Some(0), Some(2)], 1),
+    ] {
+        tidy(unread);
         assert_eq!(marks(&disk), left, "{unread:?}");
     }
     redrive(&disk, &state, &said, &[6]);

@@ -15,7 +15,7 @@ use crate::flow::lines;
 pub fn letters(state: &Path) -> Vec<KeptLetter> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let checkpoint = CheckpointStore::new(disk.clone(), state).load().unwrap().expect("there is a checkpoint");
-    let committed = CommittedLetters { letters: Some(checkpoint.dead_letters), redrive: Vec::new() };
+    let committed = CommittedLetters { letters: Some(checkpoint.dead_letters), ..CommittedLetters::default() };
     let office = LetterOffice::new(&disk, state, &committed).unwrap();
     let page = office.list(&LetterQuery { all: true, limit: usize::MAX, ..LetterQuery::default() }).unwrap();
     assert!(page.damage.is_empty(), "{:?}", page.damage);

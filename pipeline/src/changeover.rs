@@ -151,8 +151,6 @@ impl Work<'_> {
             Step::Drain => self.drain_for(target).await?,
             Step::Resume => {
                 self.house.connect(target);
-                // Another source may have sent as many chunks as the one before it had.
-                self.conductor.book.course().sent_then = None;
                 self.conductor.go_on(self.house);
                 self.report.held = self.held.take().map(|since| since.elapsed());
             }
@@ -161,7 +159,7 @@ impl Work<'_> {
                 if let Some(room) = taken {
                     if let Err(why) = finish(&room).await {
                         // It stays where it was: without it, its records would go nowhere, and count as written.
-                        self.house.rooms().insert(part.name.clone(), room);
+                        self.house.attach(&part.name, room);
                         return Err(why);
                     }
                     self.aside.insert((*side, part.name.clone()), room);

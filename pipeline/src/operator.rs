@@ -35,6 +35,8 @@ pub trait Emit {
 pub trait Operator: Send + 'static {
     /// Handles one record.
     ///
+    /// Change the record last: one that is tried again, after an error or a panic, is tried as it was left.
+    ///
     /// # Errors
     /// The stage's policy says what becomes of it.
     fn on(&mut self, record: &mut RecordMut<'_>, emit: &mut dyn Emit) -> Result<Verdict, Failed>;

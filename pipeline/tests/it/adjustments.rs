@@ -195,7 +195,8 @@ async fn two_changes_at_once_are_both_made() {
         .unwrap();
     let (two, three) = (NonZeroUsize::new(2).unwrap(), NonZeroUsize::new(3).unwrap());
     let (first, second) = tokio::join!(pipeline.scale("first", two), pipeline.scale("second", three));
-    (first.unwrap(), second.unwrap());
+    first.unwrap();
+    second.unwrap();
     let status = pipeline.status();
     let instances = |name: &str| status.parts.iter().find(|part| part.name == name).unwrap().instances;
     assert_eq!((instances("first"), instances("second")), (2, 3));

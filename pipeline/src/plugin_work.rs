@@ -107,8 +107,12 @@ fn apply(processed: &Processed, pass: &mut Pass, upto: usize, failover: &Failove
     let mut emitted = processed.emitted().peekable();
     let mut by_parent: Vec<(usize, OwnedRecord)> = Vec::new();
     if emitted.peek().is_some() {
+        let mut last = first;
         for record in emitted {
-            let parent = (first..upto).find(|nth| pass.chunk.record(*nth).id() == record.id()).unwrap_or(upto - 1);
+            // Mostly that of the one before, or a later one: so thousands of them take no search each.
+            let mut near = (last..upto).chain(first..last);
+            let parent = near.find(|nth| pass.chunk.record(*nth).id() == record.id()).unwrap_or(upto - 1);
+            last = parent;
             let mut owned = OwnedRecord::from(pass.chunk.record(parent));
             (owned.content, owned.payload) = (record.content(), record.payload().to_vec());
             by_parent.push((parent, owned));

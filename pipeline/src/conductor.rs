@@ -206,12 +206,7 @@ impl Conductor {
         let is_over = !sources.is_empty() && sources.iter().all(|source| source.desk.is_exhausted());
         if is_over && !std::mem::replace(&mut self.is_finishing, true) {
             let all = house.sources();
-            let drained = async move {
-                for source in &all {
-                    source.desk.ledger.drained().await;
-                }
-            };
-            cx.pipe(drained, |()| ConductorMsg::Finished);
+            cx.pipe(async move { drained(&all).await }, |()| ConductorMsg::Finished);
         }
     }
 
@@ -291,9 +286,11 @@ impl Conductor {
             pause(source).await.map_err(ControlError::NoAnswer)?;
         }
         let drained = async {
+            drained(&sources).await;
             for source in &sources {
-                source.desk.ledger.drained().await;
+                source.desk.send_what_cannot_come_again().await;
             }
+            drained(&sources).await;
         };
         let mut outcome = self.book.outcome.subscribe();
         let ended = outcome.wait_for(Option::is_some);
@@ -418,6 +415,13 @@ impl Conductor {
         }
         self.book.set_plan(plan);
         Ok(reports)
+    }
+}
+
+/// Nothing is under way of these any more.
+pub(crate) async fn drained(sources: &[SourceRoom]) {
+    for source in sources {
+        source.desk.ledger.drained().await;
     }
 }
 

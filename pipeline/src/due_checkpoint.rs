@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proscenium_runtime::Context;
 
-use crate::conductor::{Conductor, ConductorMsg, ControlError, left};
+use crate::conductor::{Conductor, ConductorMsg, ControlError, drained, left};
 use crate::house::{House, SourceRoom, pause};
 
 /// Sources are held for a checkpoint, since then.
@@ -81,12 +81,7 @@ async fn comes_to_its_end(sources: Vec<SourceRoom>, limit: Duration) -> bool {
     let under_way = || -> usize { sources.iter().map(|source| source.desk.ledger.outstanding()).sum() };
     loop {
         let before = under_way();
-        let drained = async {
-            for source in &sources {
-                source.desk.ledger.drained().await;
-            }
-        };
-        match tokio::time::timeout(limit, drained).await {
+        match tokio::time::timeout(limit, drained(&sources)).await {
             Ok(()) => return true,
             Err(_) if under_way() < before => (),
             Err(_) => return false,

@@ -234,6 +234,18 @@ impl SourceDesk {
     }
 }
 
+impl SourceDesk {
+    /// While it is paused: what was read since then is sent, if it cannot be read again.
+    pub(crate) async fn send_what_cannot_come_again(&self) {
+        if self.spec.replays() {
+            return;
+        }
+        while let Err(outlets) = self.send_held() {
+            drop(outlets.borrow(outlets.loans(0)).await);
+        }
+    }
+}
+
 /// Opens the source if it is not open, and fills the chunk.
 async fn read(mut reader: Reader, mut filling: Filling, from: Option<Value>, linger: Duration) -> Reading {
     let mut begun = None;

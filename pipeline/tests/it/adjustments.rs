@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use proscenium_pipeline::sources::{Channel, Generator};
+use proscenium_pipeline::sources::{Channel, Files, Generator};
 use proscenium_pipeline::{
     Boxed, Chunk, ContentType, ControlError, Disk, Outcome, OwnedRecord, Pipeline, PipelineRef, RecordMut, Sink,
     SinkSpec, Trouble,
@@ -121,14 +121,51 @@ async fn a_pipeline_that_can_never_make_a_checkpoint_again_ends_and_says_why() {
     node.stop().await.unwrap();
 }
 
+fn record(id: u64) -> OwnedRecord {
+    OwnedRecord { id, content: ContentType::Raw, payload: b"x".to_vec(), key: None, time: 0, headers: Vec::new() }
+}
+
+fn taken(pipeline: &PipelineRef) -> u64 {
+    pipeline.status().parts.iter().find(|part| part.kind == "source").unwrap().counts.taken
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_read_while_sources_are_held_is_in_the_next_checkpoint() {
-    let (node, folder) = (Node::start("read").await.unwrap(), TestFolder::new());
+async fn what_cannot_be_read_again_and_was_read_while_the_pipeline_stops_is_written() {
+    let node = Node::start("once").await.unwrap();
     let (sender, channel) = Channel::new(16);
     let (open, gate) = watch::channel(false);
     let written = Arc::new(AtomicU64::new(0));
-    let pipeline = Pipeline::named("read")
+    let pipeline = Pipeline::named("once")
         .source(channel)
+        .sink(Gated { gate, written: written.clone() })
+        .settings(|settings| {
+            (settings.drain, settings.checkpoint_every) = (LIMIT, Duration::from_secs(3_600));
+        })
+        .start(&node)
+        .await
+        .unwrap();
+    sender.send(record(1)).await.unwrap();
+    until(&pipeline, "it is read", || taken(&pipeline) == 1).await;
+    let stopping = pipeline.clone();
+    let stopped = tokio::spawn(async move { stopping.stop().await });
+    stands_still(&pipeline).await; // The source is held by then.
+    sender.send(record(2)).await.unwrap();
+    until(&pipeline, "the next one is read", || taken(&pipeline) == 2).await;
+    open.send(true).unwrap();
+    assert_eq!(timeout(LIMIT, stopped).await.unwrap().unwrap(), Outcome::Stopped(Default::default()));
+    assert_eq!(written.load(Ordering::Acquire), 2);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_while_sources_are_held_is_in_the_next_checkpoint() {
+    let (node, folder) = (Node::start("read").await.unwrap(), TestFolder::new());
+    let path = folder.at("app.log");
+    std::fs::write(&path, "one\n").unwrap();
+    let (open, gate) = watch::channel(false);
+    let written = Arc::new(AtomicU64::new(0));
+    let pipeline = Pipeline::named("read")
+        .source(Files::at(path.to_str().unwrap()).follow())
         .sink(Gated { gate, written: written.clone() })
         .state(folder.at("state"))
         .settings(|settings| {
@@ -137,20 +174,10 @@ async fn what_is_read_while_sources_are_held_is_in_the_next_checkpoint() {
         .start(&node)
         .await
         .unwrap();
-    let record = |id| OwnedRecord {
-        id,
-        content: ContentType::Raw,
-        payload: b"x".to_vec(),
-        key: None,
-        time: 0,
-        headers: Vec::new(),
-    };
-    sender.send(record(1)).await.unwrap();
     // Many times as long as it takes until a checkpoint is due: the source is held for it.
     stands_still(&pipeline).await;
-    sender.send(record(2)).await.unwrap();
-    let taken = || pipeline.status().parts.iter().find(|part| part.kind == "source").unwrap().counts.taken;
-    until(&pipeline, "it is read", || taken() == 2).await;
+    std::fs::write(&path, "one\ntwo\n").unwrap();
+    until(&pipeline, "it is read", || taken(&pipeline) == 2).await;
     open.send(true).unwrap();
     until(&pipeline, "it is written", || written.load(Ordering::Acquire) == 2).await;
     until(&pipeline, "the first has its checkpoint, and so has the second", || pipeline.status().checkpoint >= 2).await;

@@ -206,7 +206,7 @@ fn a_pipeline_that_is_terminated_goes_on_where_it_was() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let folder = Folder::new("second");
-    let text = "[settings]\ndrain_ms = 3_600_000\n[[source]]\nkind = \"generator\"\n[[sink]]\nkind = \"stdout\"\n";
+    let text = "[settings]\nwindow = 16\ndrain_ms = 3_600_000\n[[source]]\nkind = \"generator\"\n[[sink]]\nkind = \"stdout\"\n";
     fs::write(folder.path("endless.toml"), text).unwrap();
     // Nobody reads what it writes.
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_proscenium"))

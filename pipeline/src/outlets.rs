@@ -150,16 +150,21 @@ impl Edge {
     fn send(&self, chunk: Chunk, loans: &mut Vec<Loan>) {
         match self.share {
             _ if self.instances.len() == 1 => self.instances[0].take(chunk),
-            // The one with the shortest queue, which for equal ones is their turn.
-            Share::InTurns => {
-                let shortest = self.instances.iter().min_by_key(|inlet| inlet.stats.counts().queue);
-                match shortest {
-                    Some(inlet) => inlet.take(chunk),
-                    None => chunk.done(),
-                }
-            }
+            Share::InTurns => match self.least_busy() {
+                Some(inlet) => inlet.take(chunk),
+                None => chunk.done(),
+            },
             Share::ByKey => self.divide(chunk, loans),
         }
+    }
+
+    /// The one with the least to do; of equal ones it is the turn of the first from the place that is one further on with
+    /// each chunk sent: so that instances which keep up all get their share, whoever else sends to them.
+    fn least_busy(&self) -> Option<&Inlet> {
+        let sent: u64 = self.instances.iter().map(|inlet| inlet.stats.sent_here.get()).sum();
+        let turn = sent.checked_rem(self.instances.len() as u64)? as usize;
+        let (later, first) = self.instances.split_at(turn);
+        first.iter().chain(later).min_by_key(|inlet| inlet.stats.load())
     }
 
     fn divide(&self, chunk: Chunk, loans: &mut Vec<Loan>) {

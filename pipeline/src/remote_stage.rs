@@ -128,9 +128,9 @@ impl RemoteActor {
     fn next(&self) -> Option<(u64, Pass)> {
         let mut bench = self.desk.bench();
         bench.back.pop_first().or_else(|| {
-            let chunk = bench.queue.pop_front()?;
+            let pass = self.desk.begin(&mut bench.queue, |_| true)?;
             bench.next += 1;
-            Some((bench.next - 1, Pass::new(chunk)))
+            Some((bench.next - 1, pass))
         })
     }
 }

@@ -158,6 +158,7 @@ impl RustActor {
         }
         waiting.due(|| cx.now());
         if let Some((handle, chunk, turn)) = waiting.turn() {
+            self.desk.stats.begun.add(1);
             let mut alone = Pass::new(chunk);
             match turn {
                 Turn::Try => {
@@ -169,9 +170,8 @@ impl RustActor {
             *pass = Some(alone);
             return true;
         }
-        let Some(chunk) = queue.pop_front_if(|chunk| waiting.has_room(chunk.len())) else { return false };
-        *pass = Some(Pass::new(chunk));
-        true
+        *pass = self.desk.begin(queue, |chunk| waiting.has_room(chunk.len()));
+        pass.is_some()
     }
 
     /// Goes on with the pass in work.

@@ -168,9 +168,16 @@ impl StageDesk {
 
     /// A chunk has come.
     pub(crate) fn comes(&self, chunk: Chunk) {
-        self.stats.chunks.add(1);
         self.stats.taken.add(chunk.len());
         self.bench().queue.push_back(chunk);
+    }
+
+    /// Begins with the next chunk of the queue, if it may be taken up.
+    pub(crate) fn begin(&self, queue: &mut VecDeque<Chunk>, may_be: impl FnOnce(&Chunk) -> bool) -> Option<Pass> {
+        let chunk = queue.pop_front_if(|chunk| may_be(chunk))?;
+        self.stats.chunks.add(1);
+        self.stats.begun.add(1);
+        Some(Pass::new(chunk))
     }
 
     /// How it is, for who looks.
@@ -226,6 +233,7 @@ impl StageDesk {
         out.send(&pass.chunk, loans);
         if is_last && let Some(pass) = place.take() {
             self.stats.took(pass.started.elapsed());
+            self.stats.ended.add(1);
             if in_place {
                 self.stats.passed.add(pass.chunk.len());
                 outlets.send(0, pass.chunk, loans);

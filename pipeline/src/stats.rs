@@ -69,7 +69,7 @@ pub struct Counts {
     pub dead_letters: u64,
     /// Tries after the first.
     pub retries: u64,
-    /// Chunks that came in.
+    /// Chunks that were taken up; of a source, that it has sent.
     pub chunks: u64,
     /// Chunks that wait to be taken up.
     pub queue: u64,
@@ -121,6 +121,9 @@ pub(crate) struct Stats {
     pub(crate) retries: Counter,
     pub(crate) chunks: Counter,
     pub(crate) sent_here: Counter,
+    /// Of a stage: what it has begun with, a chunk or a record that has waited, and what of that is over.
+    pub(crate) begun: Counter,
+    pub(crate) ended: Counter,
     pub(crate) waiting: Counter,
     pub(crate) starts: Counter,
     pub(crate) troubles: Counter,
@@ -144,6 +147,13 @@ impl Stats {
             restarts: self.starts.get().saturating_sub(1),
             troubles: self.troubles.get(),
         }
+    }
+
+    /// How much there is to do: chunks that wait to be taken up, and what is in hand.
+    pub(crate) fn load(&self) -> u64 {
+        // Others count on meanwhile, so that the later of two may be ahead.
+        let in_hand = self.begun.get().saturating_sub(self.ended.get());
+        self.sent_here.get().saturating_sub(self.chunks.get()) + in_hand
     }
 
     pub(crate) fn took(&self, time: Duration) {

@@ -55,7 +55,7 @@ fn checked(parts: &[Stats], chunks: usize, nanoseconds: f64) -> Sample {
 
 /// What a stage counts; a source and a sink count less.
 fn count(part: &Stats) {
-    part.chunks.add(1);
+    [&part.chunks, &part.begun, &part.ended].into_iter().for_each(|counter| counter.add(1));
     part.taken.add(RECORDS);
     let started = Instant::now();
     part.took(started.elapsed());

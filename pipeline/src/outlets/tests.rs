@@ -108,6 +108,40 @@ fn chunks_go_in_turns_to_instances_that_are_equally_busy() {
 }
 
 #[test]
+fn chunks_go_in_turns_to_instances_that_are_equally_idle() {
+    let (edge, came) = edge(3, Share::InTurns);
+    let outlets = Outlets::new(vec![(None, vec![edge.clone()])], None, SIZE, 1);
+    let source = Ledger::new(SIZE, 6, 6);
+    for id in 0..6 {
+        send(&outlets, 0, keyed(&source, &[(id, None)]));
+        let took = came.lock().unwrap().last().map(|(nth, _)| *nth).unwrap();
+        let stats = &edge.instances[took].stats;
+        [&stats.chunks, &stats.begun, &stats.ended].into_iter().for_each(|counter| counter.add(1));
+    }
+    let instances: Vec<usize> = came.lock().unwrap().iter().map(|(nth, _)| *nth).collect();
+    assert_eq!(instances, [0, 1, 2, 0, 1, 2]);
+    end_all(&came);
+}
+
+#[test]
+fn an_instance_with_a_chunk_in_hand_takes_none_while_another_is_idle() {
+    let (edge, came) = edge(2, Share::InTurns);
+    let outlets = Outlets::new(vec![(None, vec![edge.clone()])], None, SIZE, 1);
+    let source = Ledger::new(SIZE, 5, 5);
+    for id in 0..5 {
+        send(&outlets, 0, keyed(&source, &[(id, None)]));
+        let took = came.lock().unwrap().last().map(|(nth, _)| *nth).unwrap();
+        let stats = &edge.instances[took].stats;
+        stats.chunks.add(1);
+        stats.begun.add(1);
+        stats.ended.add(took); // The first instance is at its chunk for ever.
+    }
+    let instances: Vec<usize> = came.lock().unwrap().iter().map(|(nth, _)| *nth).collect();
+    assert_eq!(instances, [0, 1, 1, 1, 1]);
+    end_all(&came);
+}
+
+#[test]
 fn a_chunk_whose_records_are_of_one_instance_goes_on_without_a_copy() {
     let (edge, came) = edge(4, Share::ByKey);
     let outlets = Outlets::new(vec![(None, vec![edge])], None, SIZE, 1);

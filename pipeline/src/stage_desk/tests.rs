@@ -77,6 +77,32 @@ fn aside() -> Option<Fate> {
     Some(Fate::SetAside(Box::new(aside)))
 }
 
+/// How many chunks wait, and how many are here in all.
+fn load(desk: &StageDesk) -> (u64, u64) {
+    (desk.stats.counts().queue, desk.stats.load())
+}
+
+#[tokio::test]
+async fn a_chunk_waits_until_it_is_begun_and_is_here_until_it_has_gone_on() {
+    let mut bench = bench("load").await;
+    for id in 0..2 {
+        bench.desk.stats.sent_here.add(1);
+        bench.desk.comes(keyed(&bench.source, &[(id, None)]));
+    }
+    assert_eq!(load(&bench.desk), (2, 2), "to lie on the desk is to wait");
+    assert!(bench.desk.begin(&mut bench.desk.bench().queue, |_| false).is_none());
+    assert_eq!(load(&bench.desk), (2, 2));
+    for left in [(1, 1), (0, 0)] {
+        let mut pass = bench.desk.begin(&mut bench.desk.bench().queue, |_| true).unwrap();
+        assert_eq!(load(&bench.desk), (left.0, left.1 + 1), "it is in hand");
+        pass.decide(None);
+        assert!(bench.send_on(pass).await.is_none());
+        assert_eq!(load(&bench.desk), left);
+    }
+    assert_eq!(came(&mut bench.usual).len(), 2);
+    bench.end().await;
+}
+
 #[tokio::test]
 async fn each_fate_has_its_way_and_its_count() {
     let mut bench = bench("fates").await;

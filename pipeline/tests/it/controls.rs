@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use proscenium_pipeline::sources::{Channel, Generator};
 use proscenium_pipeline::{
-    CheckpointStore, Class, CommittedLetters, ContentType, ControlError, Disk, Failed, Failover, LetterFilter,
-    LetterLock, LetterOffice, LetterSelection, Outcome, OwnedRecord, PartStatus, Pipeline, PipelineRef, REDRIVEN,
-    RealDisk, Record, RecordMut, RollingFiles, Share, StartError, WhenDown,
+    CheckpointStore, ChunkSize, Class, CommittedLetters, ContentType, ControlError, Disk, Failed, Failover,
+    LetterFilter, LetterLock, LetterOffice, LetterSelection, Outcome, OwnedRecord, PartStatus, Pipeline, PipelineRef,
+    REDRIVEN, RealDisk, Record, RecordMut, RollingFiles, Share, StartError, WhenDown,
 };
 use proscenium_plugin_host::Swap;
 use proscenium_runtime::Node;
@@ -215,6 +215,35 @@ async fn a_stage_that_has_stopped_goes_on_when_it_is_mended_and_resumed() {
     pipeline.stop().await;
     node.stop().await.unwrap();
     assert_eq!(lines(&folder.at("out")), all(0..5_000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_has_stopped_leaves_the_chunks_to_the_others() {
+    let folder = TestFolder::new();
+    let node = Node::start("one-stopped").await.unwrap();
+    let mended = Arc::new(AtomicBool::new(false));
+    let pipeline = Pipeline::named("one-stopped")
+        .source(numbers(300))
+        .map("picky", picky(&mended, |id| id == 0))
+        .failover(Failover::StopPartition)
+        .instances(NonZeroUsize::new(2).unwrap(), Share::InTurns)
+        .sink(RollingFiles::new(folder.at("out")))
+        .chunk(ChunkSize { records: 10, bytes: 1 << 20 })
+        .start(&node)
+        .await
+        .unwrap();
+    // Half of the source's eight buffers lie with the stopped one at most: then it has the longer queue.
+    passed(&pipeline, "picky", 250).await;
+    assert!(part(&pipeline, "picky").is_stopped);
+    mended.store(true, Ordering::Release);
+    pipeline.resume_stage("picky").await.unwrap();
+    finished(&pipeline).await;
+    assert_eq!(part(&pipeline, "picky").counts.queue, 0);
+    pipeline.stop().await;
+    node.stop().await.unwrap();
+    let mut found: Vec<u64> = lines(&folder.at("out")).iter().map(|line| line.parse().unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, (0..300).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,12 +25,35 @@ pub(crate) struct Begun {
     pub(crate) is_alone: bool,
 }
 
+/// What has been handed over and has not come back.
+#[derive(Debug, Default)]
+struct UnderWay {
+    chunks: usize,
+    /// The number of the chunk after which none is begun until it is through. Those before it may still be under way.
+    alone: Option<u64>,
+}
+
+impl UnderWay {
+    fn has_room(&self, most: usize) -> bool {
+        self.alone.is_none() && self.chunks < most
+    }
+
+    fn begins(&mut self, number: u64, is_alone: bool) {
+        self.chunks += 1;
+        self.alone = is_alone.then_some(number);
+    }
+
+    fn ends(&mut self, number: u64) {
+        self.chunks -= 1;
+        self.alone.take_if(|alone| *alone == number);
+    }
+}
+
 pub(crate) struct RemoteActor {
     desk: Arc<StageDesk>,
     worker: Worker,
     knock: Option<Recipient<()>>,
-    under_way: usize,
-    is_alone: bool,
+    under_way: UnderWay,
     /// The worker has no room; it is waited for.
     waits_for_room: bool,
 }
@@ -75,12 +98,11 @@ impl Actor for RemoteActor {
 
 impl RemoteActor {
     pub(crate) fn new(desk: Arc<StageDesk>, worker: Worker) -> Self {
-        RemoteActor { desk, worker, knock: None, under_way: 0, is_alone: false, waits_for_room: false }
+        RemoteActor { desk, worker, knock: None, under_way: UnderWay::default(), waits_for_room: false }
     }
 
     fn done(&mut self, mut ticket: Ticket) {
-        self.under_way -= 1;
-        self.is_alone = false;
+        self.under_way.ends(ticket.number);
         match ticket.undone.take() {
             Some(Undone::Stopped) => self.desk.halt(true),
             Some(Undone::Failed(reason)) => self.desk.fail(reason),
@@ -108,8 +130,8 @@ impl RemoteActor {
     /// Hands chunks over, as long as there is room.
     fn begin(&mut self, cx: &mut Context<Self>) {
         let Some(knock) = self.knock.clone() else { return };
-        let is_free = |actor: &Self| !actor.is_alone && !actor.waits_for_room && !actor.desk.is_halted();
-        while is_free(self) && self.under_way < self.worker.most() {
+        let is_free = |actor: &Self| !actor.waits_for_room && !actor.desk.is_halted();
+        while is_free(self) && self.under_way.has_room(self.worker.most()) {
             if !self.worker.has_room() {
                 self.waits_for_room = true;
                 return cx.pipe(self.worker.room(), |()| StageMsg::Room);
@@ -118,8 +140,7 @@ impl RemoteActor {
             let ticket =
                 Ticket { number, pass: Some(pass), undone: None, desk: self.desk.clone(), knock: knock.clone() };
             let Begun { work, is_alone } = self.worker.begin(ticket);
-            self.is_alone = is_alone;
-            self.under_way += 1;
+            self.under_way.begins(number, is_alone);
             cx.pipe(work, StageMsg::Done);
         }
     }
@@ -163,5 +184,33 @@ impl Worker {
             Worker::Plugin(plugin) => plugin.begin(ticket),
             Worker::Async(work) => work.clone().begin(ticket),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_chunk_of_which_only_a_part_fitted_none_is_begun_whatever_else_ends() {
+        let mut under_way = UnderWay::default();
+        under_way.begins(0, false);
+        under_way.begins(1, true);
+        assert!(!under_way.has_room(8), "the rest of chunk 1 comes first");
+        under_way.ends(0);
+        assert!(!under_way.has_room(8), "chunk 1 is not through with chunk 0");
+        under_way.ends(1);
+        assert!(under_way.has_room(8));
+    }
+
+    #[test]
+    fn at_most_so_many_are_under_way() {
+        let mut under_way = UnderWay::default();
+        under_way.begins(0, false);
+        assert!(under_way.has_room(2));
+        under_way.begins(1, false);
+        assert!(!under_way.has_room(2));
+        under_way.ends(1);
+        assert!(under_way.has_room(2));
     }
 }

@@ -98,6 +98,12 @@ impl Buffer {
         self.used
     }
 
+    /// Whether there are as many records, or bytes, as a chunk is to have.
+    #[inline]
+    pub(crate) fn is_full(&self, size: ChunkSize) -> bool {
+        self.len() >= size.records || self.used() >= size.bytes
+    }
+
     /// The memory that it takes, used or not.
     #[cfg(test)]
     pub(crate) fn takes(&self) -> usize {

@@ -127,7 +127,7 @@ impl Filling {
     #[inline]
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.buffer.len() >= self.size.records || self.buffer.used() >= self.size.bytes
+        self.buffer.is_full(self.size)
     }
 
     /// How many records there are.

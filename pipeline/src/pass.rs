@@ -1,8 +1,9 @@
 //! A stage's way through a chunk, record by record, that can be taken up again where it was broken off.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::chunk::{Chunk, Fields};
+use crate::chunk::{Chunk, ChunkSize, Fields};
 use crate::headers::Headers;
 use crate::letter::Class;
 use crate::operator::Emit;
@@ -41,8 +42,8 @@ pub(crate) struct Pass {
     pub(crate) decided: usize,
     /// Those of them that do not simply go on, in order.
     pub(crate) fates: Vec<(usize, Fate)>,
-    /// Behind which record, along which route, and what.
-    pub(crate) emitted: Vec<(usize, OwnedRecord)>,
+    /// Behind which record, and what.
+    pub(crate) emitted: VecDeque<(usize, OwnedRecord)>,
     emitted_bytes: usize,
     /// The code is at the record `decided`; if it is found so later, it has panicked there.
     pub(crate) is_in_work: bool,
@@ -50,7 +51,7 @@ pub(crate) struct Pass {
     pub(crate) panics: u32,
     /// Its number among those that wait, or that must not overtake them.
     pub(crate) handle: Option<u64>,
-    /// The records before this one have been sent on.
+    /// The records before this one have been sent on, if not all that was emitted behind them.
     pub(crate) delivered: usize,
     /// Where the row in work began.
     row: Option<usize>,
@@ -63,7 +64,7 @@ impl Pass {
             started: Instant::now(),
             decided: 0,
             fates: Vec::new(),
-            emitted: Vec::new(),
+            emitted: VecDeque::new(),
             emitted_bytes: 0,
             is_in_work: false,
             panics: 0,
@@ -78,8 +79,13 @@ impl Pass {
     }
 
     /// What was emitted fills a chunk: it is sent before more comes.
-    pub(crate) fn is_full(&self, bytes: usize) -> bool {
-        self.emitted_bytes >= bytes
+    pub(crate) fn is_full(&self, size: ChunkSize) -> bool {
+        self.emitted.len() >= size.records || self.emitted_bytes >= size.bytes
+    }
+
+    /// It is decided, and all of it has been sent on.
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.delivered == self.chunk.len() && self.emitted.is_empty()
     }
 
     /// The record in work is decided.
@@ -105,15 +111,21 @@ impl Pass {
     }
 
     pub(crate) fn emit(&mut self, record: OwnedRecord) {
-        self.emitted_bytes += record.payload.len();
-        self.emitted.push((self.decided, record));
+        self.emitted_bytes += bytes_of(&record);
+        self.emitted.push_back((self.decided, record));
     }
 
-    /// What was emitted behind the records that are delivered now.
-    pub(crate) fn take_emitted(&mut self) -> Vec<(usize, OwnedRecord)> {
-        self.emitted_bytes = 0;
-        std::mem::take(&mut self.emitted)
+    /// The next that was emitted behind a record before this one.
+    pub(crate) fn take_emitted(&mut self, before: usize) -> Option<(usize, OwnedRecord)> {
+        let next = self.emitted.pop_front_if(|(behind, _)| *behind < before)?;
+        self.emitted_bytes -= bytes_of(&next.1);
+        Some(next)
     }
+}
+
+fn bytes_of(record: &OwnedRecord) -> usize {
+    let of_headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    record.payload.len() + record.key.as_ref().map_or(0, Vec::len) + of_headers
 }
 
 impl Chunk {

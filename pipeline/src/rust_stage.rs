@@ -128,7 +128,7 @@ impl RustActor {
                     Step::Long => tokio::task::yield_now().await,
                 }
             }
-            desk.send_on(|bench| &mut bench.pass).await;
+            while !desk.send_on(|bench| &mut bench.pass).await {}
             // Behind what is waited for: whoever is cut off there finds it again.
             let failure = desk.bench().waiting.failure();
             if let Some(reason) = failure {
@@ -190,7 +190,7 @@ impl RustActor {
         let may_crash = crashed.is_none_or(|at| at.elapsed() >= CRASH_EVERY);
         let mut emitted = Emitted::default();
         let mut clock = Clock::new(pass);
-        while !pass.is_decided() && !pass.is_full(desk.size.bytes) {
+        while !pass.is_decided() && !pass.is_full(desk.size) {
             if clock.is_over(pass.decided) {
                 return Step::Long;
             }

@@ -195,8 +195,8 @@ impl StageDesk {
         of_routes + usize::from(!is_in_place(pass)) + outlets.loans(0)
     }
 
-    /// Sends on all that is decided, waiting for buffers with the pass in its place: whoever is cut off there has lost
-    /// nothing. `place` says where that is. True: the pass is over.
+    /// Sends on what is decided, as much as fits into a chunk, waiting for buffers with the pass in its place: whoever is cut
+    /// off there has lost nothing. `place` says where that is. True: the pass is over; else there may be more to send.
     pub(crate) async fn send_on(&self, place: impl Fn(&mut Bench) -> &mut Option<Pass>) -> bool {
         let outlets = self.outlets();
         let needed = place(&mut self.bench()).as_ref().map_or(0, |pass| self.loans(&outlets, pass));
@@ -204,34 +204,27 @@ impl StageDesk {
         self.deliver(&outlets, place(&mut self.bench()), &mut loans)
     }
 
-    /// Sends on what is decided and has not been sent, in one go. True: that was all, and the pass is over.
+    /// Sends on what is decided and has not been sent, a chunk of it, in one go. True: that was all, and the pass is over.
     fn deliver(&self, outlets: &Outlets, place: &mut Option<Pass>, loans: &mut Vec<Loan>) -> bool {
         let Some(pass) = place else { return true };
-        let (in_place, is_last) = (is_in_place(pass), pass.is_decided());
+        let in_place = is_in_place(pass);
         let mut out = Delivery { desk: self, outlets, routed: Vec::new(), letters: Vec::new() };
-        let fates = std::mem::take(&mut pass.fates);
         if in_place {
+            let fates = std::mem::take(&mut pass.fates);
             for (nth, fate) in &fates {
                 out.apply(&pass.chunk, *nth, fate, loans);
             }
             pass.chunk.remove(fates.iter().map(|(nth, _)| *nth));
+            pass.delivered = pass.chunk.len();
         } else if let Some(loan) = loans.pop() {
-            let mut usual = pass.chunk.beside(loan);
-            let (mut fates, mut emitted) = (fates.iter().peekable(), pass.take_emitted().into_iter().peekable());
-            for nth in pass.delivered..pass.decided {
-                match fates.next_if(|(of, _)| *of == nth) {
-                    Some((_, fate)) => out.apply(&pass.chunk, nth, fate, loans),
-                    None => usual.copy(&pass.chunk, nth),
-                }
-                while let Some((_, record)) = emitted.next_if(|(behind, _)| *behind == nth) {
-                    usual.add(&pass.chunk, nth, &record);
-                }
-            }
+            let usual = out.fill(pass, loan, loans);
             out.routed.push((0, usual));
         }
-        pass.delivered = pass.decided;
         out.send(&pass.chunk, loans);
-        if is_last && let Some(pass) = place.take() {
+        if !pass.is_delivered() {
+            return false;
+        }
+        if let Some(pass) = place.take() {
             self.stats.took(pass.started.elapsed());
             self.stats.ended.add(1);
             if in_place {
@@ -241,7 +234,7 @@ impl StageDesk {
                 pass.chunk.done();
             }
         }
-        is_last
+        true
     }
 }
 
@@ -265,6 +258,29 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
+    /// A chunk of what is decided and has not been sent: each record with what was emitted behind it, until it is full.
+    fn fill(&mut self, pass: &mut Pass, loan: Loan, loans: &mut Vec<Loan>) -> Chunk {
+        let mut usual = pass.chunk.beside(loan);
+        let mut fates = std::mem::take(&mut pass.fates).into_iter().peekable();
+        while usual.is_empty() || !usual.buffer.is_full(self.desk.size) {
+            if let Some((behind, record)) = pass.take_emitted(pass.delivered) {
+                usual.add(&pass.chunk, behind, &record);
+                continue;
+            }
+            let nth = pass.delivered;
+            if nth == pass.decided {
+                break;
+            }
+            match fates.next_if(|(of, _)| *of == nth) {
+                Some((_, fate)) => self.apply(&pass.chunk, nth, &fate, loans),
+                None => usual.copy(&pass.chunk, nth),
+            }
+            pass.delivered += 1;
+        }
+        pass.fates = fates.collect();
+        usual
+    }
+
     fn apply(&mut self, chunk: &Chunk, nth: usize, fate: &Fate, loans: &mut Vec<Loan>) {
         let stats = &self.desk.stats;
         match fate {

@@ -25,19 +25,31 @@ fn records_are_decided_one_after_the_other_and_only_fates_are_kept() {
     pass.chunk.done();
 }
 
+fn size(records: usize, bytes: usize) -> ChunkSize {
+    ChunkSize { records, bytes }
+}
+
 #[test]
 fn what_is_emitted_fills_a_pass_until_it_is_taken() {
     let ledger = Ledger::new(ChunkSize::default(), 2, 2);
-    let mut pass = Pass::new(keyed(&ledger, &[(0, None), (1, None)]));
-    let record = OwnedRecord::from(pass.chunk.record(0));
-    let len = record.payload.len();
-    pass.emit(record.clone());
-    pass.decide(None);
-    pass.emit(record);
-    assert!(pass.is_full(2 * len) && !pass.is_full(2 * len + 1));
-    let behind: Vec<usize> = pass.take_emitted().into_iter().map(|(nth, _)| nth).collect();
-    assert_eq!(behind, [0, 1]);
-    assert!(!pass.is_full(1) && pass.emitted.is_empty());
+    let mut pass = Pass::new(keyed(&ledger, &[(0, None), (1, None), (2, None)]));
+    let payload = b"made".to_vec();
+    let record = OwnedRecord { payload, ..OwnedRecord::from(pass.chunk.record(0)) };
+    let keyed = OwnedRecord { key: Some(b"key".to_vec()), ..record.clone() };
+    let headers = vec![("h".to_owned(), b"value".to_vec())];
+    for record in [record.clone(), keyed, OwnedRecord { headers, ..record }] {
+        pass.emit(record);
+        pass.decide(None);
+    }
+    let bytes = 3 * "made".len() + "key".len() + "hvalue".len();
+    assert!(pass.is_full(size(9, bytes)) && !pass.is_full(size(9, bytes + 1)), "with keys and headers");
+    assert!(pass.is_full(size(3, 1_000)) && !pass.is_full(size(4, 1_000)));
+    let before_2: Vec<usize> = std::iter::from_fn(|| pass.take_emitted(2)).map(|(nth, _)| nth).collect();
+    assert_eq!(before_2, [0, 1]);
+    let rest = "made".len() + "hvalue".len();
+    assert!(pass.is_full(size(1, rest)) && !pass.is_full(size(2, rest + 1)), "the rest still counts");
+    assert_eq!(pass.take_emitted(3).map(|(nth, _)| nth), Some(2));
+    assert!(!pass.is_full(size(1, 1)) && pass.emitted.is_empty());
     pass.chunk.done();
 }
 

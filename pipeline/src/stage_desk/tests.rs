@@ -26,7 +26,10 @@ fn edge() -> (Edge, mpsc::UnboundedReceiver<Chunk>) {
 
 /// A stage with the usual outlet, a route `eu`, and a route to nowhere.
 async fn bench(name: &str) -> Bench {
-    let size = ChunkSize::default();
+    bench_of(name, ChunkSize::default()).await
+}
+
+async fn bench_of(name: &str, size: ChunkSize) -> Bench {
     let node = Node::start(name).await.unwrap();
     let (send, letters) = mpsc::unbounded_channel();
     let letter_box = node.spawn(actor_fn(move |posted: Posted| drop(send.send(posted)))).await.unwrap();
@@ -140,6 +143,35 @@ async fn what_is_emitted_stands_behind_its_record() {
     assert!(bench.send_on(pass).await.is_none());
     assert_eq!(came(&mut bench.usual), ["record 0", "of 0", "of 1", "record 2", "of 2"]);
     bench.end().await;
+}
+
+#[tokio::test]
+async fn what_is_emitted_goes_on_in_chunks_of_the_size_that_they_are_to_have() {
+    const EMITTED: usize = 10;
+    for (size, most) in [(ChunkSize { records: 4, bytes: 1 << 20 }, 4), (ChunkSize { records: 100, bytes: 64 }, 8)] {
+        let mut bench = bench_of("sizes", size).await;
+        let mut pass = bench.pass(3);
+        for fate in [None, Some(Fate::Route(1)), None] {
+            // Empty ones, too: what they were made of is with them.
+            let record = OwnedRecord { payload: Vec::new(), ..OwnedRecord::from(pass.chunk.record(pass.decided)) };
+            (0..EMITTED).for_each(|_| pass.emit(record.clone()));
+            pass.decide(fate);
+        }
+        let mut left = Some(pass);
+        let mut ids = Vec::new();
+        while let Some(pass) = left {
+            left = bench.send_on(pass).await;
+            let chunk = bench.usual.try_recv().unwrap();
+            assert!(chunk.len() <= most, "{} records with {size:?}", chunk.len());
+            assert!(left.is_none() || chunk.len() == most, "it is filled: {}", chunk.len());
+            ids.extend(chunk.records().map(|record| record.id()));
+            chunk.done();
+        }
+        let expected = [vec![0; 1 + EMITTED], vec![1; EMITTED], vec![2; 1 + EMITTED]].concat();
+        assert_eq!((ids, came(&mut bench.eu).len()), (expected, 1));
+        assert_eq!(bench.desk.stats.counts().passed, 3 * EMITTED as u64 + 3);
+        bench.end().await;
+    }
 }
 
 #[tokio::test]

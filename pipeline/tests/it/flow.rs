@@ -4,7 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use proscenium_pipeline::sources::{Files, Generator};
-use proscenium_pipeline::{Failed, Failover, Outcome, Pipeline, PipelineRef, RecordMut, RollingFiles, Verdict};
+use proscenium_pipeline::{
+    ChunkSize, Emit, Failed, Failover, Null, Outcome, OwnedRecord, Pipeline, PipelineRef, Record, RecordMut,
+    RollingFiles, Verdict,
+};
 use proscenium_runtime::Node;
 
 use crate::test_folder::TestFolder;
@@ -130,5 +133,42 @@ async fn what_is_retried_holds_its_key_back_and_no_other() {
         assert!(ids.is_sorted(), "the records of {key} are out of order");
     }
     pipeline.stop().await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stage_makes_of_a_record_comes_in_chunks_of_their_size() {
+    const RECORDS: u64 = 20;
+    const EACH: u64 = 1_000;
+    let node = Node::start("sizes").await.unwrap();
+    let generator = || Generator::new(RECORDS).record(|_, _| ());
+    let empty = |record: OwnedRecord| vec![OwnedRecord { payload: Vec::new(), ..record }; EACH as usize];
+    let size = ChunkSize { records: 100, bytes: 1 << 20 };
+    let made: [(&str, Pipeline); 2] = [
+        (
+            "flat_map",
+            Pipeline::named("flat").source(generator()).flat_map(
+                "many",
+                move |record: Record<'_>, out: &mut dyn Emit| {
+                    empty(OwnedRecord::from(record)).into_iter().for_each(|record| out.emit(record));
+                },
+            ),
+        ),
+        (
+            "map_async",
+            Pipeline::named("async")
+                .source(generator())
+                .map_async("many", 4, move |record| std::future::ready(Ok(empty(record)))),
+        ),
+    ];
+    for (kind, pipeline) in made {
+        let pipeline = pipeline.sink(Null::new()).chunk(size).start(&node).await.unwrap();
+        finished(&pipeline).await;
+        let status = pipeline.status();
+        let counts = status.parts.iter().find(|part| part.kind == "sink").unwrap().counts;
+        let chunks = RECORDS * EACH / size.records as u64;
+        assert_eq!((counts.passed, counts.chunks), (RECORDS * EACH, chunks), "{kind}");
+        pipeline.stop().await;
+    }
     node.stop().await.unwrap();
 }

@@ -15,8 +15,15 @@ impl Span {
     /// Says "there is none", where an empty one would be something else.
     pub(crate) const NONE: Span = Span { at: u32::MAX, len: 0 };
 
+    /// # Panics
+    /// It lies beyond what a chunk can hold. A full chunk is sent long before that: so a source or a stage gives its records
+    /// gigabytes, and the panic is in the code that does, as it would be for want of memory. A place that wraps would give
+    /// one record the bytes of another.
     #[inline]
     fn new(at: usize, len: usize) -> Self {
+        // `NONE` begins at the largest number: nothing else may.
+        let fits = at.checked_add(len).is_some_and(|end| end < u32::MAX as usize);
+        assert!(fits, "what the records of a chunk hold is larger than 4 GiB");
         Span { at: at as u32, len: len as u32 }
     }
 

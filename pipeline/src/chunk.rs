@@ -14,7 +14,7 @@ use crate::record::{Record, RecordMut};
 pub struct ChunkSize {
     /// Records. Default: 2,048.
     pub records: usize,
-    /// Bytes of everything they hold. Default: 256 KiB. A single record may be larger.
+    /// Bytes of everything they hold. Default: 256 KiB. A single record may be larger. Who adds beyond 4 GiB panics.
     pub bytes: usize,
 }
 

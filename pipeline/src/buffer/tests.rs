@@ -197,3 +197,12 @@ fn what_was_to_leave_the_bytes_before_alone_and_did_not_breaks_nothing_else() {
     add(&mut buffer, b"third");
     assert_eq!((buffer.payload(1), buffer.payload(2)), (&b""[..], &b"third"[..]));
 }
+
+#[test]
+fn what_lies_beyond_four_gigabytes_is_refused_and_not_taken_for_something_else() {
+    let most = u32::MAX as usize;
+    assert_eq!(Span::new(most - 2, 1).end(), most - 1);
+    for (at, len) in [(most - 1, 1), (0, most), (most + 1, 0), (1, most + 1), (usize::MAX, 1)] {
+        assert!(std::panic::catch_unwind(|| Span::new(at, len)).is_err(), "{len} bytes at {at}");
+    }
+}

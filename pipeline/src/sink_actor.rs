@@ -148,7 +148,6 @@ impl Actor for SinkActor {
     async fn handle(&mut self, cx: &mut Context<Self>, msg: SinkMsg) -> Result<(), Exit> {
         match msg {
             SinkMsg::Chunk(chunk) => {
-                self.desk.stats.chunks.add(1);
                 self.desk.stats.taken.add(chunk.len());
                 self.desk.state().queue.push_back(chunk);
             }
@@ -268,6 +267,7 @@ impl SinkDesk {
         self.stats.well();
         self.stats.passed.add(chunk.len() - refused.len());
         self.stats.took(chunk.born.elapsed());
+        self.stats.chunks.add(1);
         chunk.done();
     }
 
@@ -304,6 +304,7 @@ impl SinkDesk {
 
     fn set_aside(&self, chunk: Chunk, reason: &str) {
         self.post(&chunk, (0..chunk.len()).map(|nth| (nth, Class::SinkDown, reason.to_owned())));
+        self.stats.chunks.add(1);
         chunk.done();
     }
 

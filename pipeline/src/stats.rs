@@ -69,7 +69,7 @@ pub struct Counts {
     pub dead_letters: u64,
     /// Tries after the first.
     pub retries: u64,
-    /// Chunks that were taken up; of a source, that it has sent.
+    /// Chunks that were taken up; of a source, that it has sent; of a sink, that are written, or set aside.
     pub chunks: u64,
     /// Chunks that wait to be taken up.
     pub queue: u64,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use proscenium_plugin_host::{Plugin, Swap};
+use proscenium_runtime::CallError;
 use serde_json::Value;
 
 use crate::conductor::{ANSWER, Conductor, ControlError, room, snapshots, swap_instances};
@@ -15,6 +16,7 @@ use crate::plan_check::{Fault, check};
 use crate::reload::{Side, Step, roll_back, steps};
 use crate::sink_actor::SinkMsg;
 use crate::stage_desk::StageMsg;
+use crate::trouble::Trouble;
 
 /// What a reload has changed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -308,27 +310,13 @@ impl Work<'_> {
 /// A part leaves the flow: a sink finishes what it has open.
 async fn finish(room: &Room) -> Result<(), String> {
     let Room::Sink(sink) = room else { return Ok(()) };
-    let asked = async {
-        sink.actor
-            .call(SinkMsg::Prepare)
-            .within(ANSWER)
-            .await
-            .map_err(|why| why.to_string())?
-            .map_err(|why| why.to_string())?;
-        sink.actor
-            .call(SinkMsg::Commit)
-            .within(ANSWER)
-            .await
-            .map_err(|why| why.to_string())?
-            .map_err(|why| why.to_string())?;
-        sink.actor
-            .call(SinkMsg::Close)
-            .within(ANSWER)
-            .await
-            .map_err(|why| why.to_string())?
-            .map_err(|why| why.to_string())
-    };
-    asked.await
+    said(sink.actor.call(SinkMsg::Prepare).within(ANSWER).await)?;
+    said(sink.actor.call(SinkMsg::Commit).within(ANSWER).await)?;
+    said(sink.actor.call(SinkMsg::Close).within(ANSWER).await)
+}
+
+fn said<T>(answer: Result<Result<T, Trouble>, CallError>) -> Result<T, String> {
+    answer.map_err(|why| why.to_string())?.map_err(|why| why.to_string())
 }
 
 fn part<'a>(plan: &'a Plan, name: &str) -> Option<&'a Part> {

@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 use proscenium_plugin_host::{Swap, SwapReport};
 
 use crate::changeover::ReloadReport;
-use crate::conductor::{Conductor, ControlError};
+use crate::conductor::{Conductor, ControlError, no_such_part};
 use crate::house::House;
-use crate::plan::{Kind, Part, Plan};
+use crate::plan::{Kind, Plan};
 
 impl Conductor {
     /// A plugin has other values for these parameters; the others stay.
@@ -19,7 +19,7 @@ impl Conductor {
         params: Vec<(String, String)>,
     ) -> Result<Vec<SwapReport>, ControlError> {
         let mut plan = (*self.book.plan()).clone();
-        let Kind::Plugin(plugin) = &mut part(&mut plan, stage)?.kind else {
+        let Kind::Plugin(plugin) = kind(house, &mut plan, stage)? else {
             return Err(ControlError::NotAPlugin(stage.to_owned()));
         };
         for (key, value) in params {
@@ -40,7 +40,7 @@ impl Conductor {
         instances: NonZeroUsize,
     ) -> Result<ReloadReport, ControlError> {
         let mut plan = (*self.book.plan()).clone();
-        match &mut part(&mut plan, stage)?.kind {
+        match kind(house, &mut plan, stage)? {
             Kind::Plugin(plugin) => plugin.conduct.instances = instances,
             Kind::Rust(rust) => rust.conduct.instances = instances,
             Kind::Source(_) | Kind::Sink(_) => return Err(ControlError::NotAStage(stage.to_owned())),
@@ -49,10 +49,7 @@ impl Conductor {
     }
 }
 
-fn part<'a>(plan: &'a mut Plan, name: &str) -> Result<&'a mut Part, ControlError> {
-    let parts = || plan.parts.iter().map(|part| part.name.clone()).collect();
-    let Some(nth) = plan.parts.iter().position(|part| part.name == name) else {
-        return Err(ControlError::NoSuchPart { part: name.to_owned(), parts: parts() });
-    };
-    Ok(&mut plan.parts[nth])
+fn kind<'a>(house: &House, plan: &'a mut Plan, name: &str) -> Result<&'a mut Kind, ControlError> {
+    let part = plan.parts.iter_mut().find(|part| part.name == name);
+    part.map(|part| &mut part.kind).ok_or_else(|| no_such_part(house, name))
 }

@@ -249,9 +249,8 @@ impl Buffer {
 
     /// Whether the payload can be changed where it lies, and the original stays.
     #[inline]
-    fn is_free(&self, nth: usize) -> bool {
-        let span = self.payloads[nth];
-        self.is_kept(span) || span != self.entries[nth].origin
+    fn is_free(&self, nth: usize, payload: Span) -> bool {
+        self.is_kept(payload) || payload != self.entries[nth].origin
     }
 
     /// From here on, all that there is can be changed where it lies.
@@ -263,7 +262,7 @@ impl Buffer {
     #[inline]
     pub(crate) fn payload_mut(&mut self, nth: usize) -> &mut [u8] {
         let span = self.payloads[nth];
-        if !self.is_kept(span) && span == self.entries[nth].origin {
+        if !self.is_free(nth, span) {
             self.keep();
         }
         &mut self.bytes[span.range()]
@@ -272,7 +271,7 @@ impl Buffer {
     /// Other bytes: over the old ones, where they fit.
     pub(crate) fn set_payload(&mut self, nth: usize, payload: &[u8]) {
         let old = self.payloads[nth];
-        self.payloads[nth] = if self.is_free(nth) && payload.len() <= old.len() {
+        self.payloads[nth] = if self.is_free(nth, old) && payload.len() <= old.len() {
             let span = Span::new(old.range().start, payload.len());
             self.bytes[span.range()].copy_from_slice(payload);
             span
@@ -296,7 +295,8 @@ impl Buffer {
     pub(crate) fn copy(&mut self, from: &Buffer, nth: usize) {
         let was = from.entries[nth];
         let origin = self.put(from.original(nth));
-        let payload = if from.is_free(nth) { self.put(from.payload(nth)) } else { origin };
+        let changed = from.is_free(nth, from.payloads[nth]);
+        let payload = if changed { self.put(from.payload(nth)) } else { origin };
         let key = self.put_key(from.key(nth));
         let headers = if was.headers.len() > 0 { self.put(from.headers(nth)) } else { Span::default() };
         self.push(payload, Entry { origin, key, headers, ..was });

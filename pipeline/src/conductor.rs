@@ -285,7 +285,7 @@ impl Conductor {
         for source in &sources {
             pause(source).await.map_err(ControlError::NoAnswer)?;
         }
-        let drained = async {
+        let at_end = async {
             drained(&sources).await;
             for source in &sources {
                 source.desk.send_what_cannot_come_again().await;
@@ -295,7 +295,7 @@ impl Conductor {
         let mut outcome = self.book.outcome.subscribe();
         let ended = outcome.wait_for(Option::is_some);
         tokio::select! {
-            within = tokio::time::timeout(limit, drained) => {
+            within = tokio::time::timeout(limit, at_end) => {
                 within.map_err(|_| ControlError::NotDrained { limit, left: left(house) })?;
             }
             _ = ended => self.check_running()?,
@@ -452,10 +452,11 @@ pub(crate) async fn swap_instances(house: &House, part: &str, swap: &Swap) -> Re
 }
 
 pub(crate) fn room(house: &House, part: &str) -> Result<Room, ControlError> {
-    house.room(part).ok_or_else(|| ControlError::NoSuchPart {
-        part: part.to_owned(),
-        parts: house.rooms().keys().cloned().collect(),
-    })
+    house.room(part).ok_or_else(|| no_such_part(house, part))
+}
+
+pub(crate) fn no_such_part(house: &House, part: &str) -> ControlError {
+    ControlError::NoSuchPart { part: part.to_owned(), parts: house.rooms().keys().cloned().collect() }
 }
 
 async fn resume_part(house: &House, part: &str) -> Result<(), ControlError> {

@@ -22,8 +22,8 @@ const CRASH_EVERY: Duration = Duration::from_secs(1);
 /// How long the code keeps a thread for itself.
 const TURN: Duration = Duration::from_millis(2);
 
-/// It is looked at again after as many records as fit into the rest of its turn, going by those so far, and after so many
-/// times as many as those at most: each look costs as much as some records.
+/// The clock is looked at again after as many records as fit into the rest of the turn, going by those so far, and after so
+/// many times as many as those at most: each look costs as much as some records.
 const LEAP: usize = 7;
 
 /// How often the code may panic on a record.

@@ -140,7 +140,7 @@ struct Reader {
 pub(crate) enum SourceMsg {
     /// It goes on, if it may.
     Go,
-    /// There is a buffer again.
+    /// The buffers are there by which what it has is divided.
     Room,
     /// What was waited for has come.
     Read(Box<Reading>),

@@ -4,18 +4,18 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proscenium_pipeline::sources::{Channel, Files, Generator};
 use proscenium_pipeline::{
-    Boxed, Chunk, ContentType, ControlError, Disk, Outcome, OwnedRecord, Pipeline, PipelineRef, RecordMut, Sink,
-    SinkSpec, Trouble,
+    Boxed, Chunk, ContentType, ControlError, Disk, Outcome, OwnedRecord, Pipeline, RecordMut, Sink, SinkSpec, Trouble,
 };
 use proscenium_runtime::Node;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::controls::{part, until};
 use crate::stalled::{Gated, stands_still};
 use crate::test_folder::TestFolder;
 
@@ -62,15 +62,6 @@ impl Sink for Refusing {
 
     fn close(&mut self) -> Boxed<'_, Result<(), Trouble>> {
         refused_if(&self.no_close, (), Trouble::passing("the door is stuck"))
-    }
-}
-
-async fn until(pipeline: &PipelineRef, what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    let mut look = tokio::time::interval(Duration::from_millis(1));
-    while !is_so() {
-        look.tick().await;
-        assert!(begin.elapsed() < LIMIT, "{what}: {:#?}", pipeline.status());
     }
 }
 
@@ -125,10 +116,6 @@ fn record(id: u64) -> OwnedRecord {
     OwnedRecord { id, content: ContentType::Raw, payload: b"x".to_vec(), key: None, time: 0, headers: Vec::new() }
 }
 
-fn taken(pipeline: &PipelineRef) -> u64 {
-    pipeline.status().parts.iter().find(|part| part.kind == "source").unwrap().counts.taken
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_read_again_and_was_read_while_the_pipeline_stops_is_written() {
     let node = Node::start("once").await.unwrap();
@@ -145,12 +132,12 @@ async fn what_cannot_be_read_again_and_was_read_while_the_pipeline_stops_is_writ
         .await
         .unwrap();
     sender.send(record(1)).await.unwrap();
-    until(&pipeline, "it is read", || taken(&pipeline) == 1).await;
+    until(&pipeline, "it is read", || part(&pipeline, "channel").counts.taken == 1).await;
     let stopping = pipeline.clone();
     let stopped = tokio::spawn(async move { stopping.stop().await });
     stands_still(&pipeline).await; // The source is held by then.
     sender.send(record(2)).await.unwrap();
-    until(&pipeline, "the next one is read", || taken(&pipeline) == 2).await;
+    until(&pipeline, "the next one is read", || part(&pipeline, "channel").counts.taken == 2).await;
     open.send(true).unwrap();
     assert_eq!(timeout(LIMIT, stopped).await.unwrap().unwrap(), Outcome::Stopped(Default::default()));
     assert_eq!(written.load(Ordering::Acquire), 2);
@@ -177,7 +164,7 @@ async fn what_is_read_while_sources_are_held_is_in_the_next_checkpoint() {
     // Many times as long as it takes until a checkpoint is due: the source is held for it.
     stands_still(&pipeline).await;
     std::fs::write(&path, "one\ntwo\n").unwrap();
-    until(&pipeline, "it is read", || taken(&pipeline) == 2).await;
+    until(&pipeline, "it is read", || part(&pipeline, "files").counts.taken == 2).await;
     open.send(true).unwrap();
     until(&pipeline, "it is written", || written.load(Ordering::Acquire) == 2).await;
     until(&pipeline, "the first has its checkpoint, and so has the second", || pipeline.status().checkpoint >= 2).await;
@@ -224,8 +211,7 @@ async fn two_changes_at_once_are_both_made() {
     let (first, second) = tokio::join!(pipeline.scale("first", two), pipeline.scale("second", three));
     first.unwrap();
     second.unwrap();
-    let status = pipeline.status();
-    let instances = |name: &str| status.parts.iter().find(|part| part.name == name).unwrap().instances;
+    let instances = |name| part(&pipeline, name).instances;
     assert_eq!((instances("first"), instances("second")), (2, 3));
     pipeline.stop().await;
     node.stop().await.unwrap();

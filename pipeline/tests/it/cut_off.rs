@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::built::stamp;
 use crate::chaos::parts::{Crowded, Moody};
 use crate::chaos::proof::letters;
+use crate::controls::passed;
 use crate::flow::{finished, lines};
 use crate::stalled::{Gated, stands_still};
 use crate::test_folder::TestFolder;
@@ -51,20 +52,6 @@ async fn fails(pipeline: &PipelineRef) -> (String, String) {
     match ended.unwrap_or_else(|_| panic!("it goes on: {:#?}", pipeline.status())) {
         Outcome::Failed { part, reason } => (part, reason),
         other => panic!("{other}"),
-    }
-}
-
-/// Waits until a part has passed on so many records.
-async fn passed(pipeline: &PipelineRef, part: &str, records: u64) {
-    let begin = Instant::now();
-    let mut look = tokio::time::interval(Duration::from_millis(1));
-    loop {
-        look.tick().await;
-        let status = pipeline.status();
-        if status.parts.iter().any(|of| of.name == part && of.counts.passed >= records) {
-            return;
-        }
-        assert!(begin.elapsed() < LIMIT, "{part} has not passed on {records}: {status:#?}");
     }
 }
 

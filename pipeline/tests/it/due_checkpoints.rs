@@ -11,6 +11,7 @@ use proscenium_runtime::Node;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, timeout};
 
+use crate::controls::until;
 use crate::stalled::{Gated, stands_still};
 use crate::test_folder::TestFolder;
 
@@ -42,12 +43,7 @@ async fn who_wants_something_is_heard_while_a_checkpoint_waits_for_a_sink() {
     // The checkpoint that was put off each time is made.
     open.send(true).unwrap();
     pipeline.resume().await.unwrap();
-    let begin = std::time::Instant::now();
-    let mut look = interval(Duration::from_millis(10));
-    while pipeline.status().checkpoint == 0 {
-        look.tick().await;
-        assert!(begin.elapsed() < LIMIT, "{:#?}", pipeline.status());
-    }
+    until(&pipeline, "a checkpoint", || pipeline.status().checkpoint > 0).await;
     pipeline.stop().await;
     node.stop().await.unwrap();
 }

@@ -1,36 +1,19 @@
 //! Plugins in the flow: killed, swapped, poisoned, with nothing lost or doubled.
 
 use std::process::Command;
-use std::time::Duration;
 
 use proscenium_pipeline::sources::Generator;
-use proscenium_pipeline::{Pipeline, PipelineRef, RecordMut, RollingFiles};
+use proscenium_pipeline::{Pipeline, RecordMut, RollingFiles};
 use proscenium_plugin_host::Swap;
 use proscenium_runtime::Node;
 
 use crate::built::mark;
+use crate::controls::passed;
 use crate::flow::{finished, lines};
 use crate::test_folder::TestFolder;
 
 fn numbers(count: u64) -> Generator {
     Generator::new(count).record(|n, out| out.extend_from_slice(format!("record {n}").as_bytes())).keys(7)
-}
-
-/// Waits until a part has passed on so many records.
-async fn passed(pipeline: &PipelineRef, part: &str, records: u64) {
-    let reached = async {
-        let mut look = tokio::time::interval(Duration::from_millis(1));
-        loop {
-            look.tick().await;
-            let status = pipeline.status();
-            let counts = status.parts.iter().find(|of| of.name == part).expect("it has this part").counts;
-            if counts.passed >= records {
-                return;
-            }
-        }
-    };
-    let reached = tokio::time::timeout(Duration::from_secs(60), reached).await;
-    assert!(reached.is_ok(), "{part} has not passed on {records}: {:#?}", pipeline.status());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

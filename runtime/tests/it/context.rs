@@ -247,15 +247,20 @@ async fn a_timer_is_cancelled_after_it_fired_while_its_message_waits(world: Worl
     assert_eq!(settled(&puppet, &mut events).await, notes([0, 11, 1]), "all three were in the queue");
 }
 
-/// Catches an actor that looks at its clock for ever: the time of a timer is past, and there is no timer any more.
-async fn an_actor_goes_on_when_its_only_timer_is_cancelled_after_its_time(world: World) {
-    let (puppet, mut events) = world.puppet().await;
+/// A timer of 10 ms.
+async fn armed(puppet: &Ref<Puppet>) -> TimerId {
     let (give, timer) = oneshot::channel::<TimerId>();
-    does(&puppet, |_, cx| {
+    does(puppet, |_, cx| {
         let _ = give.send(cx.send_after(10 * MS, note(1)));
     })
     .await;
-    let timer = timer.await.expect("it was armed");
+    timer.await.expect("it was armed")
+}
+
+/// Catches an actor that looks at its clock for ever: the time of a timer is past, and there is no timer any more.
+async fn an_actor_goes_on_when_its_only_timer_is_cancelled_after_its_time(world: World) {
+    let (puppet, mut events) = world.puppet().await;
+    let timer = armed(&puppet).await;
     let (begin, begun) = oneshot::channel::<()>();
     told(
         puppet
@@ -277,12 +282,7 @@ async fn an_actor_goes_on_when_its_only_timer_is_cancelled_after_its_time(world:
 
 async fn a_timer_that_was_handled_cannot_be_cancelled(world: World) {
     let (puppet, mut events) = world.puppet().await;
-    let (give, timer) = oneshot::channel::<TimerId>();
-    does(&puppet, |_, cx| {
-        let _ = give.send(cx.send_after(10 * MS, note(1)));
-    })
-    .await;
-    let timer = timer.await.expect("it was armed");
+    let timer = armed(&puppet).await;
     assert_eq!(events.next().await, Event::Note(1));
     does(&puppet, move |_, cx| assert!(!cx.cancel(timer))).await;
 }

@@ -1,6 +1,8 @@
 //! What a guard is to be like.
 use std::time::Duration;
 
+#[cfg(proscenium_guard)]
+use crate::StartingGuard;
 use crate::{Guard, StartError};
 
 /// Whether the children live in a pid namespace of their own, whose end the kernel itself sees to.
@@ -52,5 +54,20 @@ impl GuardBuilder {
     /// No process is left: see [`StartError`].
     pub fn start(self) -> Result<Guard, StartError> {
         Guard::start_with(&self)
+    }
+
+    /// Starts the guard, and does not wait until it is up: the caller may do something else meanwhile.
+    ///
+    /// ```
+    /// use proscenium_process::{Command, Guard};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let starting = Guard::builder().begin();
+    /// let command = Command::new("sleep").arg("1000");
+    /// starting.wait()?.spawn(&command)?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(proscenium_guard)]
+    pub fn begin(self) -> StartingGuard {
+        StartingGuard::begin(self)
     }
 }

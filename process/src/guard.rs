@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use rustix::net::{Shutdown, shutdown};
 use rustix::process::{Signal as Sent, pidfd_send_signal};
 
-use crate::builder::{GuardBuilder, PidNamespace};
+use crate::builder::GuardBuilder;
 use crate::child::Child;
 use crate::command::Command;
 use crate::deadline::Deadline;
 use crate::image::sealed;
-use crate::launch::{GuardEnd, Launched, launch};
+use crate::launch::{GuardEnd, Launched};
 use crate::program::{Prepared, prepare};
+use crate::starting::{StartingGuard, sockets};
 use crate::streams::{End, Streams};
 use crate::turn::Turns;
 use crate::wire::{MAX_EXTRAS, REPLY, Reply, Request, Step};
@@ -75,37 +76,12 @@ impl Guard {
     }
 
     pub(crate) fn start_with(builder: &GuardBuilder) -> Result<Self, StartError> {
-        match builder.pid_namespace {
-            PidNamespace::Never => Self::try_start(false, builder.limit).map_err(|(error, _)| error),
-            PidNamespace::Required => Self::try_start(true, builder.limit).map_err(|(error, _)| error),
-            PidNamespace::IfAllowed => match Self::try_start(true, builder.limit) {
-                Err((_, Some(step))) if step.is_namespace() => {
-                    Self::try_start(false, builder.limit).map_err(|(error, _)| error)
-                }
-                started => started.map_err(|(error, _)| error),
-            },
-        }
+        StartingGuard::begin(builder.clone()).wait()
     }
 
-    fn try_start(in_namespace: bool, limit: Duration) -> Result<Self, (StartError, Option<Step>)> {
-        let deadline = Deadline::after(limit);
-        let host = |error: io::Error| (StartError::Host(error), None);
-        let (control, theirs) = sockets().map_err(host)?;
-        let Launched { pid, pidfd, end } = launch(theirs, in_namespace, deadline).map_err(|error| match error {
-            StartError::TimedOut(_) => (StartError::TimedOut(limit), None),
-            error => (error, None),
-        })?;
-        let guard = Self { control, pid, pidfd, in_namespace, turns: Turns::default(), end };
-        match Reply::receive(guard.control.as_fd(), deadline) {
-            Ok(Some((Reply::Ready, _))) => Ok(guard),
-            Ok(Some((Reply::Refused { step, error }, _))) => {
-                let source = io::Error::from_raw_os_error(error);
-                Err((StartError::Refused { doing: step.doing(), source }, Some(step)))
-            }
-            Ok(None) => Err((StartError::TimedOut(limit), None)),
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(host(error)),
-            Ok(Some(_)) | Err(_) => Err((StartError::Died, None)),
-        }
+    pub(crate) fn of(control: OwnedFd, launched: Launched, in_namespace: bool) -> Self {
+        let Launched { pid, pidfd, end } = launched;
+        Self { control, pid, pidfd, in_namespace, turns: Turns::default(), end }
     }
 
     /// Starts a process, and waits until its program begins, within the command's limit. That takes less than a
@@ -199,6 +175,11 @@ impl Guard {
         }
     }
 
+    /// Its next word on itself. None: not before the deadline.
+    pub(crate) fn hear(&self, deadline: Deadline) -> io::Result<Option<(Reply, Option<OwnedFd>)>> {
+        Reply::receive(self.control.as_fd(), deadline)
+    }
+
     /// The guard's process id.
     pub fn pid(&self) -> u32 {
         self.pid
@@ -287,11 +268,6 @@ impl Spawn<'_> {
         let program = self.command.program.clone();
         SpawnError::TimedOut { program, waited: self.command.spawn_limit, waiting_for }
     }
-}
-
-/// Two ends of a socket that keeps messages apart and tells when the other end is closed.
-fn sockets() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
 fn open_directory(directory: Option<&Path>) -> Result<OwnedFd, SpawnError> {

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -49,9 +49,25 @@ impl GuardEnd {
     }
 }
 
+/// A guard that a thread is about to start.
+#[derive(Debug)]
+pub struct Launching {
+    reported: Receiver<Result<(u32, OwnedFd), StartError>>,
+    end: Arc<GuardEnd>,
+}
+
+impl Launching {
+    /// Until it runs. `None` at the deadline.
+    pub fn wait(self, deadline: Deadline) -> Option<Result<Launched, StartError>> {
+        let left = deadline.left().unwrap_or(Duration::MAX);
+        let reported = self.reported.recv_timeout(left).ok()?;
+        Some(reported.map(|(pid, pidfd)| Launched { pid, pidfd, end: self.end }))
+    }
+}
+
 /// Starts a guard from a thread of its own, which ends only after it: the kernel's signal for a parent's death, by which
 /// a guard that somebody has stopped hears of it, comes when the *thread* that started it ends.
-pub fn launch(control: OwnedFd, in_namespace: bool, deadline: Deadline) -> Result<Launched, StartError> {
+pub fn launch(control: OwnedFd, in_namespace: bool) -> Result<Launching, StartError> {
     let (report, reported) = sync_channel(1);
     let end = Arc::new(GuardEnd::default());
     let ours = Arc::clone(&end);
@@ -60,9 +76,7 @@ pub fn launch(control: OwnedFd, in_namespace: bool, deadline: Deadline) -> Resul
         .stack_size(STACK)
         .spawn(move || attend(control, in_namespace, &report, &ours))
         .map_err(StartError::Host)?;
-    let left = deadline.left().unwrap_or(Duration::MAX);
-    let (pid, pidfd) = reported.recv_timeout(left).map_err(|_| StartError::TimedOut(left))??;
-    Ok(Launched { pid, pidfd, end })
+    Ok(Launching { reported, end })
 }
 
 type Report = SyncSender<Result<(u32, OwnedFd), StartError>>;

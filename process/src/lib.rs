@@ -71,6 +71,8 @@ mod launch;
 #[cfg(proscenium_guard)]
 mod program;
 #[cfg(proscenium_guard)]
+mod starting;
+#[cfg(proscenium_guard)]
 mod streams;
 #[cfg(proscenium_guard)]
 mod turn;
@@ -93,3 +95,5 @@ pub use exit_status::ExitStatus;
 pub use guard::Guard;
 pub use lines_core::{Ending, LinesCore};
 pub use signal::Signal;
+#[cfg(proscenium_guard)]
+pub use starting::StartingGuard;

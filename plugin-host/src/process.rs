@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ impl Plan {
         // A guard takes as long to start as the rest takes to be made ready.
         let guard = match self.guard.clone().filter(|guard| !has_ended(guard)) {
             Some(guard) => Ok(guard),
-            None => Err(thread::spawn(move || Guard::builder().start_limit(left()).start())),
+            None => Err(Guard::builder().start_limit(left()).begin()),
         };
         let library = match &self.library {
             Source::Path(path, before) => {
@@ -197,10 +197,7 @@ impl Plan {
             .fold(command, |command, fd| command.descriptor(Descriptor::from(fd)));
         let (group, layer) = Group::make(self.settings.group_limits());
         let command = command.control_group(group.as_ref().and_then(Group::open).map(Descriptor::from));
-        let guard = guard.or_else(|starts| match starts.join() {
-            Ok(started) => started.map(Arc::new).map_err(StartError::Guard),
-            Err(_) => Err(StartError::Interrupted),
-        })?;
+        let guard = guard.or_else(|starts| starts.wait().map(Arc::new)).map_err(StartError::Guard)?;
         let (child, command, layer) = match guard.spawn(&command) {
             Err(SpawnError::ControlGroup(_)) => {
                 let command = command.control_group(None);
@@ -238,9 +235,17 @@ impl Plan {
             work_dir: work.granted().map(|path| path.as_os_str().as_bytes().to_vec()),
             geometry: [geometry.slots, geometry.records, geometry.heap, geometry.input],
             sandbox,
+            processors: processors(self.settings.group_limits().cpu_thousandths),
             purpose: self.purpose,
         }
     }
+}
+
+/// How many there are for host and process, of which the process may have so many thousandths.
+fn processors(thousandths: Option<u32>) -> u32 {
+    static ALL: OnceLock<u32> = OnceLock::new();
+    let all = *ALL.get_or_init(|| thread::available_parallelism().map_or(1, |all| all.get() as u32));
+    thousandths.map_or(all, |thousandths| all.min(thousandths.div_ceil(1_000)))
 }
 
 /// A process that nobody waits for yet. Dropped, it is killed.
@@ -319,8 +324,9 @@ impl Process {
                     walls.get_or_insert(report);
                 }
                 Ok(Heard::Tell(Tell::Failed(failed))) => return Ok(Begun::Failed(failed)),
-                Ok(Heard::Tell(Tell::Info { name, text })) if self.info.len() < INFO_TYPES.len() => {
-                    self.info.push((name, text));
+                Ok(Heard::Tell(Tell::Info(info))) => {
+                    let room = INFO_TYPES.len() - self.info.len();
+                    self.info.extend(info.into_iter().take(room));
                 }
                 Ok(Heard::Tell(Tell::Learned(text))) => refusals.note(self.child.pid(), text),
                 Ok(Heard::Tell(tell)) if said.len() < MOST => said.push(tell),

@@ -2,6 +2,7 @@
 
 use std::hint;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -75,6 +76,16 @@ impl ChildEnd {
     /// # Errors
     /// Regions that do not fit the geometry or are not sealed, as `InvalidData`; what the system says.
     pub fn open(fds: ChildFds, geometry: Geometry) -> io::Result<Self> {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::open_among(fds, geometry, processors.try_into().unwrap_or(u32::MAX))
+    }
+
+    /// The same, where the caller knows how many processors there are for host and child: to find out takes longer than the
+    /// rest. With one, this end never spins.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_among(fds: ChildFds, geometry: Geometry, processors: u32) -> io::Result<Self> {
         let geometry = geometry.check().map_err(|wrong| io::Error::new(io::ErrorKind::InvalidInput, wrong))?;
         let ChildFds { orders, inputs, fronts, wake } = fds;
         region::check("orders", orders.as_fd(), page())?;
@@ -95,7 +106,7 @@ impl ChildEnd {
             blocks,
             wake,
             side: ChildSide::new(),
-            spin: SpinCore::new(thread::available_parallelism().map_or(1, usize::from)),
+            spin: SpinCore::new(processors),
             is_taken: false,
         })
     }

@@ -34,7 +34,7 @@ pub(crate) struct SpinCore {
 }
 
 impl SpinCore {
-    pub(crate) fn new(processors: usize) -> Self {
+    pub(crate) fn new(processors: u32) -> Self {
         Self { limit: LONGEST, idle: 0, off: processors < 2 }
     }
 

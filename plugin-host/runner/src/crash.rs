@@ -50,6 +50,9 @@ pub(crate) fn report_to(socket: c_int) -> std::io::Result<()> {
             return Err(std::io::Error::last_os_error());
         }
     }
+    // What nobody reads any more is an error of the write, whoever's `main` this is, and no end of the plugin.
+    // SAFETY: no handler, but to ignore it.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     Ok(())
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn shown(heard: Heard) -> Heard {
         Tell::Fail(text) => Tell::Fail(line(&text)),
         Tell::StateRefused { code, text } => Tell::StateRefused { code, text: line(&text) },
         Tell::Failed(failed) => Tell::Failed(Failed { text: line(&failed.text), ..failed }),
-        Tell::Info { name: of, text } => Tell::Info { name: name(&of), text },
+        Tell::Info(info) => Tell::Info(info.into_iter().map(|(of, text)| (name(&of), text)).collect()),
         // A list, line by line.
         Tell::Learned(list) => Tell::Learned(list.lines().map(line).collect::<Vec<_>>().join("\n")),
         Tell::Walls(_)

@@ -65,7 +65,8 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
     let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
     let fds =
         ChildFds { orders: own(fd::ORDERS), inputs: own(fd::INPUTS), fronts: own(fd::FRONTS), wake: own(fd::WAKE) };
-    let channel = ChildEnd::open(fds, Geometry { slots, records, heap, input }).map_err(setup)?;
+    let channel =
+        ChildEnd::open_among(fds, Geometry { slots, records, heap, input }, start.processors).map_err(setup)?;
     let mut context = Context::new(&start);
 
     crash::enter(Phase::Sandbox);
@@ -82,9 +83,7 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
     let abi = library.abi()?;
     let info = library.info()?;
     let parameters = info.iter().find(|(name, _)| name == "parameters").map(|(_, text)| text.clone());
-    for (name, text) in info {
-        control.answer(&Tell::Info { name, text }).map_err(setup)?;
-    }
+    tell_info(info, control).map_err(setup)?;
     let ready = Ready { abi, flushes: library.flushes(), has_state: library.has_state(), ..Ready::default() };
     if start.purpose == Purpose::Look {
         Notes::default().tell(control);
@@ -108,6 +107,14 @@ fn begin(control: &Control) -> Result<Option<Plugin>, Failed> {
     control.answer(&Tell::Ready(ready)).map_err(setup)?;
     let geometry = Geometry { slots, records, heap, input };
     Ok(Some(Plugin { channel, context, library, geometry, notes, bytes }))
+}
+
+/// In one message, since each wakes the host; in one for each text where they are too long for that.
+fn tell_info(info: Vec<(String, String)>, control: &Control) -> io::Result<()> {
+    match wire::encode(&Tell::Info(info.clone())) {
+        Ok(bytes) => control.say(&bytes),
+        Err(_) => info.into_iter().try_for_each(|one| control.answer(&Tell::Info(vec![one]))),
+    }
 }
 
 /// The plugin's own schema is checked here, since here it is known before `init_plugin`.

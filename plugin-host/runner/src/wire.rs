@@ -65,6 +65,8 @@ pub struct Start {
     pub geometry: [u32; 4],
     /// The walls.
     pub sandbox: Sandbox,
+    /// How many processors there are for both: from behind the walls that takes a while to find out.
+    pub processors: u32,
     /// What the process is for.
     pub purpose: Purpose,
 }
@@ -131,13 +133,8 @@ pub struct Measured {
 pub enum Tell {
     /// What became of the walls: said before the library is loaded, so that no plugin can say it first.
     Walls(Report),
-    /// What `get_plugin_info` says of this type.
-    Info {
-        /// The type.
-        name: String,
-        /// The text.
-        text: String,
-    },
+    /// What `get_plugin_info` says: types and texts.
+    Info(Vec<(String, String)>),
     /// It serves.
     Ready(Ready),
     /// It cannot serve, and ends.
@@ -472,6 +469,7 @@ mod tests {
             work_dir: None,
             geometry: [1; 4],
             sandbox: Sandbox::new("/l", "/w"),
+            processors: 2,
             purpose: Purpose::Serve,
         }
     }
@@ -505,7 +503,7 @@ mod tests {
         last_word.extend(b"process_batch");
         let mut packets: Vec<Vec<u8>> = [
             Tell::Walls(Report::default()),
-            Tell::Info { name: text.clone(), text: text.clone() },
+            Tell::Info(vec![(text.clone(), text.clone())]),
             Tell::Ready(Ready::default()),
             Tell::Failed(Failed { phase: Phase::Init, kind: FailedKind::Init, code: 1, text: text.clone() }),
             Tell::Log { level: 2, text: text.clone() },

@@ -41,7 +41,9 @@ fn is_short(tell: &Tell) {
         Tell::Failed(failed) => assert!(is_clean(&failed.text) && failed.text.len() <= LINE),
         Tell::Count { name, .. } | Tell::Gauge { name, .. } => assert!(is_clean(name) && name.len() <= NAME),
         // What a plugin says of itself stays as it is.
-        Tell::Info { name, text } => assert!(is_clean(name) && name.len() <= NAME && text.len() <= LONGEST),
+        Tell::Info(info) => {
+            assert!(info.iter().all(|(name, text)| is_clean(name) && name.len() <= NAME && text.len() <= LONGEST));
+        }
         Tell::Learned(list) => assert!(list.lines().all(|line| is_clean(line) && line.len() <= LINE)),
         Tell::Walls(_)
         | Tell::Ready(_)

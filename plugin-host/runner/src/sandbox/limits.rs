@@ -68,11 +68,11 @@ impl Limits {
 
 /// Sets both limits, the hard one too, and tells what holds: a lower hard limit stays.
 fn lower(resource: Resource, limit: u64) -> Result<u64, NotInForce> {
-    let limit = getrlimit(resource).maximum.map_or(limit, |hard| hard.min(limit));
+    let highest = getrlimit(resource).maximum;
+    let limit = highest.map_or(limit, |highest| highest.min(limit));
     // At the hard limit on CPU time comes SIGKILL: a second earlier SIGXCPU says what it is.
     let hard = if resource == Resource::Cpu { limit.saturating_add(1) } else { limit };
-    let both =
-        Rlimit { current: Some(limit), maximum: Some(getrlimit(resource).maximum.map_or(hard, |h| h.min(hard))) };
+    let both = Rlimit { current: Some(limit), maximum: Some(highest.map_or(hard, |highest| highest.min(hard))) };
     setrlimit(resource, both).map_err(|error| NotInForce::broken(format!("limit on {resource:?}"), error))?;
     Ok(limit)
 }

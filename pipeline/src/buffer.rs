@@ -74,6 +74,8 @@ pub(crate) struct Buffer {
     /// The first bytes as they were before a stage changed them where they lie: originals within are to be read here. All
     /// that there are by then are kept in one go, which takes a fraction of what keeping each record takes.
     kept: Vec<u8>,
+    /// The payload that a [`Mark`] is of.
+    marked: Vec<u8>,
     /// Where the payloads lie. Apart from the entries, as most stages look at nothing else: so there is less to fetch.
     payloads: Vec<Span>,
     entries: Vec<Entry>,
@@ -84,11 +86,13 @@ impl Buffer {
     pub(crate) fn clear(&mut self, size: ChunkSize) {
         self.used = 0;
         self.kept.clear();
+        self.marked.clear();
         self.payloads.clear();
         self.entries.clear();
         self.bytes.truncate(2 * size.bytes);
         self.bytes.shrink_to(2 * size.bytes);
         self.kept.shrink_to(2 * size.bytes);
+        self.marked.shrink_to(2 * size.bytes);
         self.payloads.shrink_to(2 * size.records);
         self.entries.shrink_to(2 * size.records);
     }
@@ -115,7 +119,8 @@ impl Buffer {
     #[cfg(test)]
     pub(crate) fn takes(&self) -> usize {
         let (spans, entries) = (self.payloads.capacity(), self.entries.capacity());
-        self.bytes.capacity() + self.kept.capacity() + spans * size_of::<Span>() + entries * size_of::<Entry>()
+        let bytes = self.bytes.capacity() + self.kept.capacity() + self.marked.capacity();
+        bytes + spans * size_of::<Span>() + entries * size_of::<Entry>()
     }
 
     /// Adds bytes that are written where they lie; before, they are anything.
@@ -286,6 +291,31 @@ impl Buffer {
 
     pub(crate) fn set_headers(&mut self, nth: usize, block: &[u8]) {
         self.entries[nth].headers = self.put(block);
+    }
+}
+
+/// How a record was: its payload is with the buffer, until another record is marked.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    payload: Span,
+    entry: Entry,
+}
+
+/// What a stage takes back.
+impl Buffer {
+    #[inline]
+    pub(crate) fn mark(&mut self, nth: usize) -> Mark {
+        let payload = self.payloads[nth];
+        self.marked.clear();
+        self.marked.extend_from_slice(&self.bytes[payload.range()]);
+        Mark { payload, entry: self.entries[nth] }
+    }
+
+    /// The record is as it was. What was added for it stays in the buffer, and belongs to nobody.
+    #[cold]
+    pub(crate) fn go_back(&mut self, nth: usize, to: &Mark) {
+        self.bytes[to.payload.range()].copy_from_slice(&self.marked);
+        (self.payloads[nth], self.entries[nth]) = (to.payload, to.entry);
     }
 }
 

@@ -35,7 +35,7 @@ pub trait Emit {
 pub trait Operator: Send + 'static {
     /// Handles one record.
     ///
-    /// Change the record last: one that is tried again, after an error or a panic, is tried as it was left.
+    /// After an error or a panic the record is as it was before, if [`puts_back`](Operator::puts_back) does not say otherwise.
     ///
     /// # Errors
     /// The stage's policy says what becomes of it.
@@ -47,6 +47,12 @@ pub trait Operator: Send + 'static {
     /// loop around its own `on`.
     fn on_row(&mut self, row: &mut Row<'_>) -> Option<Result<Verdict, Failed>> {
         row.each(self)
+    }
+
+    /// Whether a record on which it fails, or panics, is put back as it was, for the next try or the next stage. That takes a
+    /// copy of each payload beforehand. Default: yes. No is for code that cannot fail, or changes nothing before it does.
+    fn puts_back(&self) -> bool {
+        true
     }
 
     /// Whether it has a state that outlives a record. Then the instance goes on after a panic, and has to be whole then:

@@ -16,6 +16,9 @@ use crate::source::Boxed;
 
 /// What a closure may return for a record: nothing, a verdict, or either of them with an error.
 pub trait Says {
+    /// Whether it may be an error: then what the closure has changed of a record is taken back.
+    const CAN_FAIL: bool = true;
+
     /// As a verdict.
     ///
     /// # Errors
@@ -24,12 +27,16 @@ pub trait Says {
 }
 
 impl Says for () {
+    const CAN_FAIL: bool = false;
+
     fn verdict(self) -> Result<Verdict, Failed> {
         Ok(Verdict::Next)
     }
 }
 
 impl Says for Verdict {
+    const CAN_FAIL: bool = false;
+
     fn verdict(self) -> Result<Verdict, Failed> {
         Ok(self)
     }
@@ -101,6 +108,7 @@ pub(crate) struct ByClosure<F> {
     kind: &'static str,
     written: &'static Location<'static>,
     routes: Vec<String>,
+    puts_back: bool,
     code: Arc<F>,
 }
 
@@ -126,7 +134,7 @@ impl<F: Code> OperatorSpec for ByClosure<F> {
     }
 
     fn make(&self) -> Box<dyn Operator> {
-        Box::new(SharedOperator(self.code.clone()))
+        Box::new(SharedOperator { puts_back: self.puts_back, code: self.code.clone() })
     }
 
     fn routes(&self) -> &[String] {
@@ -134,23 +142,33 @@ impl<F: Code> OperatorSpec for ByClosure<F> {
     }
 }
 
-struct SharedOperator<F>(Arc<F>);
+struct SharedOperator<F> {
+    puts_back: bool,
+    code: Arc<F>,
+}
 
 impl<F: Code> Operator for SharedOperator<F> {
     #[inline(always)] // Into its loop.
     fn on(&mut self, record: &mut RecordMut<'_>, emit: &mut dyn Emit) -> Result<Verdict, Failed> {
-        (self.0)(record, emit)
+        (self.code)(record, emit)
+    }
+
+    fn puts_back(&self) -> bool {
+        self.puts_back
     }
 }
 
+/// Of code that changes no record.
 #[track_caller]
 fn by_closure<F: Code>(kind: &'static str, routes: Vec<String>, code: F) -> ByClosure<F> {
-    ByClosure { kind, written: Location::caller(), routes, code: Arc::new(code) }
+    ByClosure { kind, written: Location::caller(), routes, puts_back: false, code: Arc::new(code) }
 }
 
 #[track_caller]
 pub(crate) fn map<S: Says>(code: impl Fn(&mut RecordMut<'_>) -> S + Send + Sync + 'static) -> ByClosure<impl Code> {
-    by_closure("map", Vec::new(), move |record: &mut RecordMut<'_>, _: &mut dyn Emit| code(record).verdict())
+    let of_map =
+        by_closure("map", Vec::new(), move |record: &mut RecordMut<'_>, _: &mut dyn Emit| code(record).verdict());
+    ByClosure { puts_back: S::CAN_FAIL, ..of_map }
 }
 
 #[track_caller]
@@ -185,6 +203,7 @@ type Folding<S> = dyn Fn(&mut S, &mut RecordMut<'_>) -> Result<Verdict, Failed> 
 /// A stage that keeps a state for each key.
 pub(crate) struct Fold<S> {
     written: &'static Location<'static>,
+    puts_back: bool,
     code: Arc<Folding<S>>,
 }
 
@@ -203,7 +222,8 @@ impl<S: Default + Clone + Serialize + DeserializeOwned + Send + 'static> State f
 pub(crate) fn fold<S: State, V: Says>(
     code: impl Fn(&mut S, &mut RecordMut<'_>) -> V + Send + Sync + 'static,
 ) -> Fold<S> {
-    Fold { written: Location::caller(), code: Arc::new(move |state, record| code(state, record).verdict()) }
+    let code = Arc::new(move |state: &mut S, record: &mut RecordMut<'_>| code(state, record).verdict());
+    Fold { written: Location::caller(), puts_back: V::CAN_FAIL, code }
 }
 
 impl<S: State> OperatorSpec for Fold<S> {
@@ -212,11 +232,12 @@ impl<S: State> OperatorSpec for Fold<S> {
     }
 
     fn make(&self) -> Box<dyn Operator> {
-        Box::new(Folder { code: self.code.clone(), states: HashMap::new() })
+        Box::new(Folder { puts_back: self.puts_back, code: self.code.clone(), states: HashMap::new() })
     }
 }
 
 struct Folder<S> {
+    puts_back: bool,
     code: Arc<Folding<S>>,
     states: HashMap<Option<Box<[u8]>>, S>,
 }
@@ -229,6 +250,10 @@ impl<S: State> Operator for Folder<S> {
         let verdict = (self.code)(&mut state, record)?;
         self.states.insert(key, state);
         Ok(verdict)
+    }
+
+    fn puts_back(&self) -> bool {
+        self.puts_back
     }
 
     fn is_stateful(&self) -> bool {

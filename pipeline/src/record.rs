@@ -4,7 +4,7 @@ use proscenium_plugin_host::ContentType;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::buffer::{Buffer, Entry};
+use crate::buffer::{Buffer, Entry, Mark};
 use crate::content;
 use crate::failed::Failed;
 use crate::headers::Headers;
@@ -220,6 +220,38 @@ impl RecordMut<'_> {
 impl std::fmt::Debug for RecordMut<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.as_ref().fmt(f)
+    }
+}
+
+impl RecordMut<'_> {
+    /// Has the code change it. If that fails, or panics, the record is as it was.
+    #[inline]
+    pub(crate) fn or_as_it_was<T>(
+        &mut self,
+        code: impl FnOnce(&mut RecordMut<'_>) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        let before = self.buffer.mark(self.nth);
+        let mut attempt =
+            Attempt { record: RecordMut { buffer: self.buffer, nth: self.nth }, before, went_well: false };
+        let done = code(&mut attempt.record);
+        attempt.went_well = done.is_ok();
+        done
+    }
+}
+
+/// Code at work on a record.
+struct Attempt<'a> {
+    record: RecordMut<'a>,
+    before: Mark,
+    went_well: bool,
+}
+
+impl Drop for Attempt<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.went_well {
+            self.record.buffer.go_back(self.record.nth, &self.before);
+        }
     }
 }
 

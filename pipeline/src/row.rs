@@ -23,12 +23,24 @@ impl Row<'_> {
     pub(crate) fn each<O: Operator + ?Sized>(&mut self, code: &mut O) -> Option<Result<Verdict, Failed>> {
         while *self.at < self.end {
             let mut record = RecordMut { buffer: self.buffer, nth: *self.at };
-            let emit: &mut dyn Emit = self.emitted;
-            match code.on(&mut record, emit) {
+            match handled(code, &mut record, self.emitted) {
                 Ok(Verdict::Next) if self.emitted.0.is_empty() => *self.at += 1,
                 said => return Some(said),
             }
         }
         None
+    }
+}
+
+/// What an operator says of a record. One that it fails on is put back as it was, if the operator wants that.
+#[inline]
+pub(crate) fn handled<O: Operator + ?Sized>(
+    code: &mut O,
+    record: &mut RecordMut<'_>,
+    emit: &mut dyn Emit,
+) -> Result<Verdict, Failed> {
+    match code.puts_back() {
+        true => record.or_as_it_was(|record| code.on(record, emit)),
+        false => code.on(record, emit),
     }
 }

@@ -12,6 +12,7 @@ use crate::letter::Class;
 use crate::operator::{OperatorSpec, Verdict};
 use crate::outlets::Outlets;
 use crate::pass::{Aside, Emitted, Fate, Pass};
+use crate::row::handled;
 use crate::stage_desk::{Bench, StageDesk, StageMsg};
 use crate::waiting::{Turn, Waiting};
 
@@ -215,8 +216,8 @@ impl RustActor {
                 pass.is_in_work = true;
                 let mut record = pass.chunk.record_mut(pass.decided);
                 match is_tried_freely {
-                    true => Ok(code.on(&mut record, &mut emitted)),
-                    false => catch_unwind(AssertUnwindSafe(|| code.on(&mut record, &mut emitted))),
+                    true => Ok(handled(&mut **code, &mut record, &mut emitted)),
+                    false => catch_unwind(AssertUnwindSafe(|| handled(&mut **code, &mut record, &mut emitted))),
                 }
             };
             pass.is_in_work = false;

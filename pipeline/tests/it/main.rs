@@ -11,6 +11,7 @@ mod flow;
 mod plugin_restarts;
 mod plugins;
 mod program_killed;
+mod put_back;
 #[expect(dead_code, reason = "simulations in the crate take more of it")]
 #[path = "../../src/random.rs"]
 mod random;

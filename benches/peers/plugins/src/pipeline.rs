@@ -75,4 +75,9 @@ impl Operator for Calling {
         }
         Ok(if outcome.verdict == 0 { Verdict::Next } else { Verdict::Drop })
     }
+
+    /// It changes a record last.
+    fn puts_back(&self) -> bool {
+        false
+    }
 }

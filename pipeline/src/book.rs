@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use proscenium_runtime::Ref;
-use tokio::sync::watch;
 
 use crate::checkpoint_store::CheckpointStore;
 use crate::house::House;
 use crate::letter_box::LetterBox;
+use crate::notice::End;
 use crate::plan::Plan;
 use crate::state_lock::StateLock;
 use crate::stats::Stats;
@@ -96,7 +96,7 @@ pub(crate) struct Book {
     lock: Mutex<Option<StateLock>>,
     plan: Mutex<Arc<Plan>>,
     course: Mutex<Course>,
-    pub(crate) outcome: watch::Sender<Option<Outcome>>,
+    pub(crate) end: End,
 }
 
 impl Book {
@@ -109,7 +109,7 @@ impl Book {
             lock: Mutex::default(),
             plan: Mutex::new(Arc::new(plan)),
             course: Mutex::new(Course { checkpoint, ..Course::default() }),
-            outcome: watch::Sender::new(None),
+            end: End::new(),
         }
     }
 
@@ -139,16 +139,10 @@ impl Book {
 
     /// The first end is the one that counts.
     pub(crate) fn ends(&self, outcome: Outcome) {
-        self.outcome.send_if_modified(|ended| {
-            let is_first = ended.is_none();
-            if is_first {
-                *ended = Some(outcome);
-            }
-            is_first
-        });
+        self.end.comes(outcome);
     }
 
     pub(crate) fn ended(&self) -> Option<Outcome> {
-        self.outcome.borrow().clone()
+        self.end.has_come()
     }
 }

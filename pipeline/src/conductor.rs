@@ -17,9 +17,10 @@ use crate::checkpoint::Checkpoint;
 use crate::due_checkpoint::{Awaited, sent};
 use crate::house::{House, Room, SourceRoom, go_on, pause};
 use crate::letter_box::LetterMsg;
+use crate::notice::Notice;
 use crate::plan::{Kind, Plan};
 use crate::sink_actor::SinkMsg;
-use crate::stage_desk::{Notice, StageMsg, millis_since_1970};
+use crate::stage_desk::{StageMsg, millis_since_1970};
 use crate::trouble::Trouble;
 
 /// How long a part has to answer: a snapshot, a sink's fsync.
@@ -279,6 +280,14 @@ impl Conductor {
         }
     }
 
+    /// Waits for it, but no longer than a part fails for good: what is waited for may never come then.
+    async fn unless_it_ends<T>(&self, waited_for: impl Future<Output = T>) -> Result<T, ControlError> {
+        tokio::select! {
+            outcome = self.book.end.reached() => Err(ControlError::Ended(outcome)),
+            done = waited_for => Ok(done),
+        }
+    }
+
     /// Holds the sources until nothing is under way. They stay held, also if it takes too long.
     pub(crate) async fn hold(&self, house: &House, limit: Duration) -> Result<(), ControlError> {
         let sources = house.sources();
@@ -292,14 +301,8 @@ impl Conductor {
             }
             drained(&sources).await;
         };
-        let mut outcome = self.book.outcome.subscribe();
-        let ended = outcome.wait_for(Option::is_some);
-        tokio::select! {
-            within = tokio::time::timeout(limit, at_end) => {
-                within.map_err(|_| ControlError::NotDrained { limit, left: left(house) })?;
-            }
-            _ = ended => self.check_running()?,
-        }
+        let within = self.unless_it_ends(tokio::time::timeout(limit, at_end)).await?;
+        within.map_err(|_| ControlError::NotDrained { limit, left: left(house) })?;
         let lost: u64 = sources.iter().map(|source| source.desk.ledger.lost()).sum();
         if lost > 0 {
             let reason = format!("{lost} chunks were dropped on their way; they come again from the last checkpoint");
@@ -314,7 +317,8 @@ impl Conductor {
         self.hold(house, self.book.plan().settings.drain).await?;
         let refused = |part: &str, why: &dyn fmt::Display| ControlError::NoCheckpoint(format!("`{part}`: {why}"));
         let sinks = house.sinks();
-        let prepared = join_all(sinks.iter().map(|sink| sink.actor.call(SinkMsg::Prepare).within(ANSWER))).await;
+        let prepared = join_all(sinks.iter().map(|sink| sink.actor.call(SinkMsg::Prepare).within(ANSWER)));
+        let prepared = self.unless_it_ends(prepared).await?;
         let mut of_sinks = BTreeMap::new();
         for (sink, prepared) in sinks.iter().zip(prepared) {
             let name = sink.desk.name.as_str();
@@ -328,7 +332,8 @@ impl Conductor {
         }
         let dead_letters = match self.book.letters.get() {
             Some(letters) => {
-                let prepared = letters.call(LetterMsg::Prepare).within(ANSWER).await;
+                let prepared = letters.call(LetterMsg::Prepare).within(ANSWER);
+                let prepared = self.unless_it_ends(prepared).await?;
                 let prepared = prepared.map_err(|why| refused("dead_letters", &why))?;
                 let prepared = prepared.inspect_err(|trouble| self.ends_if_final("dead_letters", trouble));
                 prepared.map_err(|why| refused("dead_letters", &why))?

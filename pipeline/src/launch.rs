@@ -16,6 +16,7 @@ use crate::dead_letters::{CommittedLetters, DeadLetterStore, LetterBounds};
 use crate::disk::Disk;
 use crate::house::{House, Kept, flags};
 use crate::letter_box::{LetterBox, LetterDesk, LetterMsg};
+use crate::notice::Notices;
 use crate::pipeline_ref::PipelineRef;
 use crate::plan::{Kind, Part, Plan};
 use crate::plan_check::{Fault, check};
@@ -142,7 +143,7 @@ async fn furnish(
     };
     let plan = book.plan();
     let conductor = supervisor.child::<Conductor>("control").await.map_err(|why| of("control")(&why))?;
-    let notices = conductor.recipient(ConductorMsg::Notice);
+    let notices = Notices { conductor: conductor.recipient(ConductorMsg::Notice), end: book.end.clone() };
     let letters = open_letters(disk, &plan, checkpoint.as_ref()).await.map_err(|why| of("dead_letters")(&why))?;
     let desk = Arc::new(LetterDesk::new(letters, notices.clone()));
     book.letter_stats(desk.stats.clone());

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use proscenium_runtime::{Actor, Context, Exit, Mailbox, Recipient, Ref, Reply};
+use proscenium_runtime::{Actor, Context, Exit, Mailbox, Ref, Reply};
 use serde_json::Value;
 
 use crate::dead_letters::DeadLetterStore;
 use crate::letter::Letter;
+use crate::notice::{Notice, Notices};
 use crate::source_actor::pause_before;
-use crate::stage_desk::{Notice, Posted};
+use crate::stage_desk::Posted;
 use crate::stats::Stats;
 use crate::trouble::Trouble;
 
@@ -23,7 +24,7 @@ const AT_ONCE: usize = 256;
 /// What outlives the actor.
 pub(crate) struct LetterDesk {
     pub(crate) stats: Arc<Stats>,
-    pub(crate) conductor: Recipient<Notice>,
+    pub(crate) conductor: Notices,
     /// Those that have come, and are not written: as many as the chunks under way may have.
     queue: Mutex<VecDeque<Posted>>,
     /// Held while it works: letters are written one after the other.
@@ -32,7 +33,7 @@ pub(crate) struct LetterDesk {
 
 impl LetterDesk {
     /// With a store that is open.
-    pub(crate) fn new(store: Option<DeadLetterStore>, conductor: Recipient<Notice>) -> Self {
+    pub(crate) fn new(store: Option<DeadLetterStore>, conductor: Notices) -> Self {
         LetterDesk { stats: Arc::default(), conductor, queue: Mutex::default(), store: tokio::sync::Mutex::new(store) }
     }
 
@@ -165,7 +166,7 @@ impl LetterBox {
         self.is_waiting = true;
         if trouble.is_final() {
             let notice = Notice::Failed { part: "dead_letters".to_owned(), reason: trouble.to_string() };
-            drop(self.desk.conductor.tell_now(notice));
+            self.desk.conductor.tell(notice);
             return;
         }
         tracing::warn!(target: "proscenium::pipeline", %trouble, "dead letters cannot be written; it is tried again");

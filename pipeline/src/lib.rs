@@ -101,6 +101,7 @@ mod control_protocol;
 mod control_socket;
 mod house;
 mod launch;
+mod notice;
 mod pipeline_ref;
 mod place;
 mod question_mark;

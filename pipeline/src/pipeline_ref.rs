@@ -137,13 +137,8 @@ impl PipelineRef {
 
     /// Waits for its end: of all its sources, or that it cannot go on, or that somebody stops it.
     pub async fn wait(&self) -> Outcome {
-        let mut outcome = self.book.outcome.subscribe();
         tokio::select! {
-            ended = outcome.wait_for(Option::is_some) => {
-                if let Ok(Some(outcome)) = ended.as_deref() {
-                    return outcome.clone();
-                }
-            }
+            outcome = self.book.end.reached() => return outcome,
             exit = self.gone() => {
                 let reason = format!("its supervisor has ended: {exit}");
                 self.book.ends(Outcome::Failed { part: "supervisor".to_owned(), reason });

@@ -14,11 +14,12 @@ use serde_json::Value;
 use crate::chunk::Chunk;
 use crate::disk::Disk;
 use crate::letter::Class;
+use crate::notice::Notice;
 use crate::pass::Aside;
 use crate::plan::WhenDown;
 use crate::sink::{Sink, SinkSpec};
 use crate::source_actor::pause_before;
-use crate::stage_desk::{Notice, Office, Posted, letter};
+use crate::stage_desk::{Office, Posted, letter};
 use crate::stats::Stats;
 use crate::trouble::Trouble;
 
@@ -321,7 +322,7 @@ impl SinkDesk {
     /// The pipeline cannot go on: the sink halts, with what it has in hand.
     fn fail(&self, reason: String) -> bool {
         self.is_halted.store(true, Ordering::Release);
-        drop(self.office.conductor.tell_now(Notice::Failed { part: self.name.clone(), reason }));
+        self.office.conductor.tell(Notice::Failed { part: self.name.clone(), reason });
         true
     }
 

@@ -13,10 +13,11 @@ use serde_json::Value;
 use crate::chunk::{Chunk, ChunkSize, Filling};
 use crate::ledger::Ledger;
 use crate::letter::Class;
+use crate::notice::Notice;
 use crate::outlets::Outlets;
 use crate::pass::Aside;
 use crate::source::{Filled, Source, SourceSpec};
-use crate::stage_desk::{Notice, Office, Posted, letter};
+use crate::stage_desk::{Office, Posted, letter};
 use crate::stats::Stats;
 use crate::trouble::Trouble;
 
@@ -292,7 +293,7 @@ impl SourceActor {
         }
         if is_exhausted {
             let part = self.desk.name.clone();
-            drop(self.desk.office.conductor.tell_now(Notice::Exhausted { part }));
+            self.desk.office.conductor.tell(Notice::Exhausted { part });
             return;
         }
         let Some(reader) = self.reader.take() else { return };
@@ -356,7 +357,7 @@ impl SourceActor {
         if trouble.is_final() {
             let notice = Notice::Failed { part: part.to_owned(), reason: trouble.to_string() };
             self.desk.pause(true);
-            drop(self.desk.office.conductor.tell_now(notice));
+            self.desk.office.conductor.tell(notice);
             return None;
         }
         tracing::warn!(target: "proscenium::pipeline", part, tries, %trouble, "the source cannot read; it tries again");

@@ -10,6 +10,7 @@ use proscenium_runtime::Recipient;
 use crate::chunk::{Chunk, ChunkSize};
 use crate::ledger::{Loan, Token};
 use crate::letter::{Class, Letter};
+use crate::notice::{Notice, Notices};
 use crate::operator::Operator;
 use crate::outlets::{Outlets, Route};
 use crate::pass::{Aside, Fate, Pass};
@@ -26,20 +27,11 @@ pub(crate) struct Posted {
     pub(crate) token: Token,
 }
 
-/// Something for the conductor to know of a part.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Notice {
-    /// The pipeline cannot go on, for this reason.
-    Failed { part: String, reason: String },
-    /// A source has no more records.
-    Exhausted { part: String },
-}
-
 /// Whom all parts know.
 #[derive(Clone, Debug)]
 pub(crate) struct Office {
     pub(crate) letters: Recipient<Posted>,
-    pub(crate) conductor: Recipient<Notice>,
+    pub(crate) conductor: Notices,
 }
 
 /// Of one instance of a stage.
@@ -163,7 +155,7 @@ impl StageDesk {
     /// The pipeline cannot go on: the stage halts, with what it has in hand.
     pub(crate) fn fail(&self, reason: String) {
         self.halt(true);
-        drop(self.office.conductor.tell_now(Notice::Failed { part: self.name.clone(), reason }));
+        self.office.conductor.tell(Notice::Failed { part: self.name.clone(), reason });
     }
 
     /// A chunk has come.

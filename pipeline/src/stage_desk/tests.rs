@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::ledger::Ledger;
+use crate::notice::End;
 use crate::outlets::{Edge, Inlet};
 use crate::plan::Share;
 use crate::test_chunks::keyed;
@@ -34,8 +35,8 @@ async fn bench_of(name: &str, size: ChunkSize) -> Bench {
     let (send, letters) = mpsc::unbounded_channel();
     let letter_box = node.spawn(actor_fn(move |posted: Posted| drop(send.send(posted)))).await.unwrap();
     let conductor = node.spawn(actor_fn(|_: Notice| ())).await.unwrap();
-    let office =
-        Office { letters: letter_box.recipient(|posted| posted), conductor: conductor.recipient(|notice| notice) };
+    let conductor = Notices { conductor: conductor.recipient(|notice| notice), end: End::new() };
+    let office = Office { letters: letter_box.recipient(|posted| posted), conductor };
     let desk = StageDesk::new("stage".to_owned(), size, Conduct::default(), Arc::default(), office);
     let ((usual_edge, usual), (eu_edge, eu)) = (edge(), edge());
     let routes =

@@ -193,3 +193,70 @@ async fn what_is_under_way_is_bounded_and_all_parts_answer() {
     assert!(left.chunks.iter().any(|(source, chunks)| source == "generator" && *chunks > 0), "{left}");
     node.stop().await.unwrap();
 }
+
+/// A pipeline whose sink fails for good when the sender of its gate goes.
+async fn doomed(node: &Node, name: &str) -> (PipelineRef, watch::Sender<bool>) {
+    let (open, gate) = watch::channel(false);
+    let pipeline = Pipeline::named(name)
+        .source(Generator::endless())
+        .map("same", |_: &mut RecordMut<'_>| ())
+        .sink(Gated { gate, written: Arc::default() })
+        .settings(|settings| {
+            (settings.drain, settings.checkpoint_every) = (Duration::from_secs(600), Duration::from_secs(3_600));
+        })
+        .start(node)
+        .await
+        .unwrap();
+    stands_still(&pipeline).await;
+    (pipeline, open)
+}
+
+/// Lets the sink fail while the conductor waits with a message of this kind; what was asked says how it ended.
+async fn fails_while<T>(
+    pipeline: &PipelineRef,
+    open: watch::Sender<bool>,
+    kind: &str,
+    asked: impl Future<Output = T>,
+) -> T {
+    let fails = async {
+        let mut look = tokio::time::interval(Duration::from_millis(1));
+        while pipeline.actors("control")[0].status().in_hand != Some(kind) {
+            look.tick().await;
+        }
+        drop(open);
+        match pipeline.wait().await {
+            Outcome::Failed { part, reason } => {
+                assert_eq!((part.as_str(), reason.as_str()), ("gated", "channel closed"))
+            }
+            other => panic!("{other}"),
+        }
+    };
+    timeout(Duration::from_secs(30), async { tokio::join!(asked, fails).0 }).await.expect("it is heard at once")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_fails_for_good_is_heard_by_whoever_waits_for_it() {
+    let node = Node::start("doomed").await.unwrap();
+    let named = "`gated` could not go on: channel closed";
+    let (pipeline, open) = doomed(&node, "stop").await;
+    let stopped = fails_while(&pipeline, open, "stop", pipeline.stop()).await;
+    assert!(matches!(&stopped, Outcome::Failed { part, .. } if part == "gated"), "{stopped}");
+
+    let (pipeline, open) = doomed(&node, "checkpoint").await;
+    let refused = fails_while(&pipeline, open, "control", pipeline.checkpoint()).await.unwrap_err();
+    assert!(refused.to_string().contains(named), "{refused}");
+    pipeline.stop().await;
+
+    let (pipeline, open) = doomed(&node, "drain").await;
+    let refused = fails_while(&pipeline, open, "control", pipeline.drain()).await.unwrap_err();
+    assert!(refused.to_string().contains(named), "{refused}");
+    pipeline.stop().await;
+
+    let (pipeline, open) = doomed(&node, "scale").await;
+    let two = NonZeroUsize::new(2).unwrap();
+    let refused = fails_while(&pipeline, open, "control", pipeline.scale("same", two)).await.unwrap_err();
+    assert!(refused.to_string().contains(named), "{refused}");
+    let stopped = pipeline.stop().await;
+    assert!(matches!(&stopped, Outcome::Failed { part, .. } if part == "gated"), "{stopped}");
+    node.stop().await.unwrap();
+}

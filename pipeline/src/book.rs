@@ -8,10 +8,10 @@ use proscenium_runtime::Ref;
 
 use crate::checkpoint_store::CheckpointStore;
 use crate::house::House;
+use crate::lease::Lease;
 use crate::letter_box::LetterBox;
 use crate::notice::End;
 use crate::plan::Plan;
-use crate::state_lock::StateLock;
 use crate::stats::Stats;
 
 /// How a pipeline has ended.
@@ -93,28 +93,29 @@ pub(crate) struct Book {
     pub(crate) store: Option<Arc<tokio::sync::Mutex<CheckpointStore>>>,
     letter_stats: OnceLock<Arc<Stats>>,
     /// Nobody else uses the folder of its state.
-    lock: Mutex<Option<StateLock>>,
+    lease: Option<Lease>,
     plan: Mutex<Arc<Plan>>,
     course: Mutex<Course>,
     pub(crate) end: End,
 }
 
 impl Book {
-    pub(crate) fn new(plan: Plan, store: Option<CheckpointStore>, checkpoint: u64) -> Self {
+    pub(crate) fn new(plan: Plan, store: Option<CheckpointStore>, checkpoint: u64, lease: Option<Lease>) -> Self {
         Book {
             house: OnceLock::new(),
             letters: OnceLock::new(),
             store: store.map(|store| Arc::new(tokio::sync::Mutex::new(store))),
             letter_stats: OnceLock::new(),
-            lock: Mutex::default(),
+            lease,
             plan: Mutex::new(Arc::new(plan)),
             course: Mutex::new(Course { checkpoint, ..Course::default() }),
             end: End::new(),
         }
     }
 
-    pub(crate) fn keeps(&self, lock: Option<StateLock>) {
-        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+    /// The folder of its state is free again, as soon as what is being written there is.
+    pub(crate) fn gives_back(&self) {
+        self.lease.iter().for_each(Lease::ends);
     }
 
     pub(crate) fn letter_stats(&self, stats: Arc<Stats>) {
@@ -144,5 +145,12 @@ impl Book {
 
     pub(crate) fn ended(&self) -> Option<Outcome> {
         self.end.has_come()
+    }
+}
+
+/// Parts of a pipeline that nobody has stopped may live on for a moment: they write no more.
+impl Drop for Book {
+    fn drop(&mut self) {
+        self.gives_back();
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proscenium_runtime::{Node, Ref};
 use proscenium_supervision::{ChildSpec, SupervisorRef};
@@ -15,13 +16,19 @@ use crate::conductor::{Conductor, ConductorMsg};
 use crate::dead_letters::{CommittedLetters, DeadLetterStore, LetterBounds};
 use crate::disk::Disk;
 use crate::house::{House, Kept, flags};
+use crate::lease::Lease;
 use crate::letter_box::{LetterBox, LetterDesk, LetterMsg};
 use crate::notice::Notices;
 use crate::pipeline_ref::PipelineRef;
 use crate::plan::{Kind, Part, Plan};
 use crate::plan_check::{Fault, check};
 use crate::stage_desk::Office;
-use crate::state_lock::StateLock;
+use crate::state_lock::{LockError, StateLock};
+
+/// How long a start waits for the last write of the pipeline that had the folder of its state before.
+const LAST_WRITE: Duration = Duration::from_secs(5);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why a pipeline did not start. Nothing of it runs.
 #[derive(Debug)]
@@ -72,7 +79,7 @@ impl std::error::Error for StartError {}
 
 /// A state folder in use, and what was found in it.
 struct Found {
-    lock: StateLock,
+    lease: Lease,
     store: CheckpointStore,
     checkpoint: Option<Checkpoint>,
 }
@@ -83,12 +90,13 @@ pub(crate) async fn launch(plan: Plan, node: &Node, disk: Arc<dyn Disk>) -> Resu
         Some(folder) => Some(find(&disk, folder.clone(), &plan.name).await?),
         None => None,
     };
-    let (lock, store, checkpoint) = match found {
-        Some(Found { lock, store, checkpoint }) => (Some(lock), Some(store), checkpoint),
+    let (lease, store, checkpoint) = match found {
+        Some(Found { lease, store, checkpoint }) => (Some(lease), Some(store), checkpoint),
         None => (None, None, None),
     };
-    let book = Arc::new(Book::new(plan, store, checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.number)));
-    book.keeps(lock);
+    let disk = lease.as_ref().map_or(disk.clone(), |lease| lease.disk(disk));
+    let number = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.number);
+    let book = Arc::new(Book::new(plan, store, number, lease));
     let made = book.clone();
     let plan = book.plan();
     let supervisor = flags(&plan.settings)
@@ -105,27 +113,43 @@ pub(crate) async fn launch(plan: Plan, node: &Node, disk: Arc<dyn Disk>) -> Resu
         }
         Err((part, why)) => {
             drop(supervisor.stop().await);
+            book.gives_back();
             Err(StartError::Part { part, why, stopped })
         }
     }
 }
 
 async fn find(disk: &Arc<dyn Disk>, folder: PathBuf, name: &str) -> Result<Found, StartError> {
-    let store = CheckpointStore::new(disk.clone(), folder.clone());
-    let (at, name) = (folder.clone(), name.to_owned());
+    let failed = |why: String| StartError::State { folder: folder.clone(), why };
+    let lease = lease(&folder).await.map_err(failed)?;
+    let store = CheckpointStore::new(lease.disk(disk.clone()), folder.clone());
+    let name = name.to_owned();
     let found = tokio::task::spawn_blocking(move || {
-        let lock = StateLock::take(&at).map_err(|why| why.to_string())?;
         let checkpoint = store.load().map_err(|why| why.to_string())?;
         match checkpoint {
             Some(other) if other.pipeline != name => Err(format!(
                 "it is the state of the pipeline `{}`; give each pipeline a folder of its own",
                 other.pipeline
             )),
-            checkpoint => Ok(Found { lock, store, checkpoint }),
+            checkpoint => Ok(Found { lease, store, checkpoint }),
         }
     });
-    let found = found.await.map_err(|why| why.to_string()).and_then(|found| found);
-    found.map_err(|why| StartError::State { folder, why })
+    found.await.map_err(|why| why.to_string()).and_then(|found| found).map_err(failed)
+}
+
+/// A folder that is another pipeline's is refused at once. If all that is left of that is a write, it is waited for.
+async fn lease(folder: &Path) -> Result<Lease, String> {
+    let since = tokio::time::Instant::now();
+    loop {
+        let at = folder.to_owned();
+        let taken = tokio::task::spawn_blocking(move || StateLock::take(&at)).await.map_err(|why| why.to_string())?;
+        match taken {
+            Ok(lock) => return Ok(Lease::of(lock)),
+            Err(LockError::Ending { .. }) if since.elapsed() < LAST_WRITE => tokio::time::sleep(LOOK).await,
+            Err(why @ LockError::Ending { .. }) => return Err(format!("{why} (it was waited for {LAST_WRITE:?})")),
+            Err(why) => return Err(why.to_string()),
+        }
+    }
 }
 
 type Failed = (String, String);

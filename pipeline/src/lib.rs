@@ -89,6 +89,7 @@ mod dead_letters;
 mod disk;
 mod disk_trouble;
 mod due_checkpoint;
+mod lease;
 mod letter_box;
 mod real_disk;
 mod state_lock;

@@ -162,7 +162,7 @@ impl PipelineRef {
             self.book.ended().unwrap_or(Outcome::Done)
         });
         drop(self.supervisor.stop().await);
-        self.book.keeps(None); // The folder of its state is free again.
+        self.book.gives_back();
         outcome
     }
 

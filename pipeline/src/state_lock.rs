@@ -4,13 +4,30 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// The lock's file.
+const LOCK: &str = "lock";
 
 /// Held: no other program, and no other pipeline of this one, gets it. Given back when it is dropped, or the program ends
 /// in whatever way.
 #[derive(Debug)]
 #[must_use = "dropped, the folder is anybody's"]
 pub struct StateLock {
+    /// First of the fields: who still finds `ends` has found the file locked.
     _file: File,
+    /// Its pipeline has ended, and something that it writes has not.
+    ends: Arc<AtomicBool>,
+}
+
+/// The locks of this process, by their files.
+static OURS: Mutex<Vec<(PathBuf, Weak<AtomicBool>)>> = Mutex::new(Vec::new());
+
+fn ours() -> MutexGuard<'static, Vec<(PathBuf, Weak<AtomicBool>)>> {
+    let mut ours = OURS.lock().unwrap_or_else(PoisonError::into_inner);
+    ours.retain(|(_, ends)| ends.strong_count() > 0);
+    ours
 }
 
 /// Why a folder of state is not ours. Nothing in it was changed.
@@ -23,6 +40,11 @@ pub enum LockError {
         path: PathBuf,
         /// The id of its process, as it has written it there.
         by: String,
+    },
+    /// A pipeline of this process had it, and has ended; something that it writes has not, and keeps it.
+    Ending {
+        /// The lock's file.
+        path: PathBuf,
     },
     /// The system does not let us.
     Failed {
@@ -42,6 +64,12 @@ impl fmt::Display for LockError {
                  pipeline a folder of its own",
                 path.display()
             ),
+            LockError::Ending { path } => write!(
+                f,
+                "a pipeline of this process has ended that had its state in this folder, and a write of it has not come \
+                 to its end, which keeps {}; start it again when the disk has come back",
+                path.display()
+            ),
             LockError::Failed { path, error } => {
                 write!(f, "cannot lock {}: {error}; let the program's user write there", path.display())
             }
@@ -52,7 +80,7 @@ impl fmt::Display for LockError {
 impl std::error::Error for LockError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            LockError::Held { .. } => None,
+            LockError::Held { .. } | LockError::Ending { .. } => None,
             LockError::Failed { error, .. } => Some(error),
         }
     }
@@ -64,7 +92,28 @@ impl StateLock {
     /// # Errors
     /// Another one holds it, or the system does not let us.
     pub fn take(folder: &Path) -> Result<StateLock, LockError> {
-        hold(folder, "lock").map(|file| StateLock { _file: file })
+        // Before the file is tried: its holder may be gone right after that.
+        let is_ending = |path: &Path| {
+            let path = fs::canonicalize(path).ok();
+            ours().iter().any(|(of, ends)| {
+                Some(of) == path.as_ref() && ends.upgrade().is_some_and(|ends| ends.load(Ordering::Acquire))
+            })
+        };
+        let was_ending = is_ending(&folder.join(LOCK));
+        let file = hold(folder, LOCK).map_err(|error| match error {
+            LockError::Held { path, .. } if was_ending => LockError::Ending { path },
+            error => error,
+        })?;
+        let ends = Arc::new(AtomicBool::new(false));
+        if let Ok(path) = fs::canonicalize(folder.join(LOCK)) {
+            ours().push((path, Arc::downgrade(&ends)));
+        }
+        Ok(StateLock { _file: file, ends })
+    }
+
+    /// Its pipeline has ended, and what is left of it keeps the lock for as long as it takes.
+    pub(crate) fn ends(&self) {
+        self.ends.store(true, Ordering::Release);
     }
 }
 

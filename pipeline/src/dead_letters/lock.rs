@@ -22,7 +22,7 @@ impl LetterLock {
     pub fn take(state: &Path) -> Result<Self, LetterError> {
         match hold(state, "letters.lock") {
             Ok(file) => Ok(LetterLock { _file: file }),
-            Err(LockError::Held { path, .. }) => Err(LetterError::Busy { path }),
+            Err(LockError::Held { path, .. } | LockError::Ending { path }) => Err(LetterError::Busy { path }),
             Err(LockError::Failed { path, error }) => Err(LetterError::Disk { action: "lock", path, source: error }),
         }
     }

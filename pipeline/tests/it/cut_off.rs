@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proscenium_pipeline::sources::Generator;
 use proscenium_pipeline::{
     ChunkSize, Failed, Failover, Outcome, Pipeline, PipelineRef, RecordMut, Retries, RollingFiles, Settings, Share,
-    WhenDown,
+    StartError, WhenDown,
 };
 use proscenium_runtime::Node;
 use tokio::sync::watch;
@@ -356,4 +356,55 @@ async fn merged_sources_divided_by_key_over_killed_instances_reach_the_sinks_tha
     let letters = letters(&folder.at("state"));
     assert_eq!(letters.len() as u64, 2 * RECORDS);
     assert!(letters.iter().all(|kept| kept.letter.part == "dead"));
+}
+
+#[expect(clippy::await_holding_lock, reason = "nobody who runs here waits for it")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_outlives_its_pipeline_keeps_the_next_one_off_its_folder() {
+    const RECORDS: u64 = 1_000;
+    let folder = TestFolder::new();
+    let node = Node::start("outlived").await.unwrap();
+    let disk = Crowded::default();
+    let held = disk.letters.clone();
+    let held = held.lock().unwrap();
+    let described = |name: &str| {
+        Pipeline::named(name)
+            .source(Generator::new(RECORDS))
+            .map("strict", |record: &mut RecordMut<'_>| match record.id() % 100 {
+                7 => Err(Failed::because("seven")),
+                _ => Ok(()),
+            })
+            .failover(Failover::DeadLetter)
+            .sink(RollingFiles::new(folder.at("out")))
+            .state(folder.at("state"))
+            .settings(|settings| settings.drain = Duration::from_millis(50))
+    };
+    let pipeline = described("outlived").start_on(&node, Arc::new(disk.clone())).await.unwrap();
+    let begin = Instant::now();
+    while disk.begun.load(Ordering::Acquire) == 0 {
+        assert!(begin.elapsed() < LIMIT, "no letter is written");
+        std::thread::yield_now();
+    }
+    let Outcome::Stopped(left) = pipeline.stop().await else { panic!("{:?}", pipeline.status().ended) };
+    assert_eq!(left.chunks, [("generator".to_owned(), 1)]);
+    let refused = described("outlived").start(&node).await.unwrap_err();
+    let StartError::State { why, .. } = &refused else { panic!("{refused}") };
+    assert!(why.contains("a write of it has not come to its end") && why.contains("waited for 5s"), "{why}");
+    // It is waited for, and the one that has waited goes on where the checkpoint is.
+    let (node, described) = (&node, &described);
+    let starting = async move { described("outlived").start(node).await };
+    let released = async move {
+        tokio::task::yield_now().await;
+        drop(held);
+    };
+    let (started, ()) = tokio::join!(starting, released);
+    let next = started.unwrap();
+    finished(&next).await;
+    next.stop().await;
+    drop(pipeline);
+    node.stop().await.unwrap();
+    let mut ids: Vec<u64> = letters(&folder.at("state")).iter().map(|kept| kept.letter.record.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..10).map(|hundred| 100 * hundred + 7).collect::<Vec<_>>());
+    assert_eq!(lines(&folder.at("out")).len(), 990);
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::marks::{Marks, PURGED, REDRIVE};
+use super::marks::{self, Marks, PURGED, REDRIVE};
 use super::standing::{Length, Standing, letters_file, letters_folder, number_of};
 use super::store::LetterBounds;
 use crate::disk::{Appending, Disk};
@@ -43,7 +43,15 @@ impl LetterFiles {
         let failed = |action: &str, error: io::Error| passing(action, &folder, &error);
         self.disk.make_folder(&folder).map_err(|error| failed("make", error))?;
         self.disk.sync_folder(&self.state).map_err(|error| passing("sync", &self.state, &error))?;
-        let standing = from.map_or_else(|| self.beginning(), Ok)?;
+        let standing = match from {
+            Some(standing) => standing,
+            None => {
+                let beginning = self.beginning()?;
+                // Records come again from the beginning: those of letters too.
+                marks::leave_redrives(&*self.disk, &self.state).map_err(Trouble::passing)?;
+                beginning
+            }
+        };
         self.last = None;
         (self.is_unsynced, self.is_new) = (false, true);
         let found = self.disk.list(&folder).map_err(|error| failed("list", error))?;

@@ -91,6 +91,31 @@ impl Marks {
     }
 }
 
+/// Letters that were asked for in a life whose checkpoint is gone are not sent again: they came from sources that begin anew.
+/// Their files stay beside, for people.
+pub(super) fn leave_redrives(disk: &dyn Disk, state: &Path) -> Result<(), LetterError> {
+    let folder = state.join(REDRIVE);
+    let failed = |action: &'static str, path: &Path| {
+        let path = path.to_owned();
+        move |source| LetterError::Disk { action, path, source }
+    };
+    let left = numbers(disk, state, REDRIVE).map_err(failed("list", &folder))?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let mut taken = disk.list(&folder).map_err(failed("list", &folder))?;
+    for number in left {
+        let path = mark_file(state, REDRIVE, number);
+        // Those of a life before that one may have the same numbers.
+        let mut names = (number..).map(|free| mark_file(state, REDRIVE, free).with_extension("jsonl.left"));
+        let Some(name) = names.find(|name| !taken.contains(name)) else { break };
+        tracing::warn!(target: "proscenium::pipeline", "{} has no checkpoint; it is now called {}", path.display(), name.display());
+        disk.rename(&path, &name).map_err(failed("rename", &path))?;
+        taken.push(name);
+    }
+    disk.sync_folder(&folder).map_err(failed("sync", &folder))
+}
+
 /// Makes a file with the next number; its rename is what counts. Returns the number.
 pub(super) fn commit(disk: &dyn Disk, state: &Path, kind: &str, text: &[u8]) -> Result<u64, LetterError> {
     let folder = state.join(kind);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use proscenium_pipeline::sources::{Channel, Sender};
+use proscenium_pipeline::sources::{Channel, Generator, Sender};
 use proscenium_pipeline::{
     CheckpointStore, CommittedLetters, ContentType, Disk, Failed, Failover, Left, LetterFilter, LetterLock,
     LetterOffice, LetterSelection, Outcome, OwnedRecord, Pipeline, PipelineRef, Plan, Port, RealDisk, RecordMut,
@@ -228,4 +228,37 @@ async fn letters_of_a_source_that_a_reload_has_removed_wait_for_one_of_its_name_
     pipeline.stop().await;
     node.stop().await.unwrap();
     assert_eq!(sorted(&folder), ["1", "2", "3", "4", "5"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_moves_the_checkpoint_away_has_each_record_once_though_letters_had_been_sent_again() {
+    const RECORDS: u64 = 20;
+    let folder = TestFolder::new();
+    let node = Node::start("letters-anew").await.unwrap();
+    let mended = Arc::new(AtomicBool::new(false));
+    let described = |out: &str| {
+        Pipeline::named("anew")
+            .source(Generator::new(RECORDS).record(|n, out| out.extend_from_slice(format!("{n:02}").as_bytes())))
+            .map("picky", picky(&mended, |n| n % 4 == 0))
+            .failover(Failover::DeadLetter)
+            .sink(RollingFiles::new(folder.at(out)))
+            .called("files")
+            .state(folder.at("state"))
+    };
+    let all: Vec<String> = (0..RECORDS).map(|n| format!("{n:02}")).collect();
+    let pipeline = described("out").start(&node).await.unwrap();
+    letters(&pipeline, 5).await;
+    finished(&pipeline).await;
+    pipeline.stop().await;
+    mended.store(true, Ordering::Release);
+    let done = redrive(&folder.at("state"), &ALL);
+    assert_eq!(done.letters, 5);
+    // Before they were sent again, and begins anew.
+    std::fs::rename(folder.at("state/checkpoint.json"), folder.at("moved.json")).unwrap();
+    let pipeline = described("anew").start(&node).await.unwrap();
+    finished(&pipeline).await;
+    let status = pipeline.stop().await;
+    assert_eq!(lines(&folder.at("anew")), all, "{status}");
+    assert_eq!(std::fs::read_dir(folder.at("state/redrive")).unwrap().count(), 1, "it is left for people");
+    node.stop().await.unwrap();
 }

@@ -100,6 +100,31 @@ async fn a_life_without_a_checkpoint_begins_behind_the_numbers_that_marks_speak_
 }
 
 #[tokio::test]
+async fn a_life_without_a_checkpoint_sends_nothing_again_that_an_earlier_one_was_asked_for() {
+    let (disk, state) = (ToyDisk::new(), TestFolder::new());
+    let redriven = |id: u64, said: &Value| {
+        let lock = super::super::LetterLock::take(state.path()).unwrap();
+        office(&disk, &state, Some(said)).redrive(&lock, &super::super::LetterSelection::Ids(vec![id])).unwrap()
+    };
+    let (_, said) = stored(&disk, &state, 3).await;
+    redriven(0, &said);
+    redriven(1, &said);
+    let sent = async |name: &str| super::redrive::sent(&disk, &state, name).await;
+    assert_eq!((sent("source0").await, sent("source1").await), (vec![(0, 1)], vec![(1, 1)]));
+    let (_, said) = stored(&disk, &state, 3).await;
+    assert_eq!((sent("source0").await, sent("source1").await), (vec![], vec![]));
+    // Of each life the files stay, and what is asked for in this one is sent.
+    let first = listed(&office(&disk, &state, Some(&said)))[0];
+    redriven(first, &said);
+    assert_eq!(sent("source0").await, [(0, 1)]);
+    stored(&disk, &state, 3).await;
+    assert_eq!(sent("source0").await, []);
+    let left = disk.list(&state.path().join("redrive")).unwrap();
+    let names: Vec<_> = left.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["0000000000.jsonl.left", "0000000001.jsonl.left", "0000000002.jsonl.left"]);
+}
+
+#[tokio::test]
 async fn files_that_were_removed_by_hand_are_no_obstacle_and_a_short_one_is() {
     let (disk, state) = (ToyDisk::new(), TestFolder::new());
     let (_, said) = stored(&disk, &state, 3).await;

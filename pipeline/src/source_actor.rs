@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::poll;
 use proscenium_runtime::{Actor, Context, Exit, Mailbox, Ref, Reply};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::chunk::{Chunk, ChunkSize, Filling};
 use crate::ledger::Ledger;
@@ -38,6 +39,7 @@ pub(crate) struct SourceDesk {
     pub(crate) stats: Arc<Stats>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) office: Office,
+    paused: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -46,7 +48,8 @@ struct State {
     outlets: Arc<Outlets>,
     /// Behind the last record that was sent.
     position: Option<Value>,
-    is_paused: bool,
+    /// It may take as long as that takes until it looks whether it is paused.
+    is_opening: bool,
     is_exhausted: bool,
     /// Read, and not sent.
     held: VecDeque<Held>,
@@ -69,7 +72,7 @@ impl SourceDesk {
         office: Office,
     ) -> Self {
         let outlets = Arc::new(Outlets::new(vec![(None, Vec::new())], None, size, 1));
-        let state = State { outlets, position: None, is_paused: true, is_exhausted: false, held: VecDeque::new() };
+        let state = State { outlets, position: None, is_opening: false, is_exhausted: false, held: VecDeque::new() };
         // A chunk of which a record waits for another try gives its buffer back, and stays open: there may be more of those.
         let ledger = Ledger::new(size, window, 4 * window);
         let says = name.as_str().into();
@@ -83,6 +86,7 @@ impl SourceDesk {
             stats,
             ledger,
             office,
+            paused: watch::Sender::new(true),
             state: Mutex::new(state),
         }
     }
@@ -121,7 +125,33 @@ impl SourceDesk {
     }
 
     pub(crate) fn pause(&self, paused: bool) {
-        self.state().is_paused = paused;
+        self.paused.send_replace(paused);
+    }
+
+    fn is_paused(&self) -> bool {
+        *self.paused.borrow()
+    }
+
+    /// What the source gives, unless it is paused: what is read from then on could be lost, if it cannot be read again.
+    async fn unless_paused<T>(&self, given: impl Future<Output = T>) -> Option<T> {
+        if self.spec.replays() {
+            return Some(given.await);
+        }
+        let mut paused = self.paused.subscribe();
+        tokio::select! {
+            biased;
+            // An error would say that the sender is gone, which is in here.
+            Ok(_) = paused.wait_for(|is_paused| *is_paused) => None,
+            given = given => Some(given),
+        }
+    }
+
+    /// What was read is sent when it may be.
+    fn hold(&self, filling: Filling, begun: Instant, position: Option<Value>) {
+        if !filling.is_empty() {
+            self.stats.taken.add(filling.len());
+            self.state().held.push_back(Held { filling, begun, position });
+        }
     }
 }
 
@@ -129,6 +159,8 @@ pub(crate) struct SourceActor {
     desk: Arc<SourceDesk>,
     reader: Option<Reader>,
     has_waiter: bool,
+    /// Who waits until nothing is read any more.
+    pausing: Vec<Reply<()>>,
     tries: u32,
 }
 
@@ -145,7 +177,8 @@ pub(crate) enum SourceMsg {
     Room,
     /// What was waited for has come.
     Read(Box<Reading>),
-    /// Answered when nothing is sent any more, until it is told to go on. What is under way is still under way.
+    /// Answered when nothing is sent any more, until it is told to go on; and when all is held that was read and cannot be
+    /// read again. What is under way is still under way.
     Pause(Reply<()>),
 }
 
@@ -184,16 +217,19 @@ impl Actor for SourceActor {
             SourceMsg::Go => (),
             SourceMsg::Room => self.has_waiter = false,
             SourceMsg::Read(reading) => {
-                if let Some(pause) = self.take_in(*reading) {
+                let pause = self.take_in(*reading);
+                self.answer();
+                if let Some(pause) = pause {
                     cx.send_after(pause, SourceMsg::Go);
                     return Ok(());
                 }
             }
             SourceMsg::Pause(reply) => {
                 self.desk.pause(true);
-                reply.send(());
+                self.pausing.push(reply);
             }
         }
+        self.answer();
         self.work(cx).await;
         Ok(())
     }
@@ -248,50 +284,78 @@ impl SourceDesk {
 }
 
 /// Opens the source if it is not open, and fills the chunk.
-async fn read(mut reader: Reader, mut filling: Filling, from: Option<Value>, linger: Duration) -> Reading {
-    let mut begun = None;
-    let said = async {
+async fn read(mut reader: Reader, mut under_way: UnderWay, from: Option<Value>) -> Reading {
+    let said = under_way.fill(&mut reader, from).await;
+    let begun = under_way.begun.unwrap_or_else(Instant::now);
+    let filling = under_way.filling.take().expect("only here it is taken");
+    Reading { reader, filling, begun, said }
+}
+
+/// A chunk that is being filled. Cut off there, by a crash of the actor, its records are held if they cannot be read again.
+struct UnderWay {
+    filling: Option<Filling>,
+    begun: Option<Instant>,
+    desk: Arc<SourceDesk>,
+    me: Ref<SourceActor>,
+}
+
+impl UnderWay {
+    async fn fill(&mut self, reader: &mut Reader, from: Option<Value>) -> Result<Filled, Trouble> {
+        let UnderWay { filling: Some(filling), begun, desk, .. } = self else { return Ok(Filled::More) };
         if !reader.is_open {
             reader.source.open(from.as_ref()).await?;
             reader.is_open = true;
         }
-        let mut filled = reader.source.fill(&mut filling).await?;
-        begun = Some(Instant::now());
-        if !linger.is_zero() {
-            let until = tokio::time::Instant::now() + linger;
+        desk.state().is_opening = false; // Before it looks whether it is paused: who pauses it looks the other way round.
+        let Some(filled) = desk.unless_paused(reader.source.fill(filling)).await else { return Ok(Filled::More) };
+        let mut filled = filled?;
+        *begun = Some(Instant::now());
+        if !desk.linger.is_zero() {
+            let until = tokio::time::Instant::now() + desk.linger;
             while filled == Filled::More && !filling.is_full() {
-                match tokio::time::timeout_at(until, reader.source.fill(&mut filling)).await {
-                    Ok(more) => filled = more?,
-                    Err(_) => break,
+                let more = desk.unless_paused(reader.source.fill(filling));
+                match tokio::time::timeout_at(until, more).await {
+                    Ok(Some(more)) => filled = more?,
+                    Ok(None) | Err(_) => break,
                 }
             }
         }
         Ok(filled)
-    };
-    let said = said.await;
-    Reading { reader, filling, begun: begun.unwrap_or_else(Instant::now), said }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Some(filling) = self.filling.take().filter(|_| !self.desk.spec.replays()) else { return };
+        self.desk.hold(filling, self.begun.unwrap_or_else(Instant::now), None);
+        drop(self.me.tell(SourceMsg::Go).now());
+    }
 }
 
 impl SourceActor {
     pub(crate) fn new(desk: Arc<SourceDesk>) -> Self {
         let reader = Reader { source: desk.spec.make(), is_open: false };
-        SourceActor { desk, reader: Some(reader), has_waiter: false, tries: 0 }
+        SourceActor { desk, reader: Some(reader), has_waiter: false, pausing: Vec::new(), tries: 0 }
+    }
+
+    /// Who pauses it need not wait, or not any more: nothing is being read that cannot be read again.
+    fn answer(&mut self) {
+        let desk = &self.desk;
+        if self.reader.is_some() || desk.spec.replays() || !desk.is_paused() || desk.state().is_opening {
+            self.pausing.drain(..).for_each(|reply| reply.send(()));
+        }
     }
 
     /// Sends what it has, and reads a chunk, unless there is nothing to read, or no demand. Then others have their turn: what
     /// was read is still in the cache when the next stage takes it up.
     async fn work(&mut self, cx: &mut Context<Self>) {
-        let (is_paused, is_exhausted) = {
-            let state = self.desk.state();
-            (state.is_paused, state.is_exhausted)
-        };
-        if is_paused {
+        if self.desk.is_paused() {
             return;
         }
         if let Err(outlets) = self.desk.send_held() {
             return self.wait_for_buffers(cx, outlets);
         }
-        if is_exhausted {
+        if self.desk.state().is_exhausted {
             let part = self.desk.name.clone();
             self.desk.office.conductor.tell(Notice::Exhausted { part });
             return;
@@ -306,7 +370,9 @@ impl SourceActor {
         let filling = Filling::new(loan, self.desk.size);
         // A position may name thousands of files: it is looked up only where it is needed.
         let from = if reader.is_open { None } else { self.desk.has_read_to() };
-        let mut reading = Box::pin(read(reader, filling, from, self.desk.linger));
+        self.desk.state().is_opening = !reader.is_open;
+        let under_way = UnderWay { filling: Some(filling), begun: None, desk: self.desk.clone(), me: cx.me() };
+        let mut reading = Box::pin(read(reader, under_way, from));
         // What is there already costs no task of its own.
         match poll!(&mut reading) {
             Poll::Ready(reading) => match self.take_in(reading) {
@@ -341,10 +407,7 @@ impl SourceActor {
             Err(trouble) => pause = self.trouble(&mut reader, &trouble),
         }
         self.reader = Some(reader);
-        if !filling.is_empty() {
-            self.desk.stats.taken.add(filling.len());
-            self.desk.state().held.push_back(Held { filling, begun, position });
-        }
+        self.desk.hold(filling, begun, position);
         pause
     }
 

@@ -8,6 +8,7 @@ mod controls;
 mod cut_off;
 mod due_checkpoints;
 mod flow;
+mod lingering;
 mod plugin_restarts;
 mod plugins;
 mod program_killed;

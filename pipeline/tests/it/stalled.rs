@@ -226,7 +226,7 @@ async fn fails_while<T>(
         drop(open);
         match pipeline.wait().await {
             Outcome::Failed { part, reason } => {
-                assert_eq!((part.as_str(), reason.as_str()), ("gated", "channel closed"))
+                assert_eq!((part.as_str(), reason.as_str()), ("gated", "channel closed"));
             }
             other => panic!("{other}"),
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proscenium_plugin_host::{Batch, Failover, PluginRef, ProcessError, Processed, Record, Verdicts, Why};
 
+use crate::given_ids::{GivenIds, Places};
 use crate::letter::Class;
 use crate::outlets::STAND_IN;
 use crate::pass::{Aside, Fate, Pass};
@@ -85,9 +86,10 @@ fn filled(mut batch: Batch, pass: &mut Pass, routes: u32) -> (Batch, usize) {
     batch.routes(routes);
     loop {
         let mut upto = pass.decided;
+        let mut ids = GivenIds::from(&pass.chunk, upto);
         while upto < pass.chunk.len() {
             let record = pass.chunk.record(upto);
-            if batch.push_as(record.content(), record.id(), record.payload()).is_err() {
+            if batch.push_as(record.content(), ids.next(record.id()), record.payload()).is_err() {
                 break;
             }
             upto += 1;
@@ -107,12 +109,10 @@ fn apply(processed: &Processed, pass: &mut Pass, upto: usize, failover: &Failove
     let mut emitted = processed.emitted().peekable();
     let mut by_parent: Vec<(usize, OwnedRecord)> = Vec::new();
     if emitted.peek().is_some() {
-        let mut last = first;
+        let places = Places::of(&pass.chunk, first, upto);
         for record in emitted {
-            // Mostly that of the one before, or a later one: so thousands of them take no search each.
-            let mut near = (last..upto).chain(first..last);
-            let parent = near.find(|nth| pass.chunk.record(*nth).id() == record.id()).unwrap_or(upto - 1);
-            last = parent;
+            // One that names none stands behind all.
+            let parent = places.find(record.id()).unwrap_or(upto - 1);
             let mut owned = OwnedRecord::from(pass.chunk.record(parent));
             (owned.content, owned.payload) = (record.content(), record.payload().to_vec());
             by_parent.push((parent, owned));

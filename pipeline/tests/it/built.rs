@@ -13,6 +13,11 @@ pub fn stamp(folder: &Path, version: &str) -> PathBuf {
     build("stamp", folder, version)
 }
 
+/// The plugin `twin`, in this version, in this folder.
+pub fn twin(folder: &Path, version: &str) -> PathBuf {
+    build("twin", folder, version)
+}
+
 fn build(name: &str, folder: &Path, version: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = folder.join(format!("lib{name}-{version}.so"));

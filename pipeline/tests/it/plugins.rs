@@ -3,11 +3,12 @@
 use std::process::Command;
 
 use proscenium_pipeline::sources::Generator;
-use proscenium_pipeline::{Pipeline, RecordMut, RollingFiles};
+use proscenium_pipeline::{ChunkSize, Emit, Failed, Failover, OwnedRecord, Pipeline, Record, RecordMut, RollingFiles};
 use proscenium_plugin_host::Swap;
 use proscenium_runtime::Node;
 
-use crate::built::mark;
+use crate::built::{mark, twin};
+use crate::chaos::proof::letters;
 use crate::controls::passed;
 use crate::flow::{finished, lines};
 use crate::test_folder::TestFolder;
@@ -152,4 +153,62 @@ async fn a_stopped_pipeline_goes_on_where_it_was_and_is_changed_while_it_runs() 
     assert!(has_end);
     pipeline.stop().await;
     node.stop().await.unwrap();
+}
+
+/// Each record becomes so many with the same number, and a key, a header and a payload of their own.
+fn siblings(record: Record<'_>, out: &mut dyn Emit) {
+    for nth in 0..3 {
+        let name = format!("{}.{nth}", record.id());
+        let mut sibling = OwnedRecord::from(record);
+        sibling.key = Some(name.clone().into_bytes());
+        sibling.headers = vec![("name".to_owned(), name.clone().into_bytes())];
+        sibling.payload = name.into_bytes();
+        out.emit(sibling);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_plugin_adds_has_key_header_and_letter_of_the_record_that_it_named() {
+    const RECORDS: u64 = 400;
+    let folder = TestFolder::new();
+    let node = Node::start("siblings").await.unwrap();
+    let pipeline = Pipeline::named("siblings")
+        .source(numbers(RECORDS))
+        .flat_map("siblings", siblings)
+        .plugin("twin", twin(folder.path(), "1"))
+        .map("said", |record: &mut RecordMut<'_>| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let payload = text(record.payload());
+            let key = text(record.key().unwrap_or_default());
+            let header = record.headers().into_iter().map(|(_, value)| text(value)).collect::<String>();
+            record.set_payload(format!("{payload} {key} {header}").as_bytes());
+            if payload == "100.1b" { Err(Failed::because("as asked")) } else { Ok(()) }
+        })
+        .failover(Failover::DeadLetter)
+        .sink(RollingFiles::new(folder.at("out")))
+        .state(folder.at("state"))
+        // So that chunks are divided into batches, too.
+        .chunk(ChunkSize { records: 64, bytes: 1 << 20 })
+        .start(&node)
+        .await
+        .unwrap();
+    finished(&pipeline).await;
+    pipeline.stop().await;
+    node.stop().await.unwrap();
+    let names = (0..RECORDS).flat_map(|id| (0..3).map(move |nth| format!("{id}.{nth}")));
+    let all = names.flat_map(|name| ["", "a", "b"].map(|sign| format!("{name}{sign} {name} {name}")));
+    let expected: Vec<String> = all.filter(|line| !line.starts_with("100.1b")).collect();
+    let written = lines(&folder.at("out"));
+    let differs = written.iter().zip(&expected).find(|(written, expected)| written != expected);
+    assert!(
+        differs.is_none() && written.len() == expected.len(),
+        "{differs:?} of {} and {}",
+        written.len(),
+        expected.len()
+    );
+    let letters = letters(&folder.at("state"));
+    let [kept] = &letters[..] else { panic!("{letters:?}") };
+    let record = &kept.letter.record;
+    assert_eq!((record.id, record.key.as_deref()), (100, Some(&b"100.1"[..])));
+    assert_eq!(record.payload, b"record 100");
 }

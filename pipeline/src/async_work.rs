@@ -1,11 +1,14 @@
 //! The work of an async stage: a chunk's records handled by several futures at once, their order kept.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use proscenium_plugin_host::{Failover, Retries};
+use proscenium_runtime::Now;
+use tokio::time::Instant;
 
+use crate::circuit_core::{CircuitCore, Handle};
 use crate::failed::Failed;
 use crate::letter::Class;
 use crate::operator::AsyncOperator;
@@ -16,16 +19,85 @@ use crate::record::OwnedRecord;
 use crate::remote_stage::Begun;
 use crate::rust_stage::words;
 use crate::tickets::{Ticket, Undone};
+use crate::waiting::OPEN;
 
 /// Chunks under way at most; the futures are bounded for each.
 const CHUNKS: usize = 4;
 
 pub(crate) struct AsyncWork {
-    pub(crate) operator: Arc<dyn AsyncOperator>,
-    pub(crate) at_once: usize,
+    operator: Arc<dyn AsyncOperator>,
+    at_once: usize,
+    breaker: Mutex<Breaker>,
+}
+
+/// Whether records are tried, if that is the stage's policy: one circuit for all chunks under way. In a row are the outcomes
+/// as they come.
+struct Breaker {
+    core: CircuitCore,
+    /// The policy that it was last asked under.
+    failover: Failover,
+    next: Handle,
+    begun: Instant,
+}
+
+impl Breaker {
+    fn now(&self) -> Now {
+        Now::from_millis(0) + self.begun.elapsed()
+    }
+}
+
+/// A record that the circuit has let through, until its outcome is told.
+struct Admitted<'a> {
+    work: &'a AsyncWork,
+    id: Handle,
+}
+
+impl Admitted<'_> {
+    fn succeeded(self) {
+        self.work.breaker().core.succeeded(self.id);
+    }
+
+    fn failed(self, conduct: &Conduct) {
+        if let Failover::CircuitBreaker { failures, cooldown } = conduct.failover {
+            let mut breaker = self.work.breaker();
+            let until = breaker.now() + cooldown;
+            breaker.core.failed(self.id, failures, until);
+        }
+    }
+}
+
+/// Cut off with the stage's actor, there is no outcome; after one, this changes nothing.
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        let mut breaker = self.work.breaker();
+        let now = breaker.now();
+        breaker.core.was_cut_off(self.id, now);
+    }
 }
 
 impl AsyncWork {
+    pub(crate) fn new(operator: Arc<dyn AsyncOperator>, at_once: usize) -> Self {
+        let breaker =
+            Breaker { core: CircuitCore::new(), failover: Failover::DeadLetter, next: 0, begun: Instant::now() };
+        AsyncWork { operator, at_once, breaker: Mutex::new(breaker) }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a record is tried. Under another policy than before the circuit is closed.
+    fn admit(&self, conduct: &Conduct) -> Option<Admitted<'_>> {
+        let mut breaker = self.breaker();
+        if breaker.failover != conduct.failover {
+            breaker.failover = conduct.failover.clone();
+            breaker.core.close();
+        }
+        breaker.next += 1;
+        let (id, now) = (breaker.next, breaker.now());
+        breaker.core.passes(id, now).then(|| Admitted { work: self, id }) // One that is dropped here would lock it again.
+    }
+
     pub(crate) fn most(&self) -> usize {
         CHUNKS
     }
@@ -35,7 +107,7 @@ impl AsyncWork {
         let work = async move {
             let Some(pass) = &mut ticket.pass else { return ticket };
             let records: Vec<OwnedRecord> = pass.chunk.records().skip(pass.decided).map(OwnedRecord::from).collect();
-            let tried = records.into_iter().map(|record| tried(self.operator.clone(), record, conduct.clone()));
+            let tried = records.into_iter().map(|record| self.tried_if_closed(record, &conduct));
             let mut tried = std::pin::pin!(stream::iter(tried).buffered(self.at_once.max(1)));
             while let Some(tried) = tried.next().await {
                 match tried {
@@ -62,13 +134,29 @@ impl AsyncWork {
         };
         Begun { work: Box::pin(work), is_alone: false }
     }
+
+    /// One record, if the circuit lets it through.
+    async fn tried_if_closed(&self, record: OwnedRecord, conduct: &Conduct) -> Result<Vec<OwnedRecord>, Aside> {
+        if !matches!(conduct.failover, Failover::CircuitBreaker { .. }) {
+            return tried(self.operator.clone(), record, conduct).await;
+        }
+        let Some(admitted) = self.admit(conduct) else {
+            return Err(Aside { class: Class::NotTried, reason: OPEN.to_owned(), attempts: 0, crash: None });
+        };
+        let tried = tried(self.operator.clone(), record, conduct).await;
+        match &tried {
+            Ok(_) => admitted.succeeded(),
+            Err(_) => admitted.failed(conduct),
+        }
+        tried
+    }
 }
 
 /// One record, as often as the policy says.
 async fn tried(
     operator: Arc<dyn AsyncOperator>,
     record: OwnedRecord,
-    conduct: Conduct,
+    conduct: &Conduct,
 ) -> Result<Vec<OwnedRecord>, Aside> {
     let mut attempts = 0;
     loop {
@@ -85,7 +173,7 @@ async fn tried(
             }
             Err(panic) => (Class::Poison, Failed::because(words(panic.as_ref())).for_good()),
         };
-        match pause(&conduct, attempts).filter(|_| !failed.is_final()) {
+        match pause(conduct, attempts).filter(|_| !failed.is_final()) {
             Some(pause) => tokio::time::sleep(pause).await,
             None => return Err(Aside { class, reason: failed.reason().to_owned(), attempts, crash: None }),
         }

@@ -8,17 +8,21 @@ const PLACES: u64 = u64::MAX << 32;
 
 /// Records have the numbers that their source gave them, as long as those grow. Others, siblings that were made out of one
 /// record above all, get one that says where in the chunk they lie: the same number however often the chunk is handed over.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct GivenIds {
-    /// Behind the highest so far.
+    /// Behind the highest so far. Not 0: what a plugin adds has that if it comes from no record.
     free: u64,
     next: usize,
 }
 
 impl GivenIds {
+    fn new() -> Self {
+        GivenIds { free: 1, next: 0 }
+    }
+
     /// Of the records from the one at this place on.
     pub(crate) fn from(chunk: &Chunk, first: usize) -> Self {
-        let mut ids = GivenIds::default();
+        let mut ids = GivenIds::new();
         for nth in 0..first {
             ids.next(chunk.record(nth).id());
         }
@@ -85,7 +89,7 @@ mod tests {
             let source = Ledger::new(Default::default(), 1, 1);
             let records: Vec<(u64, Option<&str>)> = ids.iter().map(|id| (*id, None)).collect();
             let chunk = keyed(&source, &records);
-            let mut whole = GivenIds::default();
+            let mut whole = GivenIds::new();
             let given: Vec<u64> = ids.iter().map(|id| whole.next(*id)).collect();
             for first in 0..ids.len() {
                 let mut part = GivenIds::from(&chunk, first);
@@ -104,9 +108,9 @@ mod tests {
 
     #[test]
     fn numbers_that_grow_are_the_sources() {
-        let mut ids = GivenIds::default();
-        assert_eq!([0, 4, 5, 900, PLACES - 1].map(|id| ids.next(id)), [0, 4, 5, 900, PLACES - 1]);
-        let mut ids = GivenIds::default();
-        assert_eq!([4, 4, 5].map(|id| ids.next(id)), [4, PLACES | 1, 5]);
+        let mut ids = GivenIds::new();
+        assert_eq!([1, 4, 5, 900, PLACES - 1].map(|id| ids.next(id)), [1, 4, 5, 900, PLACES - 1]);
+        let mut ids = GivenIds::new();
+        assert_eq!([0, 4, 4, 5].map(|id| ids.next(id)), [PLACES, 4, PLACES | 2, 5]);
     }
 }

@@ -271,7 +271,7 @@ impl House {
                     Ok(StageRoom { child, plugin_child: None, desk, untyped, actor, plugin: None })
                 }
                 Code::Async { operator, at_once } => {
-                    let worker = Worker::Async(Arc::new(AsyncWork { operator: operator.clone(), at_once: *at_once }));
+                    let worker = Worker::Async(Arc::new(AsyncWork::new(operator.clone(), *at_once)));
                     let (made, by) = (desk.clone(), worker);
                     let actor = self.child(&child, move || RemoteActor::new(made.clone(), by.clone())).await?;
                     let (untyped, actor) = (actor.untyped(), actor.recipient(|msg| msg));

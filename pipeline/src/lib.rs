@@ -71,6 +71,7 @@ mod trouble;
 // Stages.
 mod adjustments;
 mod async_work;
+mod circuit_core;
 mod given_ids;
 mod operator;
 mod operators;

@@ -13,6 +13,8 @@ use std::time::Duration;
 use proscenium_plugin_host::{Failover, Retries};
 use proscenium_runtime::Now;
 
+use crate::circuit_core::CircuitCore;
+
 /// A record, to the shell.
 pub type Handle = u64;
 /// A record's key, hashed.
@@ -100,20 +102,6 @@ enum Course {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Circuit {
-    Closed {
-        failures: u32,
-    },
-    Open {
-        until: Now,
-    },
-    /// This record is being tried.
-    HalfOpen {
-        probe: Handle,
-    },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waits {
     /// For its next try, then.
     Failed { due: Now },
@@ -139,7 +127,7 @@ pub struct RetryCore {
     retries: Retries,
     most: usize,
     course: Course,
-    circuit: Circuit,
+    circuit: CircuitCore,
     waiting: BTreeMap<Handle, Waiting>,
     /// By keys, in the order of arrival. Whoever is first is the only one of its key that may be tried.
     queues: BTreeMap<KeyHash, VecDeque<Handle>>,
@@ -161,7 +149,7 @@ impl RetryCore {
             retries,
             most,
             course: Course::Running,
-            circuit: Circuit::Closed { failures: 0 },
+            circuit: CircuitCore::new(),
             waiting: BTreeMap::new(),
             queues: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -183,7 +171,7 @@ impl RetryCore {
     /// Whether nothing waits and everything is tried: then records may arrive and succeed without a word for each.
     #[must_use]
     pub fn is_clear(&self) -> bool {
-        self.waiting.is_empty() && self.course == Course::Running && matches!(self.circuit, Circuit::Closed { .. })
+        self.waiting.is_empty() && self.course == Course::Running && self.circuit.is_closed()
     }
 
     /// Whether it waits for [`Event::Resumed`].
@@ -213,7 +201,7 @@ impl RetryCore {
             Event::SucceededMany(records) => {
                 debug_assert!(self.is_clear(), "records succeed in bulk while others wait");
                 if records > 0 {
-                    self.close();
+                    self.circuit.close();
                 }
                 self.tell(records, now, &mut actions);
             }
@@ -232,7 +220,7 @@ impl RetryCore {
         self.retries = retries;
         if self.failover != failover {
             self.failover = failover;
-            self.circuit = Circuit::Closed { failures: 0 };
+            self.circuit.close();
             self.resumed(now, &mut actions);
         }
         actions
@@ -243,7 +231,7 @@ impl RetryCore {
         let must_wait = key.is_some_and(|key| self.queues.contains_key(&key)) || self.course != Course::Running;
         if must_wait {
             self.wait(id, Waiting { key, tries: 0, waits: Waits::Fresh { behind: self.handed } });
-        } else if self.passes(id, now) {
+        } else if self.circuit.passes(id, now) {
             self.handed += 1;
             actions.push(Action::Try(id));
         } else {
@@ -251,26 +239,8 @@ impl RetryCore {
         }
     }
 
-    /// Whether the circuit lets a record through.
-    fn passes(&mut self, id: Handle, now: Now) -> bool {
-        match self.circuit {
-            Circuit::Closed { .. } => true,
-            Circuit::HalfOpen { probe } => probe == id,
-            Circuit::Open { until } if now < until => false,
-            Circuit::Open { .. } => {
-                self.circuit = Circuit::HalfOpen { probe: id };
-                true
-            }
-        }
-    }
-
     fn succeeded(&mut self, id: Handle, key: Option<KeyHash>, now: Now, actions: &mut Vec<Action>) {
-        match self.circuit {
-            Circuit::Closed { .. } => self.close(),
-            Circuit::HalfOpen { probe } if probe == id => self.close(),
-            // It was under way when the circuit opened.
-            Circuit::HalfOpen { .. } | Circuit::Open { .. } => (),
-        }
+        self.circuit.succeeded(id);
         if self.waiting.contains_key(&id) {
             self.end(id, Action::Done(id), now, actions);
             return;
@@ -347,25 +317,12 @@ impl RetryCore {
                 }
             }
             Failover::CircuitBreaker { failures, cooldown } => {
-                let until = now + *cooldown;
-                self.circuit = match self.circuit {
-                    Circuit::Closed { failures: so_far } if so_far + 1 < *failures => {
-                        Circuit::Closed { failures: so_far + 1 }
-                    }
-                    Circuit::Closed { .. } => Circuit::Open { until },
-                    Circuit::HalfOpen { probe } if probe == id => Circuit::Open { until },
-                    // It was under way when the circuit opened.
-                    open @ (Circuit::HalfOpen { .. } | Circuit::Open { .. }) => open,
-                };
+                self.circuit.failed(id, *failures, now + *cooldown);
             }
             // The two that are left; and a policy that is added later sets aside as well: nothing is lost by it.
             _ => (),
         }
         Ok(Action::DeadLetter { id, tries })
-    }
-
-    fn close(&mut self) {
-        self.circuit = Circuit::Closed { failures: 0 };
     }
 
     /// Whether one of its key that arrived before it is not over.
@@ -452,7 +409,7 @@ impl RetryCore {
                 }
                 Waits::Fresh { .. } | Waits::Failed { .. } => {
                     let tries = waiting.tries;
-                    if self.passes(id, now) {
+                    if self.circuit.passes(id, now) {
                         self.waiting.entry(id).and_modify(|waiting| waiting.waits = Waits::Tried);
                         actions.push(Action::Try(id));
                         return;

@@ -16,6 +16,9 @@ use crate::pass::{Aside, Fate};
 use crate::plan::Conduct;
 use crate::retry_core::{Action, Again, Event, Handle, RetryCore};
 
+/// Why a record was not tried.
+pub(crate) const OPEN: &str = "the circuit is open: so many before it have failed in a row";
+
 /// What is to be done with a record that has waited.
 #[derive(Debug)]
 pub(crate) enum Turn {
@@ -236,7 +239,7 @@ impl Waiting {
     fn aside(&self, id: Handle, class: Class, attempts: u32) -> Fate {
         let known = self.parked.get(&id).map_or("", |parked| &parked.reason);
         let reason = match class {
-            Class::NotTried => "the circuit is open: so many before it have failed in a row",
+            Class::NotTried => OPEN,
             _ => known,
         };
         Fate::SetAside(Box::new(Aside { class, reason: reason.to_owned(), attempts, crash: None }))

@@ -3,6 +3,7 @@
 mod adjustments;
 mod built;
 mod chaos;
+mod circuits;
 mod config;
 mod controls;
 mod cut_off;

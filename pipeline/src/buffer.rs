@@ -115,6 +115,12 @@ impl Buffer {
         self.len() >= size.records || self.used() >= size.bytes
     }
 
+    /// Whether stages have made it so large that it is divided before it goes on.
+    #[inline]
+    pub(crate) fn has_outgrown(&self, size: ChunkSize) -> bool {
+        self.len() > 1 && self.used > size.grown()
+    }
+
     /// The memory that it takes, used or not.
     #[cfg(test)]
     pub(crate) fn takes(&self) -> usize {
@@ -276,13 +282,27 @@ impl Buffer {
     /// Other bytes: over the old ones, where they fit.
     pub(crate) fn set_payload(&mut self, nth: usize, payload: &[u8]) {
         let old = self.payloads[nth];
-        self.payloads[nth] = if self.is_free(nth, old) && payload.len() <= old.len() {
+        let is_free = self.is_free(nth, old);
+        self.payloads[nth] = if is_free && payload.len() <= old.len() {
             let span = Span::new(old.range().start, payload.len());
             self.bytes[span.range()].copy_from_slice(payload);
             span
         } else {
+            if is_free && old.len() > 0 && old.end() == self.used {
+                self.used = old.range().start; // It is the last one, and grows where it is.
+            }
             self.put(payload)
         };
+    }
+
+    /// Gives back what lies behind all that the records from this one on hold: those before it are not looked at any more.
+    pub(crate) fn forget_before(&mut self, nth: usize) {
+        let ends = self.entries[nth..].iter().zip(&self.payloads[nth..]).map(|(entry, payload)| {
+            let key = if entry.key == Span::NONE { 0 } else { entry.key.end() };
+            payload.end().max(entry.origin.end()).max(entry.headers.end()).max(key)
+        });
+        self.used = ends.max().unwrap_or(0);
+        self.kept.truncate(self.used);
     }
 
     pub(crate) fn set_key(&mut self, nth: usize, key: Option<&[u8]>) {

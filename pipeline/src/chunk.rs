@@ -14,8 +14,22 @@ use crate::record::{Record, RecordMut};
 pub struct ChunkSize {
     /// Records. Default: 2,048.
     pub records: usize,
-    /// Bytes of everything they hold. Default: 256 KiB. A single record may be larger. Who adds beyond 4 GiB panics.
+    /// Bytes of everything they hold. Default: 256 KiB. A single record may be larger. Stages may let a chunk grow, to four
+    /// times as many bytes and one record: then it is divided, and goes on in several. A record whose code adds beyond 4 GiB
+    /// panics.
     pub bytes: usize,
+}
+
+/// So many times its bytes is what stages may make of a chunk. Originals stay in it beside what was made of them: with fewer,
+/// most that change something would divide theirs.
+const GROWTH: usize = 4;
+
+impl ChunkSize {
+    /// Bytes beyond which a chunk is divided.
+    #[inline]
+    pub(crate) fn grown(self) -> usize {
+        self.bytes.saturating_mul(GROWTH)
+    }
 }
 
 impl Default for ChunkSize {

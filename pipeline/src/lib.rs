@@ -22,7 +22,7 @@
 //! anything over a crash without a state folder, or from a source that cannot replay. A record that nobody may look at twice
 //! needs an id of its own.
 //! **Bounds**: a source has [`window`](Settings::window) chunks (8) under way, each with the records and bytes of a
-//! [`ChunkSize`] (2,048, 256 KiB) or one larger record; each outlet that divides records has as many again. At the bound the
+//! [`ChunkSize`] (2,048, 256 KiB) or one larger record, of which stages make four times as many bytes at most; each outlet that divides records has as many again. At the bound the
 //! source stops reading. Retries end with a count and pauses with a ceiling ([`Retries`]); restarts with
 //! [`intensity`](Settings::intensity); a drain with [`drain`](Settings::drain); dead letters with [`LetterBounds`].
 //! **Cost**: one message and one acknowledgement for each chunk and edge, none for each record.

@@ -45,6 +45,8 @@ pub(crate) struct Pass {
     /// Behind which record, and what.
     pub(crate) emitted: VecDeque<(usize, OwnedRecord)>,
     emitted_bytes: usize,
+    /// What the chunk held before the records were changed that have not been sent on.
+    held_before: usize,
     /// The code is at the record `decided`; if it is found so later, it has panicked there.
     pub(crate) is_in_work: bool,
     /// How often the code has panicked there.
@@ -60,6 +62,7 @@ pub(crate) struct Pass {
 impl Pass {
     pub(crate) fn new(chunk: Chunk) -> Self {
         Pass {
+            held_before: chunk.buffer.used(),
             chunk,
             started: Instant::now(),
             decided: 0,
@@ -78,9 +81,23 @@ impl Pass {
         self.decided == self.chunk.len()
     }
 
-    /// What was emitted fills a chunk: it is sent before more comes.
+    /// What was emitted fills a chunk, or what was changed takes as much as one may grow to: it is sent before more comes.
     pub(crate) fn is_full(&self, size: ChunkSize) -> bool {
-        self.emitted.len() >= size.records || self.emitted_bytes >= size.bytes
+        let has_grown = self.delivered < self.decided && self.chunk.buffer.used() > self.grown(size);
+        self.emitted.len() >= size.records || self.emitted_bytes >= size.bytes || has_grown
+    }
+
+    /// As much as the chunk may hold until what is decided is sent.
+    fn grown(&self, size: ChunkSize) -> usize {
+        self.held_before.saturating_add(size.grown())
+    }
+
+    /// All that is decided has been sent on: the room for it is there again.
+    pub(crate) fn forget_delivered(&mut self, size: ChunkSize) {
+        if self.delivered == self.decided && self.emitted.is_empty() && self.chunk.buffer.used() > self.grown(size) {
+            self.chunk.buffer.forget_before(self.delivered);
+            self.held_before = self.chunk.buffer.used();
+        }
     }
 
     /// It is decided, and all of it has been sent on.
@@ -97,11 +114,12 @@ impl Pass {
         (self.is_in_work, self.panics, self.handle) = (false, 0, None);
     }
 
-    /// The records from the one in work on, up to this end.
-    pub(crate) fn row<'a>(&'a mut self, emitted: &'a mut Emitted, end: usize) -> Row<'a> {
+    /// The records from the one in work on, up to this end, or until they fill the chunk.
+    pub(crate) fn row<'a>(&'a mut self, emitted: &'a mut Emitted, end: usize, size: ChunkSize) -> Row<'a> {
         self.row = Some(self.decided);
         (self.is_in_work, self.panics) = (true, 0);
-        Row { buffer: &mut self.chunk.buffer, emitted, at: &mut self.decided, end }
+        let grown = self.grown(size);
+        Row { buffer: &mut self.chunk.buffer, emitted, at: &mut self.decided, end, grown }
     }
 
     /// The row in work is over, or was broken off: so many of it went well.

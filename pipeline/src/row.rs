@@ -14,6 +14,8 @@ pub struct Row<'a> {
     /// The record in work. It lies with the chunk, so that a panic shows where it was.
     pub(crate) at: &'a mut usize,
     pub(crate) end: usize,
+    /// When the chunk holds more bytes, the row is over.
+    pub(crate) grown: usize,
 }
 
 impl Row<'_> {
@@ -21,7 +23,9 @@ impl Row<'_> {
     /// the record in work then, and this is what was said of it.
     #[inline]
     pub(crate) fn each<O: Operator + ?Sized>(&mut self, code: &mut O) -> Option<Result<Verdict, Failed>> {
-        while *self.at < self.end {
+        let mut is_first = true; // One is handled always, also if the record before it has filled the chunk.
+        while *self.at < self.end && (is_first || self.buffer.used() <= self.grown) {
+            is_first = false;
             let mut record = RecordMut { buffer: self.buffer, nth: *self.at };
             match handled(code, &mut record, self.emitted) {
                 Ok(Verdict::Next) if self.emitted.0.is_empty() => *self.at += 1,

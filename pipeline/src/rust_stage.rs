@@ -208,7 +208,7 @@ impl RustActor {
             let is_tried_freely = may_crash && pass.panics == 0;
             let said = if is_tried_freely && pass.handle.is_none() {
                 let end = pass.chunk.len().min(clock.look);
-                let said = code.on_row(&mut pass.row(&mut emitted, end));
+                let said = code.on_row(&mut pass.row(&mut emitted, end, desk.size));
                 waiting.go_well(pass.end_row());
                 let Some(said) = said else { continue };
                 Ok(said)

@@ -184,7 +184,7 @@ impl StageDesk {
         routes.sort_unstable();
         routes.dedup();
         let of_routes: usize = routes.iter().map(|route| 1 + outlets.loans(*route)).sum();
-        of_routes + usize::from(!is_in_place(pass)) + outlets.loans(0)
+        of_routes + usize::from(!is_in_place(pass, self.size)) + outlets.loans(0)
     }
 
     /// Sends on what is decided, as much as fits into a chunk, waiting for buffers with the pass in its place: whoever is cut
@@ -199,7 +199,7 @@ impl StageDesk {
     /// Sends on what is decided and has not been sent, a chunk of it, in one go. True: that was all, and the pass is over.
     fn deliver(&self, outlets: &Outlets, place: &mut Option<Pass>, loans: &mut Vec<Loan>) -> bool {
         let Some(pass) = place else { return true };
-        let in_place = is_in_place(pass);
+        let in_place = is_in_place(pass, self.size);
         let mut out = Delivery { desk: self, outlets, routed: Vec::new(), letters: Vec::new() };
         if in_place {
             let fates = std::mem::take(&mut pass.fates);
@@ -214,6 +214,7 @@ impl StageDesk {
         }
         out.send(&pass.chunk, loans);
         if !pass.is_delivered() {
+            pass.forget_delivered(self.size);
             return false;
         }
         if let Some(pass) = place.take() {
@@ -238,8 +239,9 @@ fn named(pass: &Pass) -> impl Iterator<Item = Route> {
 }
 
 /// The chunk itself goes on, without what is taken out of it.
-fn is_in_place(pass: &Pass) -> bool {
-    pass.delivered == 0 && pass.is_decided() && pass.emitted.is_empty()
+fn is_in_place(pass: &Pass, size: ChunkSize) -> bool {
+    let is_whole = pass.delivered == 0 && pass.is_decided() && pass.emitted.is_empty();
+    is_whole && !pass.chunk.buffer.has_outgrown(size)
 }
 
 struct Delivery<'a> {
@@ -254,7 +256,7 @@ impl Delivery<'_> {
     fn fill(&mut self, pass: &mut Pass, loan: Loan, loans: &mut Vec<Loan>) -> Chunk {
         let mut usual = pass.chunk.beside(loan);
         let mut fates = std::mem::take(&mut pass.fates).into_iter().peekable();
-        while usual.is_empty() || !usual.buffer.is_full(self.desk.size) {
+        while !self.is_full(&usual) {
             if let Some((behind, record)) = pass.take_emitted(pass.delivered) {
                 usual.add(&pass.chunk, behind, &record);
                 continue;
@@ -271,6 +273,11 @@ impl Delivery<'_> {
         }
         pass.fates = fates.collect();
         usual
+    }
+
+    fn is_full(&self, usual: &Chunk) -> bool {
+        let mut chunks = self.routed.iter().map(|(_, routed)| routed).chain([usual]);
+        chunks.any(|chunk| !chunk.is_empty() && chunk.buffer.is_full(self.desk.size))
     }
 
     fn apply(&mut self, chunk: &Chunk, nth: usize, fate: &Fate, loans: &mut Vec<Loan>) {

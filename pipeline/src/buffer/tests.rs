@@ -149,10 +149,16 @@ fn records_are_what_a_list_of_them_would_be_whatever_is_done_with_them() {
         let (mut one, mut one_model) = (Buffer::default(), Vec::new());
         let (mut other, mut other_model) = (Buffer::default(), Vec::new());
         for _ in 0..40 {
-            match random.place(10) {
+            match random.place(11) {
                 0..4 => fill(&mut one, &mut one_model, &mut random),
                 4..7 => change(&mut one, &mut one_model, &mut random),
                 7 | 8 => divide((&mut one, &mut one_model), (&mut other, &mut other_model), &mut random),
+                9 => {
+                    let nth = random.place(one_model.len() + 1);
+                    one.forget_before(nth);
+                    one.remove(0..nth);
+                    one_model.drain(..nth);
+                }
                 _ if random.percent(20) => {
                     one.clear(ChunkSize { records: 2, bytes: 64 });
                     one_model.clear();
@@ -166,6 +172,37 @@ fn records_are_what_a_list_of_them_would_be_whatever_is_done_with_them() {
             assert_eq!(plain(&other), other_model);
         }
     });
+}
+
+#[test]
+fn a_payload_that_grows_again_and_again_takes_its_length_once() {
+    let mut buffer = Buffer::default();
+    for id in 0..2 {
+        buffer.add(Fields { id, content: ContentType::Raw, payload: b"short", key: None, time: 0 });
+    }
+    for len in 1..1_000 {
+        buffer.set_payload(1, &vec![7; len]);
+    }
+    assert_eq!(
+        (buffer.payload(1), buffer.original(1), buffer.payload(0)),
+        (&[7; 999][..], &b"short"[..], &b"short"[..])
+    );
+    assert_eq!(buffer.used(), 2 * "short".len() + 999);
+}
+
+#[test]
+fn what_is_forgotten_leaves_room_for_what_comes_and_the_others_as_they_are() {
+    let mut buffer = Buffer::default();
+    for id in 0..3 {
+        buffer.add(Fields { id, content: ContentType::Raw, payload: &[id as u8; 10], key: None, time: 0 });
+    }
+    buffer.payload_mut(2).fill(9); // Originals are kept, of the first ones too.
+    for nth in 0..2 {
+        buffer.set_payload(nth, &[7; 1_000]);
+        buffer.forget_before(nth + 1);
+        assert_eq!(buffer.used(), 30, "record {nth}");
+    }
+    assert_eq!((buffer.payload(2), buffer.original(2)), (&[9; 10][..], &[2; 10][..]));
 }
 
 #[test]

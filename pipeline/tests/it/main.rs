@@ -9,6 +9,7 @@ mod controls;
 mod cut_off;
 mod due_checkpoints;
 mod flow;
+mod growing;
 mod lingering;
 mod plugin_restarts;
 mod plugins;

@@ -24,7 +24,8 @@ const ALONE: &str = "PROSCENIUM_TEST_ALONE";
 /// The pipeline may take up so much more when its sink stands still.
 const GROWTH: u64 = 32 << 20;
 
-fn is_alone(test: &str) -> bool {
+/// Whether this process runs this test alone; if not, one that does has passed it.
+pub(crate) fn is_alone(test: &str) -> bool {
     if std::env::var_os(ALONE).is_some() {
         return true;
     }

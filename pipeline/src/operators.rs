@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::record::{OwnedRecord, Record, RecordMut};
 use crate::source::Boxed;
 
 /// What a closure may return for a record: nothing, a verdict, or either of them with an error.
-pub trait Says {
+pub trait Says: 'static {
     /// Whether it may be an error: then what the closure has changed of a record is taken back.
     const CAN_FAIL: bool = true;
 
@@ -42,7 +43,7 @@ impl Says for Verdict {
     }
 }
 
-impl<S: Says, E: Into<Failed>> Says for Result<S, E> {
+impl<S: Says, E: Into<Failed> + 'static> Says for Result<S, E> {
     fn verdict(self) -> Result<Verdict, Failed> {
         self.map_err(Into::into).and_then(Says::verdict)
     }
@@ -103,16 +104,16 @@ impl<L: Leads, E: Into<Failed>> Leads for Result<L, E> {
 }
 
 /// What `map`, `filter`, `flat_map` and `route` are: one closure for all instances of a stage. It is no `dyn`, so that the loop
-/// over records is compiled together with it.
-pub(crate) struct ByClosure<F> {
+/// over records is compiled together with it. `S` tells whether it may fail on a record that it has changed.
+pub(crate) struct ByClosure<F, S> {
     kind: &'static str,
     written: &'static Location<'static>,
     routes: Vec<String>,
-    puts_back: bool,
     code: Arc<F>,
+    says: PhantomData<fn() -> S>,
 }
 
-impl<F> fmt::Debug for ByClosure<F> {
+impl<F, S> fmt::Debug for ByClosure<F, S> {
     /// Two closures of one place in the source are the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} written at {}", self.kind, self.written)?;
@@ -128,13 +129,13 @@ pub(crate) trait Code:
 
 impl<F: Fn(&mut RecordMut<'_>, &mut dyn Emit) -> Result<Verdict, Failed> + Send + Sync + 'static> Code for F {}
 
-impl<F: Code> OperatorSpec for ByClosure<F> {
+impl<F: Code, S: Says> OperatorSpec for ByClosure<F, S> {
     fn kind(&self) -> &'static str {
         self.kind
     }
 
     fn make(&self) -> Box<dyn Operator> {
-        Box::new(SharedOperator { puts_back: self.puts_back, code: self.code.clone() })
+        Box::new(SharedOperator { code: self.code.clone(), says: self.says })
     }
 
     fn routes(&self) -> &[String] {
@@ -142,37 +143,35 @@ impl<F: Code> OperatorSpec for ByClosure<F> {
     }
 }
 
-struct SharedOperator<F> {
-    puts_back: bool,
+struct SharedOperator<F, S> {
     code: Arc<F>,
+    says: PhantomData<fn() -> S>,
 }
 
-impl<F: Code> Operator for SharedOperator<F> {
+impl<F: Code, S: Says> Operator for SharedOperator<F, S> {
     #[inline(always)] // Into its loop.
     fn on(&mut self, record: &mut RecordMut<'_>, emit: &mut dyn Emit) -> Result<Verdict, Failed> {
         (self.code)(record, emit)
     }
 
+    #[inline(always)]
     fn puts_back(&self) -> bool {
-        self.puts_back
+        S::CAN_FAIL
     }
 }
 
-/// Of code that changes no record.
 #[track_caller]
-fn by_closure<F: Code>(kind: &'static str, routes: Vec<String>, code: F) -> ByClosure<F> {
-    ByClosure { kind, written: Location::caller(), routes, puts_back: false, code: Arc::new(code) }
+fn by_closure<F: Code, S>(kind: &'static str, routes: Vec<String>, code: F) -> ByClosure<F, S> {
+    ByClosure { kind, written: Location::caller(), routes, code: Arc::new(code), says: PhantomData }
 }
 
 #[track_caller]
-pub(crate) fn map<S: Says>(code: impl Fn(&mut RecordMut<'_>) -> S + Send + Sync + 'static) -> ByClosure<impl Code> {
-    let of_map =
-        by_closure("map", Vec::new(), move |record: &mut RecordMut<'_>, _: &mut dyn Emit| code(record).verdict());
-    ByClosure { puts_back: S::CAN_FAIL, ..of_map }
+pub(crate) fn map<S: Says>(code: impl Fn(&mut RecordMut<'_>) -> S + Send + Sync + 'static) -> ByClosure<impl Code, S> {
+    by_closure("map", Vec::new(), move |record: &mut RecordMut<'_>, _: &mut dyn Emit| code(record).verdict())
 }
 
 #[track_caller]
-pub(crate) fn filter<K: Keeps>(code: impl Fn(Record<'_>) -> K + Send + Sync + 'static) -> ByClosure<impl Code> {
+pub(crate) fn filter<K: Keeps>(code: impl Fn(Record<'_>) -> K + Send + Sync + 'static) -> ByClosure<impl Code, ()> {
     by_closure("filter", Vec::new(), move |record: &mut RecordMut<'_>, _: &mut dyn Emit| {
         Ok(if code(record.as_ref()).keeps()? { Verdict::Next } else { Verdict::Drop })
     })
@@ -181,7 +180,7 @@ pub(crate) fn filter<K: Keeps>(code: impl Fn(Record<'_>) -> K + Send + Sync + 's
 #[track_caller]
 pub(crate) fn flat_map<S: Says>(
     code: impl Fn(Record<'_>, &mut dyn Emit) -> S + Send + Sync + 'static,
-) -> ByClosure<impl Code> {
+) -> ByClosure<impl Code, ()> {
     by_closure("flat_map", Vec::new(), move |record: &mut RecordMut<'_>, emit: &mut dyn Emit| {
         // What is emitted stands in its place.
         code(record.as_ref(), emit).verdict().map(|said| if said == Verdict::Next { Verdict::Drop } else { said })
@@ -192,7 +191,7 @@ pub(crate) fn flat_map<S: Says>(
 pub(crate) fn route<L: Leads>(
     routes: Vec<String>,
     code: impl Fn(Record<'_>) -> L + Send + Sync + 'static,
-) -> ByClosure<impl Code> {
+) -> ByClosure<impl Code, ()> {
     by_closure("route", routes, move |record: &mut RecordMut<'_>, _: &mut dyn Emit| {
         Ok(code(record.as_ref()).leads()?.map_or(Verdict::Next, Verdict::Route))
     })

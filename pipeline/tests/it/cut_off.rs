@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use proscenium_pipeline::sources::Generator;
 use proscenium_pipeline::{
-    ChunkSize, Failed, Failover, Outcome, Pipeline, PipelineRef, RecordMut, Retries, RollingFiles, Settings, Share,
-    StartError, WhenDown,
+    ChunkSize, ControlError, Failed, Failover, Outcome, Pipeline, PipelineRef, RecordMut, Retries, RollingFiles,
+    Settings, Share, StartError, WhenDown,
 };
 use proscenium_runtime::Node;
 use tokio::sync::watch;
@@ -407,4 +407,53 @@ async fn a_write_that_outlives_its_pipeline_keeps_the_next_one_off_its_folder() 
     ids.sort_unstable();
     assert_eq!(ids, (0..10).map(|hundred| 100 * hundred + 7).collect::<Vec<_>>());
     assert_eq!(lines(&folder.at("out")).len(), 990);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_that_cannot_be_synced_end_the_pipeline_with_the_reason_and_are_there_once_after_the_next_start() {
+    const RECORDS: u64 = 20_000;
+    let folder = TestFolder::new();
+    let node = Node::start("unsynced").await.unwrap();
+    let disk = Crowded::default();
+    let described = || {
+        Pipeline::named("unsynced")
+            .source(
+                Generator::new(RECORDS).rate(40_000).record(|n, out| out.extend_from_slice(n.to_string().as_bytes())),
+            )
+            .map("strict", |record: &mut RecordMut<'_>| match record.id() % 100 {
+                7 => Err(Failed::because("seven")),
+                _ => Ok(()),
+            })
+            .failover(Failover::DeadLetter)
+            .sink(RollingFiles::new(folder.at("out")))
+            .state(folder.at("state"))
+            .settings(|settings| settings.checkpoint_every = Duration::from_millis(20))
+            .start_on(&node, Arc::new(disk.clone()))
+    };
+    let pipeline = described().await.unwrap();
+    let begin = Instant::now();
+    while pipeline.status().checkpoint < 2 {
+        assert!(begin.elapsed() < LIMIT, "no checkpoint");
+        tokio::task::yield_now().await;
+    }
+    disk.unsynced.store(1, Ordering::Release);
+    let (part, reason) = fails(&pipeline).await;
+    let file = folder.at("state/dead_letters/00000000000000000000.jsonl");
+    assert_eq!(part, "dead_letters");
+    let said = format!("cannot sync {}: the disk has lost it", file.display());
+    assert!(reason.starts_with(&said) && reason.contains("come again"), "{reason}");
+    // That the next sync would succeed is not believed: there is no further checkpoint.
+    let number = pipeline.status().checkpoint;
+    assert!(matches!(pipeline.checkpoint().await, Err(ControlError::Ended(_))));
+    pipeline.stop().await;
+    assert_eq!(pipeline.status().checkpoint, number);
+    let pipeline = described().await.unwrap();
+    finished(&pipeline).await;
+    pipeline.stop().await;
+    node.stop().await.unwrap();
+    let mut ids: Vec<u64> = letters(&folder.at("state")).iter().map(|kept| kept.letter.record.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..RECORDS).filter(|n| n % 100 == 7).collect::<Vec<_>>());
+    let expected: Vec<String> = (0..RECORDS).filter(|n| n % 100 != 7).map(|n| n.to_string()).collect();
+    assert!(lines(&folder.at("out")) == expected, "each record is there once");
 }

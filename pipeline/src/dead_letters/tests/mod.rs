@@ -15,6 +15,7 @@ use toy_disk::ToyDisk;
 mod office;
 mod power_cuts;
 mod redrive;
+mod simulation;
 mod store;
 mod toy_disk;
 

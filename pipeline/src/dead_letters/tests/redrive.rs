@@ -20,7 +20,7 @@ fn records(chunk: &Filling) -> Vec<OwnedRecord> {
 }
 
 /// Fills a chunk, if something comes within some polls.
-async fn fill(source: &mut Box<dyn Source>, size: usize) -> Option<Vec<OwnedRecord>> {
+pub(super) async fn fill(source: &mut Box<dyn Source>, size: usize) -> Option<Vec<OwnedRecord>> {
     let mut chunk = filling(size);
     let filled = tokio::time::timeout(Duration::from_millis(700), source.fill(&mut chunk)).await;
     filled.ok().map(|filled| {
@@ -29,7 +29,7 @@ async fn fill(source: &mut Box<dyn Source>, size: usize) -> Option<Vec<OwnedReco
     })
 }
 
-fn source(disk: &Arc<ToyDisk>, state: &TestFolder, name: &str) -> Box<dyn Source> {
+pub(super) fn source(disk: &Arc<ToyDisk>, state: &TestFolder, name: &str) -> Box<dyn Source> {
     RedriveSpec::of(name, &as_disk(disk), state.path()).make()
 }
 

@@ -169,6 +169,8 @@ pub struct Crowded {
     pub letters: Arc<Mutex<()>>,
     /// How often such a write was begun.
     pub begun: Arc<AtomicU64>,
+    /// So many syncs of dead letters fail.
+    pub unsynced: Arc<AtomicU64>,
 }
 
 fn is_full(path: &Path) -> io::Error {
@@ -216,9 +218,15 @@ struct CrowdedFile {
     disk: Crowded,
 }
 
+impl CrowdedFile {
+    fn is_of_letters(&self) -> bool {
+        self.path.parent().is_some_and(|folder| folder.ends_with("dead_letters"))
+    }
+}
+
 impl Appending for CrowdedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.path.parent().is_some_and(|folder| folder.ends_with("dead_letters")) {
+        if self.is_of_letters() {
             self.disk.begun.fetch_add(1, Ordering::AcqRel);
             drop(self.disk.letters.lock().unwrap());
         }
@@ -230,6 +238,9 @@ impl Appending for CrowdedFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        if self.is_of_letters() && take_one(&self.disk.unsynced) {
+            return Err(io::Error::other("the disk has lost it"));
+        }
         self.file.sync()
     }
 

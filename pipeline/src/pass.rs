@@ -118,7 +118,8 @@ impl Pass {
     pub(crate) fn row<'a>(&'a mut self, emitted: &'a mut Emitted, end: usize, size: ChunkSize) -> Row<'a> {
         self.row = Some(self.decided);
         (self.is_in_work, self.panics) = (true, 0);
-        let grown = self.grown(size);
+        // One is handled always, also if the chunk has grown so far by the record before it.
+        let grown = self.grown(size).max(self.chunk.buffer.used());
         Row { buffer: &mut self.chunk.buffer, emitted, at: &mut self.decided, end, grown }
     }
 

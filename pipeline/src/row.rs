@@ -23,9 +23,7 @@ impl Row<'_> {
     /// the record in work then, and this is what was said of it.
     #[inline]
     pub(crate) fn each<O: Operator + ?Sized>(&mut self, code: &mut O) -> Option<Result<Verdict, Failed>> {
-        let mut is_first = true; // One is handled always, also if the record before it has filled the chunk.
-        while *self.at < self.end && (is_first || self.buffer.used() <= self.grown) {
-            is_first = false;
+        while *self.at < self.end && self.buffer.used() <= self.grown {
             let mut record = RecordMut { buffer: self.buffer, nth: *self.at };
             match handled(code, &mut record, self.emitted) {
                 Ok(Verdict::Next) if self.emitted.0.is_empty() => *self.at += 1,

@@ -31,7 +31,8 @@ pub trait Source: Send + 'static {
     fn open<'a>(&'a mut self, from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>>;
 
     /// Adds records to `chunk`: waits for one, takes those that are there without waiting, and returns when there are
-    /// none or the chunk is full. It may be dropped while it waits, and then has added nothing.
+    /// none or the chunk is full. It may be dropped while it waits, and then has added nothing, and lost nothing: a source
+    /// that cannot replay is, whenever the pipeline holds its sources.
     fn fill<'a>(&'a mut self, chunk: &'a mut Filling) -> Boxed<'a, Result<Filled, Trouble>>;
 
     /// Where the next `fill` begins. `None`: it cannot replay.

@@ -185,8 +185,7 @@ pub(crate) enum SourceMsg {
 /// A turn at the source.
 pub(crate) struct Reading {
     reader: Reader,
-    filling: Filling,
-    begun: Instant,
+    under_way: UnderWay,
     said: Result<Filled, Trouble>,
 }
 
@@ -286,13 +285,12 @@ impl SourceDesk {
 /// Opens the source if it is not open, and fills the chunk.
 async fn read(mut reader: Reader, mut under_way: UnderWay, from: Option<Value>) -> Reading {
     let said = under_way.fill(&mut reader, from).await;
-    let begun = under_way.begun.unwrap_or_else(Instant::now);
-    let filling = under_way.filling.take().expect("only here it is taken");
-    Reading { reader, filling, begun, said }
+    Reading { reader, under_way, said }
 }
 
-/// A chunk that is being filled. Cut off there, by a crash of the actor, its records are held if they cannot be read again.
-struct UnderWay {
+/// A chunk that is being filled, or waits to be taken in. Cut off there, by a crash of the actor, its records are held if they
+/// cannot be read again.
+pub(crate) struct UnderWay {
     filling: Option<Filling>,
     begun: Option<Instant>,
     desk: Arc<SourceDesk>,
@@ -300,6 +298,10 @@ struct UnderWay {
 }
 
 impl UnderWay {
+    fn begun(&self) -> Instant {
+        self.begun.unwrap_or_else(Instant::now)
+    }
+
     async fn fill(&mut self, reader: &mut Reader, from: Option<Value>) -> Result<Filled, Trouble> {
         let UnderWay { filling: Some(filling), begun, desk, .. } = self else { return Ok(Filled::More) };
         if !reader.is_open {
@@ -327,7 +329,7 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let Some(filling) = self.filling.take().filter(|_| !self.desk.spec.replays()) else { return };
-        self.desk.hold(filling, self.begun.unwrap_or_else(Instant::now), None);
+        self.desk.hold(filling, self.begun(), None);
         drop(self.me.tell(SourceMsg::Go).now());
     }
 }
@@ -393,7 +395,7 @@ impl SourceActor {
 
     /// What was read is sent, or held while the source is paused. Some: the source is in trouble, and is tried again then.
     fn take_in(&mut self, reading: Reading) -> Option<Duration> {
-        let Reading { mut reader, filling, begun, said } = reading;
+        let Reading { mut reader, mut under_way, said } = reading;
         let position = reader.source.position();
         let mut pause = None;
         match said {
@@ -407,7 +409,9 @@ impl SourceActor {
             Err(trouble) => pause = self.trouble(&mut reader, &trouble),
         }
         self.reader = Some(reader);
-        self.desk.hold(filling, begun, position);
+        if let Some(filling) = under_way.filling.take() {
+            self.desk.hold(filling, under_way.begun(), position);
+        }
         pause
     }
 

@@ -52,24 +52,32 @@ impl SourceSpec for Drops {
     }
 }
 
+impl Drops {
+    /// The next number. Of a source that cannot read again nobody else gets it, also not the next one of it.
+    fn take(&mut self) -> Option<u64> {
+        if !self.replays {
+            let more = |given| (given < self.until).then_some(given + 1);
+            return self.given.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok();
+        }
+        let next = Some(self.next).filter(|next| *next < self.until)?;
+        self.next += 1;
+        self.given.fetch_max(self.next, Ordering::AcqRel);
+        Some(next)
+    }
+}
+
 impl Source for Drops {
     fn open<'a>(&'a mut self, from: Option<&'a Value>) -> Boxed<'a, Result<(), Trouble>> {
-        self.next = match self.replays {
-            true => from.and_then(Value::as_u64).unwrap_or(0),
-            false => self.given.load(Ordering::Acquire),
-        };
+        self.next = from.and_then(Value::as_u64).unwrap_or(0);
         Box::pin(std::future::ready(Ok(())))
     }
 
     fn fill<'a>(&'a mut self, chunk: &'a mut Filling) -> Boxed<'a, Result<Filled, Trouble>> {
         Box::pin(async move {
-            if self.next == self.until {
-                std::future::pending::<()>().await;
-            }
-            let (id, payload) = (self.next, self.next.to_string());
+            tokio::task::yield_now().await; // What is waited for is told to the actor by a message.
+            let Some(id) = self.take() else { return std::future::pending().await };
+            let payload = id.to_string();
             chunk.push(Fields { id, content: ContentType::Raw, payload: payload.as_bytes(), key: None, time: 0 });
-            self.next += 1;
-            self.given.fetch_max(self.next, Ordering::AcqRel);
             Ok(Filled::More)
         })
     }
@@ -140,6 +148,27 @@ async fn what_a_source_has_read_and_cannot_read_again_is_there_when_its_actor_is
     passed(&pipeline, "files", 5).await;
     stopped(&pipeline).await;
     assert_eq!(lines(&folder.at("out")), numbers(5));
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_record_is_lost_with_what_an_actor_was_told_and_did_not_hear_before_it_was_killed() {
+    const RECORDS: u64 = 20_000;
+    let (node, folder) = (Node::start("read-unheard").await.unwrap(), TestFolder::new());
+    let drops = Drops { until: RECORDS, replays: false, given: Arc::default(), next: 0 };
+    let pipeline = described(&folder, &drops);
+    let pipeline = pipeline.settings(|settings| (settings.linger, settings.intensity) = (Duration::ZERO, 1_000));
+    let pipeline = pipeline.start(&node).await.unwrap();
+    for nth in 1..100 {
+        until(&pipeline, "so many", || drops.given.load(Ordering::Acquire) >= nth * RECORDS / 100).await;
+        pipeline.actors("drops")[0].kill();
+    }
+    passed(&pipeline, "files", RECORDS).await;
+    stopped(&pipeline).await;
+    let mut ids: Vec<u64> = lines(&folder.at("out")).iter().map(|line| line.parse().unwrap()).collect();
+    ids.sort_unstable();
+    let wrong = ids.iter().zip(0..).find(|(id, expected)| **id != *expected);
+    assert!(ids.len() as u64 == RECORDS && wrong.is_none(), "{} records, {wrong:?}", ids.len());
     node.stop().await.unwrap();
 }
 

@@ -10,14 +10,14 @@ const PLACES: u64 = u64::MAX << 32;
 /// record above all, get one that says where in the chunk they lie: the same number however often the chunk is handed over.
 #[derive(Debug)]
 pub(crate) struct GivenIds {
-    /// Behind the highest so far. Not 0: what a plugin adds has that if it comes from no record.
+    /// Behind the highest so far.
     free: u64,
     next: usize,
 }
 
 impl GivenIds {
     fn new() -> Self {
-        GivenIds { free: 1, next: 0 }
+        GivenIds { free: 0, next: 0 }
     }
 
     /// Of the records from the one at this place on.
@@ -111,6 +111,6 @@ mod tests {
         let mut ids = GivenIds::new();
         assert_eq!([1, 4, 5, 900, PLACES - 1].map(|id| ids.next(id)), [1, 4, 5, 900, PLACES - 1]);
         let mut ids = GivenIds::new();
-        assert_eq!([0, 4, 4, 5].map(|id| ids.next(id)), [PLACES, 4, PLACES | 2, 5]);
+        assert_eq!([0, 4, 4, 5, 0].map(|id| ids.next(id)), [0, 4, PLACES | 2, 5, PLACES | 4]);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream;
 use proscenium_plugin_runner::wire::{self, Ask, Garbled, Heard, LONGEST, Tell};
-use proscenium_process::Child;
+use proscenium_process::{Child, ExitStatus, WaitError};
 use proscenium_runtime::Context;
 use tokio::io::unix::AsyncFd;
 use tokio::task::spawn_blocking;
@@ -31,7 +31,8 @@ pub(crate) fn attach(process: &Process, desk: &Arc<Desk>, cx: &mut Context<Life>
         Some(heard) => Msg::Heard(instance, Box::new(heard)),
         None => Msg::HungUp(instance),
     });
-    cx.pipe(end(child, ends), move |status| Msg::Ended(instance, status));
+    let word = watched(child.try_clone_word()?)?;
+    cx.pipe(end(child, ends, word), move |status| Msg::Ended(instance, status));
     Ok(())
 }
 
@@ -82,13 +83,13 @@ async fn heard(ear: Option<Ear>) -> Option<(Option<Words>, Option<Ear>)> {
     }
 }
 
-async fn end(
-    child: Arc<Child>,
-    ends: Arc<AsyncFd<OwnedFd>>,
-) -> Result<proscenium_process::ExitStatus, proscenium_process::WaitError> {
+/// No thread waits for it: each that has to be woken for an end is heard of later.
+async fn end(child: Arc<Child>, ends: Arc<AsyncFd<OwnedFd>>, word: AsyncFd<OwnedFd>) -> Result<ExitStatus, WaitError> {
     let _ = ends.readable().await; // An error means that the runtime ends.
-    let waited = spawn_blocking(move || child.wait(WORD)).await;
-    waited.unwrap_or(Err(proscenium_process::WaitError::TimedOut(WORD)))
+    match timeout(WORD, word.readable()).await {
+        Ok(_) => child.wait(Duration::ZERO),
+        Err(_) => Err(WaitError::TimedOut(WORD)),
+    }
 }
 
 /// Asks a process that does nothing else to put its things away, and ends it after the limit.

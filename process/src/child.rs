@@ -121,4 +121,14 @@ impl Child {
     pub fn try_clone_pidfd(&self) -> io::Result<OwnedFd> {
         self.pidfd.try_clone()
     }
+
+    /// A descriptor that becomes readable with the guard's word on its end, or when the guard is gone, some 50 µs after the
+    /// pidfd, and stays so. From then on [`Child::wait`] does not wait: for who would block a thread for it otherwise. It
+    /// is to be polled, not read.
+    ///
+    /// # Errors
+    /// The host has no descriptor left.
+    pub fn try_clone_word(&self) -> io::Result<OwnedFd> {
+        self.status.try_clone()
+    }
 }

@@ -88,4 +88,8 @@ impl Child {
     pub fn try_clone_pidfd(&self) -> io::Result<Descriptor> {
         match self.never {}
     }
+
+    pub fn try_clone_word(&self) -> io::Result<Descriptor> {
+        match self.never {}
+    }
 }

@@ -28,6 +28,23 @@ fn a_death_by_signal_names_it() {
 }
 
 #[test]
+fn nobody_waits_who_was_told_by_the_guard_s_word() {
+    let guard = guard();
+    let child = guard.spawn(&Command::new("sleep").arg("1000")).unwrap();
+    let word = child.try_clone_word().unwrap();
+    assert!(!readable_within(&word, Duration::from_millis(10)), "it lives");
+    child.kill().unwrap();
+    assert!(readable_within(&word, LIMIT));
+    assert_eq!(child.wait(Duration::ZERO).unwrap().signal(), Some(Signal::KILL));
+    assert!(readable_within(&word, Duration::ZERO), "and stays so");
+    let other = guard.spawn(&Command::new("sleep").arg("1000")).unwrap();
+    let word = other.try_clone_word().unwrap();
+    drop(guard);
+    assert!(readable_within(&word, LIMIT), "the guard is gone");
+    assert!(!matches!(other.wait(Duration::ZERO), Err(WaitError::TimedOut(_))));
+}
+
+#[test]
 fn a_signal_reaches_a_child_which_has_the_usual_actions() {
     let guard = guard();
     let child = guard.spawn(&Command::new("sleep").arg("1000")).unwrap();

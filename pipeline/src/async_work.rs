@@ -34,8 +34,6 @@ pub(crate) struct AsyncWork {
 /// as they come.
 struct Breaker {
     core: CircuitCore,
-    /// The policy that it was last asked under.
-    failover: Failover,
     next: Handle,
     begun: Instant,
 }
@@ -77,8 +75,7 @@ impl Drop for Admitted<'_> {
 
 impl AsyncWork {
     pub(crate) fn new(operator: Arc<dyn AsyncOperator>, at_once: usize) -> Self {
-        let breaker =
-            Breaker { core: CircuitCore::new(), failover: Failover::DeadLetter, next: 0, begun: Instant::now() };
+        let breaker = Breaker { core: CircuitCore::new(), next: 0, begun: Instant::now() };
         AsyncWork { operator, at_once, breaker: Mutex::new(breaker) }
     }
 
@@ -86,13 +83,16 @@ impl AsyncWork {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a record is tried. Under another policy than before the circuit is closed.
-    fn admit(&self, conduct: &Conduct) -> Option<Admitted<'_>> {
-        let mut breaker = self.breaker();
-        if breaker.failover != conduct.failover {
-            breaker.failover = conduct.failover.clone();
-            breaker.core.close();
+    /// Under another policy than before the circuit is closed.
+    pub(crate) fn renew(&self, before: &Conduct, conduct: &Conduct) {
+        if before.failover != conduct.failover {
+            self.breaker().core.close();
         }
+    }
+
+    /// Whether a record is tried.
+    fn admit(&self) -> Option<Admitted<'_>> {
+        let mut breaker = self.breaker();
         breaker.next += 1;
         let (id, now) = (breaker.next, breaker.now());
         breaker.core.passes(id, now).then(|| Admitted { work: self, id }) // One that is dropped here would lock it again.
@@ -140,7 +140,7 @@ impl AsyncWork {
         if !matches!(conduct.failover, Failover::CircuitBreaker { .. }) {
             return tried(self.operator.clone(), record, conduct).await;
         }
-        let Some(admitted) = self.admit(conduct) else {
+        let Some(admitted) = self.admit() else {
             return Err(Aside { class: Class::NotTried, reason: OPEN.to_owned(), attempts: 0, crash: None });
         };
         let tried = tried(self.operator.clone(), record, conduct).await;
@@ -184,4 +184,26 @@ fn pause(conduct: &Conduct, attempts: u32) -> Option<std::time::Duration> {
     let Retries { max, pause, longest } = conduct.retries;
     let is_tried_again = conduct.failover == Failover::RetryWithBackoff && attempts <= max;
     is_tried_again.then(|| crate::source_actor::pause_before(attempts, (pause, longest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::operators::AsyncClosure;
+
+    #[tokio::test(start_paused = true)]
+    async fn another_policy_closes_the_circuit_and_the_same_one_does_not() {
+        let breaker = Failover::CircuitBreaker { failures: 1, cooldown: Duration::from_secs(3_600) };
+        let broken = Conduct { failover: breaker, ..Conduct::default() };
+        let operator = AsyncClosure(|record: OwnedRecord| async move { Ok::<_, Failed>(record) });
+        let work = AsyncWork::new(Arc::new(operator), 1);
+        work.admit().expect("it is closed").failed(&broken);
+        assert!(work.admit().is_none(), "it is open");
+        work.renew(&broken, &broken.clone());
+        assert!(work.admit().is_none(), "nothing has changed");
+        work.renew(&broken, &Conduct { failover: Failover::DeadLetter, ..broken.clone() });
+        assert!(work.admit().is_some());
+    }
 }

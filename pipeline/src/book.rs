@@ -44,7 +44,8 @@ impl fmt::Display for Outcome {
 /// What was under way when a pipeline was stopped and its limit was over.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Left {
-    /// Chunks of each source that had not come to their ends. Sources that replay read them again at the next start.
+    /// Chunks of each source that had not come to their ends, or were read by one that does not replay, and not sent.
+    /// Sources that replay read them again at the next start.
     pub chunks: Vec<(String, usize)>,
     /// The last checkpoint could not be made, for this reason: the one before it holds.
     pub no_checkpoint: Option<String>,
@@ -65,6 +66,7 @@ impl fmt::Display for Left {
             write!(f, "{comma}{chunks} chunks of `{source}` were under way")?;
         }
         match &self.no_checkpoint {
+            Some(why) if self.chunks.is_empty() => write!(f, "no checkpoint could be made: {why}"),
             Some(why) => write!(f, "; no checkpoint could be made: {why}"),
             None => Ok(()),
         }

@@ -319,6 +319,7 @@ impl Buffer {
 pub(crate) struct Mark {
     payload: Span,
     entry: Entry,
+    used: usize,
 }
 
 /// What a stage takes back.
@@ -328,14 +329,15 @@ impl Buffer {
         let payload = self.payloads[nth];
         self.marked.clear();
         self.marked.extend_from_slice(&self.bytes[payload.range()]);
-        Mark { payload, entry: self.entries[nth] }
+        Mark { payload, entry: self.entries[nth], used: self.used }
     }
 
-    /// The record is as it was. What was added for it stays in the buffer, and belongs to nobody.
+    /// The record is as it was, and there is room again where something was added for it.
     #[cold]
     pub(crate) fn go_back(&mut self, nth: usize, to: &Mark) {
         self.bytes[to.payload.range()].copy_from_slice(&self.marked);
         (self.payloads[nth], self.entries[nth]) = (to.payload, to.entry);
+        self.used = to.used.max(self.kept.len()); // What is kept stands for bytes at the same places.
     }
 }
 

@@ -23,6 +23,8 @@ use crate::sink_actor::SinkMsg;
 use crate::stage_desk::{StageMsg, millis_since_1970};
 use crate::trouble::Trouble;
 
+/// How long sinks have to write what they have when a pipeline is stopped with something left.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long a part has to answer: a snapshot, a sink's fsync.
 pub(crate) const ANSWER: Duration = Duration::from_secs(60);
 
@@ -295,10 +297,8 @@ impl Conductor {
             pause(source).await.map_err(ControlError::NoAnswer)?;
         }
         let at_end = async {
-            drained(&sources).await;
-            for source in &sources {
-                source.desk.send_what_cannot_come_again().await;
-            }
+            // Side by side: one whose way is blocked keeps no other from sending what it has.
+            join_all(sources.iter().map(|source| source.desk.send_what_cannot_come_again())).await;
             drained(&sources).await;
         };
         let within = self.unless_it_ends(tokio::time::timeout(limit, at_end)).await?;
@@ -394,8 +394,14 @@ impl Conductor {
                 };
                 Left { chunks: Vec::new(), no_checkpoint }
             }
-            Err(_) => left(house),
+            Err(ControlError::NotDrained { .. }) => left(house),
+            Err(why) => Left { no_checkpoint: Some(why.to_string()), ..left(house) },
         };
+        if !left.is_empty() {
+            // What they have taken is to be in their files. Not closed: a file that no checkpoint knows of is not finished.
+            let sinks = house.sinks();
+            join_all(sinks.iter().map(|sink| sink.actor.call(SinkMsg::Prepare).within(LAST_WRITES))).await;
+        }
         self.book.ends(Outcome::Stopped(left));
         self.book.ended().unwrap_or(Outcome::Done)
     }
@@ -477,7 +483,8 @@ async fn resume_part(house: &House, part: &str) -> Result<(), ControlError> {
 
 pub(crate) fn left(house: &House) -> Left {
     let sources = house.sources();
-    let chunks = sources.iter().map(|source| (source.desk.name.clone(), source.desk.ledger.outstanding()));
+    let under_way = |source: &SourceRoom| source.desk.ledger.outstanding() + source.desk.unsent();
+    let chunks = sources.iter().map(|source| (source.desk.name.clone(), under_way(source)));
     Left { chunks: chunks.filter(|(_, chunks)| *chunks > 0).collect(), no_checkpoint: None }
 }
 

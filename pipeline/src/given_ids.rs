@@ -1,44 +1,43 @@
 //! The numbers by which a plugin knows the records of a chunk. A record that it adds names the one that it comes from by that
 //! number alone, so no two records have the same.
 
+use std::collections::HashSet;
+
 use crate::chunk::Chunk;
 
 /// From here on numbers are places in the chunk.
 const PLACES: u64 = u64::MAX << 32;
 
-/// Records have the numbers that their source gave them, as long as those grow. Others, siblings that were made out of one
-/// record above all, get one that says where in the chunk they lie: the same number however often the chunk is handed over.
+/// Records have the numbers that their source gave them. Of those that share one, siblings that were made out of one record
+/// above all, all but the first get one that says where in the chunk they lie: the same however often the chunk is handed over.
 #[derive(Debug)]
 pub(crate) struct GivenIds {
-    /// Behind the highest so far.
-    free: u64,
-    next: usize,
+    /// Whether a record has its place for a number; empty, if none has.
+    by_place: Vec<bool>,
+    grow: bool,
 }
 
 impl GivenIds {
-    fn new() -> Self {
-        GivenIds { free: 0, next: 0 }
-    }
-
-    /// Of the records from the one at this place on.
-    pub(crate) fn from(chunk: &Chunk, first: usize) -> Self {
-        let mut ids = GivenIds::new();
-        for nth in 0..first {
-            ids.next(chunk.record(nth).id());
+    pub(crate) fn of(chunk: &Chunk) -> Self {
+        let ids = || chunk.records().map(|record| record.id());
+        // Those of a source do mostly, and then there are none twice.
+        let grow = ids().is_sorted_by(|one, next| one < next);
+        if grow && ids().last().is_none_or(|last| last < PLACES) {
+            return GivenIds { by_place: Vec::new(), grow };
         }
-        ids
+        let mut seen = HashSet::with_capacity(chunk.len());
+        GivenIds { by_place: ids().map(|id| id >= PLACES || !seen.insert(id)).collect(), grow }
     }
 
-    /// That of the next record, whose source's number this is.
+    /// That of the record at this place, whose source's number this is.
     #[inline]
-    pub(crate) fn next(&mut self, id: u64) -> u64 {
-        let place = self.next as u64;
-        self.next += 1;
-        if id < self.free || id >= PLACES {
-            return PLACES | place;
-        }
-        self.free = id + 1;
-        id
+    pub(crate) fn get(&self, nth: usize, id: u64) -> u64 {
+        if self.has_own(nth) { id } else { PLACES | nth as u64 }
+    }
+
+    #[inline]
+    fn has_own(&self, nth: usize) -> bool {
+        !self.by_place.get(nth).copied().unwrap_or(false)
     }
 }
 
@@ -46,16 +45,20 @@ impl GivenIds {
 #[derive(Debug)]
 pub(crate) struct Places {
     first: usize,
-    /// Those of sources, with their places: they grow.
+    /// Those of sources, with their places, sorted.
     own: Vec<(u64, usize)>,
     end: usize,
 }
 
 impl Places {
     pub(crate) fn of(chunk: &Chunk, first: usize, end: usize) -> Self {
-        let mut ids = GivenIds::from(chunk, first);
-        let given = (first..end).map(|nth| (ids.next(chunk.record(nth).id()), nth));
-        Places { first, own: given.filter(|(id, _)| *id < PLACES).collect(), end }
+        let ids = GivenIds::of(chunk);
+        let own = (first..end).filter(|nth| ids.has_own(*nth)).map(|nth| (chunk.record(nth).id(), nth));
+        let mut own: Vec<_> = own.collect();
+        if !ids.grow {
+            own.sort_unstable();
+        }
+        Places { first, own, end }
     }
 
     /// The place of the record with this number, if there is one.
@@ -75,6 +78,19 @@ mod tests {
     use crate::ledger::Ledger;
     use crate::test_chunks::keyed;
 
+    fn with_chunk(ids: &[u64], test: impl FnOnce(&Chunk)) {
+        let source = Ledger::new(Default::default(), 1, 1);
+        let records: Vec<(u64, Option<&str>)> = ids.iter().map(|id| (*id, None)).collect();
+        let chunk = keyed(&source, &records);
+        test(&chunk);
+        chunk.done();
+    }
+
+    fn given(chunk: &Chunk) -> Vec<u64> {
+        let ids = GivenIds::of(chunk);
+        chunk.records().enumerate().map(|(nth, record)| ids.get(nth, record.id())).collect()
+    }
+
     #[test]
     fn each_record_is_found_by_the_number_that_it_was_given_wherever_the_batch_began() {
         let rows: [&[u64]; 6] = [
@@ -86,31 +102,32 @@ mod tests {
             &[3, 2, 1, 0],
         ];
         for (row, ids) in rows.into_iter().enumerate() {
-            let source = Ledger::new(Default::default(), 1, 1);
-            let records: Vec<(u64, Option<&str>)> = ids.iter().map(|id| (*id, None)).collect();
-            let chunk = keyed(&source, &records);
-            let mut whole = GivenIds::new();
-            let given: Vec<u64> = ids.iter().map(|id| whole.next(*id)).collect();
-            for first in 0..ids.len() {
-                let mut part = GivenIds::from(&chunk, first);
-                let places = Places::of(&chunk, first, ids.len());
-                for nth in first..ids.len() {
-                    assert_eq!(part.next(ids[nth]), given[nth], "row {row}, record {nth} in a batch from {first} on");
-                    assert_eq!(places.find(given[nth]), Some(nth), "row {row}, {given:?} from {first} on");
+            with_chunk(ids, |chunk| {
+                let given = given(chunk);
+                for first in 0..ids.len() {
+                    let places = Places::of(chunk, first, ids.len());
+                    for nth in first..ids.len() {
+                        assert_eq!(places.find(given[nth]), Some(nth), "row {row}, {given:?} from {first} on");
+                    }
+                    for before in &given[..first] {
+                        assert_eq!(places.find(*before), None, "row {row}, {given:?} from {first} on");
+                    }
                 }
-                for before in &given[..first] {
-                    assert_eq!(places.find(*before), None, "row {row}, {given:?} from {first} on");
-                }
-            }
-            chunk.done();
+            });
         }
     }
 
     #[test]
-    fn numbers_that_grow_are_the_sources() {
-        let mut ids = GivenIds::new();
-        assert_eq!([1, 4, 5, 900, PLACES - 1].map(|id| ids.next(id)), [1, 4, 5, 900, PLACES - 1]);
-        let mut ids = GivenIds::new();
-        assert_eq!([0, 4, 4, 5, 0].map(|id| ids.next(id)), [0, 4, PLACES | 2, 5, PLACES | 4]);
+    fn numbers_are_the_sources_but_for_those_that_are_there_already() {
+        let rows: [(&[u64], &[u64]); 4] = [
+            (&[1, 4, 5, 900, PLACES - 1], &[1, 4, 5, 900, PLACES - 1]),
+            // The end of one file, and the beginning of the next.
+            (&[901, 902, 1, 2, 3], &[901, 902, 1, 2, 3]),
+            (&[0, 4, 4, 5, 0], &[0, 4, PLACES | 2, 5, PLACES | 4]),
+            (&[7, PLACES + 9], &[7, PLACES | 1]),
+        ];
+        for (ids, wanted) in rows {
+            with_chunk(ids, |chunk| assert_eq!(given(chunk), wanted, "{ids:?}"));
+        }
     }
 }

@@ -470,6 +470,10 @@ fn restore(
 
 /// A source stops sending, and says so.
 pub(crate) async fn pause(source: &SourceRoom) -> Result<(), String> {
+    // Asked once more: the first time its actor may have been killed with the question.
+    if source.actor.call(SourceMsg::Pause).await.is_ok() {
+        return Ok(());
+    }
     source.actor.call(SourceMsg::Pause).await.map_err(|error| error.to_string())
 }
 

@@ -17,8 +17,8 @@ use crate::source::Boxed;
 
 /// What a closure may return for a record: nothing, a verdict, or either of them with an error.
 pub trait Says: 'static {
-    /// Whether it may be an error: then what the closure has changed of a record is taken back.
-    const CAN_FAIL: bool = true;
+    /// Whether it says anything. Then what the closure has changed of a record is taken back when it fails, or panics.
+    const SAYS: bool = true;
 
     /// As a verdict.
     ///
@@ -28,7 +28,7 @@ pub trait Says: 'static {
 }
 
 impl Says for () {
-    const CAN_FAIL: bool = false;
+    const SAYS: bool = false;
 
     fn verdict(self) -> Result<Verdict, Failed> {
         Ok(Verdict::Next)
@@ -36,8 +36,6 @@ impl Says for () {
 }
 
 impl Says for Verdict {
-    const CAN_FAIL: bool = false;
-
     fn verdict(self) -> Result<Verdict, Failed> {
         Ok(self)
     }
@@ -156,7 +154,7 @@ impl<F: Code, S: Says> Operator for SharedOperator<F, S> {
 
     #[inline(always)]
     fn puts_back(&self) -> bool {
-        S::CAN_FAIL
+        S::SAYS
     }
 }
 
@@ -222,7 +220,7 @@ pub(crate) fn fold<S: State, V: Says>(
     code: impl Fn(&mut S, &mut RecordMut<'_>) -> V + Send + Sync + 'static,
 ) -> Fold<S> {
     let code = Arc::new(move |state: &mut S, record: &mut RecordMut<'_>| code(state, record).verdict());
-    Fold { written: Location::caller(), puts_back: V::CAN_FAIL, code }
+    Fold { written: Location::caller(), puts_back: V::SAYS, code }
 }
 
 impl<S: State> OperatorSpec for Fold<S> {

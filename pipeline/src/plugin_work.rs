@@ -86,10 +86,10 @@ fn filled(mut batch: Batch, pass: &mut Pass, routes: u32) -> (Batch, usize) {
     batch.routes(routes);
     loop {
         let mut upto = pass.decided;
-        let mut ids = GivenIds::from(&pass.chunk, upto);
+        let ids = GivenIds::of(&pass.chunk);
         while upto < pass.chunk.len() {
             let record = pass.chunk.record(upto);
-            if batch.push_as(record.content(), ids.next(record.id()), record.payload()).is_err() {
+            if batch.push_as(record.content(), ids.get(upto, record.id()), record.payload()).is_err() {
                 break;
             }
             upto += 1;

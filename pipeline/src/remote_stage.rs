@@ -6,6 +6,7 @@ use proscenium_runtime::{Actor, Context, Exit, Mailbox, Recipient, Ref};
 
 use crate::async_work::AsyncWork;
 use crate::pass::Pass;
+use crate::plan::Conduct;
 use crate::plugin_work::PluginWork;
 use crate::source::Boxed;
 use crate::stage_desk::{StageDesk, StageMsg};
@@ -84,7 +85,11 @@ impl Actor for RemoteActor {
             StageMsg::Room => self.waits_for_room = false,
             StageMsg::Done(ticket) => self.done(ticket),
             StageMsg::Resume => self.desk.halt(false),
-            StageMsg::Renew(conduct) => self.desk.bench().conduct = *conduct,
+            StageMsg::Renew(conduct) => {
+                let mut bench = self.desk.bench();
+                self.worker.renew(&bench.conduct, &conduct);
+                bench.conduct = *conduct;
+            }
         }
         self.release().await;
         self.begin(cx);
@@ -176,6 +181,12 @@ impl Worker {
         match self {
             Worker::Plugin(plugin) => plugin.clone().room(),
             Worker::Async(_) => Box::pin(std::future::ready(())),
+        }
+    }
+
+    fn renew(&self, before: &Conduct, conduct: &Conduct) {
+        if let Worker::Async(work) = self {
+            work.renew(before, conduct);
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct SourceDesk {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) office: Office,
     paused: watch::Sender<bool>,
+    /// Chunks that are being filled, or wait to be taken in: one at most, and those that killed actors have left.
+    filling: watch::Sender<usize>,
     state: Mutex<State>,
 }
 
@@ -48,8 +50,6 @@ struct State {
     outlets: Arc<Outlets>,
     /// Behind the last record that was sent.
     position: Option<Value>,
-    /// It may take as long as that takes until it looks whether it is paused.
-    is_opening: bool,
     is_exhausted: bool,
     /// Read, and not sent.
     held: VecDeque<Held>,
@@ -72,7 +72,7 @@ impl SourceDesk {
         office: Office,
     ) -> Self {
         let outlets = Arc::new(Outlets::new(vec![(None, Vec::new())], None, size, 1));
-        let state = State { outlets, position: None, is_opening: false, is_exhausted: false, held: VecDeque::new() };
+        let state = State { outlets, position: None, is_exhausted: false, held: VecDeque::new() };
         // A chunk of which a record waits for another try gives its buffer back, and stays open: there may be more of those.
         let ledger = Ledger::new(size, window, 4 * window);
         let says = name.as_str().into();
@@ -87,6 +87,7 @@ impl SourceDesk {
             ledger,
             office,
             paused: watch::Sender::new(true),
+            filling: watch::Sender::new(0),
             state: Mutex::new(state),
         }
     }
@@ -146,6 +147,11 @@ impl SourceDesk {
         }
     }
 
+    /// Chunks that were read, and are not sent, and that nobody can read again.
+    pub(crate) fn unsent(&self) -> usize {
+        if self.spec.replays() { 0 } else { self.state().held.len() }
+    }
+
     /// What was read is sent when it may be.
     fn hold(&self, filling: Filling, begun: Instant, position: Option<Value>) {
         if !filling.is_empty() {
@@ -159,8 +165,6 @@ pub(crate) struct SourceActor {
     desk: Arc<SourceDesk>,
     reader: Option<Reader>,
     has_waiter: bool,
-    /// Who waits until nothing is read any more.
-    pausing: Vec<Reply<()>>,
     tries: u32,
 }
 
@@ -177,8 +181,7 @@ pub(crate) enum SourceMsg {
     Room,
     /// What was waited for has come.
     Read(Box<Reading>),
-    /// Answered when nothing is sent any more, until it is told to go on; and when all is held that was read and cannot be
-    /// read again. What is under way is still under way.
+    /// Answered when nothing is sent any more, until it is told to go on. What is under way is still under way.
     Pause(Reply<()>),
 }
 
@@ -216,19 +219,16 @@ impl Actor for SourceActor {
             SourceMsg::Go => (),
             SourceMsg::Room => self.has_waiter = false,
             SourceMsg::Read(reading) => {
-                let pause = self.take_in(*reading);
-                self.answer();
-                if let Some(pause) = pause {
+                if let Some(pause) = self.take_in(*reading) {
                     cx.send_after(pause, SourceMsg::Go);
                     return Ok(());
                 }
             }
             SourceMsg::Pause(reply) => {
                 self.desk.pause(true);
-                self.pausing.push(reply);
+                reply.send(());
             }
         }
-        self.answer();
         self.work(cx).await;
         Ok(())
     }
@@ -271,11 +271,13 @@ impl SourceDesk {
 }
 
 impl SourceDesk {
-    /// While it is paused: what was read since then is sent, if it cannot be read again.
+    /// While it is paused: what was read is sent, if it cannot be read again, as soon as nothing more is read.
     pub(crate) async fn send_what_cannot_come_again(&self) {
         if self.spec.replays() {
             return;
         }
+        // An error would say that the sender is gone, which is in here.
+        drop(self.filling.subscribe().wait_for(|chunks| *chunks == 0).await);
         while let Err(outlets) = self.send_held() {
             drop(outlets.borrow(outlets.loans(0)).await);
         }
@@ -293,6 +295,7 @@ async fn read(mut reader: Reader, mut under_way: UnderWay, from: Option<Value>) 
 pub(crate) struct UnderWay {
     filling: Option<Filling>,
     begun: Option<Instant>,
+    is_counted: bool,
     desk: Arc<SourceDesk>,
     me: Ref<SourceActor>,
 }
@@ -303,12 +306,13 @@ impl UnderWay {
     }
 
     async fn fill(&mut self, reader: &mut Reader, from: Option<Value>) -> Result<Filled, Trouble> {
-        let UnderWay { filling: Some(filling), begun, desk, .. } = self else { return Ok(Filled::More) };
+        let UnderWay { filling: Some(filling), begun, is_counted, desk, .. } = self else { return Ok(Filled::More) };
         if !reader.is_open {
             reader.source.open(from.as_ref()).await?;
             reader.is_open = true;
         }
-        desk.state().is_opening = false; // Before it looks whether it is paused: who pauses it looks the other way round.
+        desk.filling.send_modify(|chunks| *chunks += 1); // Before it looks whether it is paused: who waits for it has paused it.
+        *is_counted = true;
         let Some(filled) = desk.unless_paused(reader.source.fill(filling)).await else { return Ok(Filled::More) };
         let mut filled = filled?;
         *begun = Some(Instant::now());
@@ -328,24 +332,20 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let Some(filling) = self.filling.take().filter(|_| !self.desk.spec.replays()) else { return };
-        self.desk.hold(filling, self.begun(), None);
-        drop(self.me.tell(SourceMsg::Go).now());
+        if let Some(filling) = self.filling.take().filter(|_| !self.desk.spec.replays()) {
+            self.desk.hold(filling, self.begun(), None);
+            drop(self.me.tell(SourceMsg::Go).now());
+        }
+        if self.is_counted {
+            self.desk.filling.send_modify(|chunks| *chunks -= 1); // What it had is held, and not before.
+        }
     }
 }
 
 impl SourceActor {
     pub(crate) fn new(desk: Arc<SourceDesk>) -> Self {
         let reader = Reader { source: desk.spec.make(), is_open: false };
-        SourceActor { desk, reader: Some(reader), has_waiter: false, pausing: Vec::new(), tries: 0 }
-    }
-
-    /// Who pauses it need not wait, or not any more: nothing is being read that cannot be read again.
-    fn answer(&mut self) {
-        let desk = &self.desk;
-        if self.reader.is_some() || desk.spec.replays() || !desk.is_paused() || desk.state().is_opening {
-            self.pausing.drain(..).for_each(|reply| reply.send(()));
-        }
+        SourceActor { desk, reader: Some(reader), has_waiter: false, tries: 0 }
     }
 
     /// Sends what it has, and reads a chunk, unless there is nothing to read, or no demand. Then others have their turn: what
@@ -372,8 +372,8 @@ impl SourceActor {
         let filling = Filling::new(loan, self.desk.size);
         // A position may name thousands of files: it is looked up only where it is needed.
         let from = if reader.is_open { None } else { self.desk.has_read_to() };
-        self.desk.state().is_opening = !reader.is_open;
-        let under_way = UnderWay { filling: Some(filling), begun: None, desk: self.desk.clone(), me: cx.me() };
+        let under_way =
+            UnderWay { filling: Some(filling), begun: None, is_counted: false, desk: self.desk.clone(), me: cx.me() };
         let mut reading = Box::pin(read(reader, under_way, from));
         // What is there already costs no task of its own.
         match poll!(&mut reading) {

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use proscenium_pipeline::sources::Channel;
+use proscenium_pipeline::sources::{Channel, Generator};
 use proscenium_pipeline::{
     Boxed, ContentType, Fields, Filled, Filling, Left, Outcome, OwnedRecord, Pipeline, PipelineRef, RollingFiles,
     Source, SourceSpec, Trouble,
 };
 use proscenium_runtime::Node;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::controls::{part, passed, until};
 use crate::flow::lines;
+use crate::stalled::Gated;
 use crate::test_folder::TestFolder;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -148,6 +150,34 @@ async fn what_a_source_has_read_and_cannot_read_again_is_there_when_its_actor_is
     passed(&pipeline, "files", 5).await;
     stopped(&pipeline).await;
     assert_eq!(lines(&folder.at("out")), numbers(5));
+    node.stop().await.unwrap();
+}
+
+/// Whatever is in files, those that are open included.
+fn in_files(folder: &TestFolder) -> Vec<String> {
+    let files = std::fs::read_dir(folder.at("out")).unwrap().map(|file| file.unwrap().path());
+    files
+        .flat_map(|path| std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// There can be no checkpoint then: of what the source has read nobody would know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_again_is_in_a_file_though_another_sink_stands_still_at_the_stop() {
+    let (node, folder) = (Node::start("blocked-beside").await.unwrap(), TestFolder::new());
+    let drops = Drops { until: 5, replays: false, given: Arc::default(), next: 0 };
+    let (_gate, closed) = watch::channel(false);
+    let pipeline = described(&folder, &drops)
+        .source(Generator::new(10).record(|n, out| out.extend_from_slice(n.to_string().as_bytes())))
+        .sink(Gated { gate: closed, written: Arc::default() })
+        .settings(|settings| settings.drain = Duration::from_millis(300));
+    let pipeline = pipeline.start(&node).await.unwrap();
+    given(&pipeline, &drops).await;
+    passed(&pipeline, "generator", 10).await;
+    let outcome = timeout(LIMIT, pipeline.stop()).await.expect("it has a limit");
+    let Outcome::Stopped(left) = outcome else { panic!("{outcome}") };
+    assert_eq!(in_files(&folder), numbers(5), "{left}");
+    assert!(!left.is_empty() && left.chunks.iter().all(|(source, _)| source == "generator"), "{left}");
     node.stop().await.unwrap();
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use proscenium_pipeline::sources::Generator;
-use proscenium_pipeline::{Failed, Failover, Pipeline, Record, RecordMut, Retries, RollingFiles};
+use proscenium_pipeline::{Failed, Failover, Pipeline, Record, RecordMut, Retries, RollingFiles, Verdict};
 use proscenium_runtime::Node;
 
 use crate::flow::{finished, lines};
@@ -85,6 +85,23 @@ async fn a_record_that_is_tried_again_is_as_it_came_after_an_error_or_a_panic() 
             if id % 10 == 3 && first(&failed, id) { Err(Failed::because("once")) } else { Ok(()) }
         })
         .retries(soon())
+        .map("tell", tell)
+        .sink(RollingFiles::new(folder.at("out")));
+    let lines = sorted(pipeline, &folder).await;
+    assert_eq!(lines, (0..RECORDS).map(expected).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_put_back_after_a_panic_of_code_that_says_where_it_goes() {
+    let folder = TestFolder::new();
+    let panicked = Mutex::new(HashSet::new());
+    let pipeline = records("verdicts")
+        .map("flaky", move |record: &mut RecordMut<'_>| {
+            change(record);
+            let id = record.id();
+            assert!(id % 500 != 1 || !panicked.lock().unwrap().insert(id), "it panics once on some");
+            Verdict::Next
+        })
         .map("tell", tell)
         .sink(RollingFiles::new(folder.at("out")));
     let lines = sorted(pipeline, &folder).await;

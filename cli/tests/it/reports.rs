@@ -2,6 +2,7 @@
 //! compared, with what differs from machine to machine masked.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::built::{Folder, proscenium, verify};
 
@@ -109,4 +110,19 @@ fn a_measurement_gives_both_sides_and_their_ratio() {
     assert!((rate(ratio, "ratio") / want - 1.0).abs() < 0.1, "{}", ran.stdout);
     let ran = proscenium(&["plugin", "bench", file, "--records", "1000", "--in-process"]);
     assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+}
+
+/// As behind `| head`.
+#[test]
+fn a_command_whose_reader_has_read_enough_ends_without_a_word() {
+    for args in [&["--help"][..], &["--version"], &["plugin", "info", "no-such-file.so"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = Command::new(env!("CARGO_BIN_EXE_proscenium")).args(args).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        match args {
+            ["plugin", ..] => assert_eq!((ran.status.code(), said.lines().count()), (Some(1), 1), "{said}"),
+            _ => assert_eq!((ran.status.code(), &*said), (Some(141), ""), "{args:?}"),
+        }
+    }
 }

@@ -42,7 +42,10 @@ pub fn state(typed: Option<&Path>) -> Result<PathBuf, String> {
     folders.sort();
     match folders.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(format!("there is no pipeline's state in {STATES} here; name it: --state FOLDER")),
+        [] => Err(format!(
+            "there is no pipeline's state in {STATES} here; name it: --state FOLDER (that of DIR/orders.toml is \
+             DIR/{STATES}/orders, if the file does not say another)"
+        )),
         several => {
             let several: Vec<_> = several.iter().map(|folder| folder.display().to_string()).collect();
             Err(format!("there are several pipelines here; name one: --state {}", several.join(", or --state ")))

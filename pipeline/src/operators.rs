@@ -102,7 +102,8 @@ impl<L: Leads, E: Into<Failed>> Leads for Result<L, E> {
 }
 
 /// What `map`, `filter`, `flat_map` and `route` are: one closure for all instances of a stage. It is no `dyn`, so that the loop
-/// over records is compiled together with it. `S` tells whether it may fail on a record that it has changed.
+/// over records is compiled together with it. `S` is what it says, by which it is known
+/// whether a record is to be put back.
 pub(crate) struct ByClosure<F, S> {
     kind: &'static str,
     written: &'static Location<'static>,

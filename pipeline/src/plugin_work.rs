@@ -84,9 +84,9 @@ impl PluginWork {
 /// fits into no batch is decided here.
 fn filled(mut batch: Batch, pass: &mut Pass, routes: u32) -> (Batch, usize) {
     batch.routes(routes);
+    let ids = GivenIds::of(&pass.chunk);
     loop {
         let mut upto = pass.decided;
-        let ids = GivenIds::of(&pass.chunk);
         while upto < pass.chunk.len() {
             let record = pass.chunk.record(upto);
             if batch.push_as(record.content(), ids.get(upto, record.id()), record.payload()).is_err() {

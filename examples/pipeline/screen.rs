@@ -13,12 +13,13 @@ use crate::watch::through;
 
 #[derive(Clone)]
 pub struct Screen {
-    records: u64,
     is_terminal: bool,
     drawn: Arc<Mutex<Drawn>>,
 }
 
 struct Drawn {
+    /// Orders that there are so far.
+    records: u64,
     /// The lines of the table, which the next one takes the place of.
     lines: usize,
     at: Instant,
@@ -28,37 +29,38 @@ struct Drawn {
 
 impl Screen {
     pub fn new(records: u64) -> Self {
-        let drawn = Drawn { lines: 0, at: Instant::now(), passed: HashMap::new(), tenth: 0 };
+        let drawn = Drawn { records, lines: 0, at: Instant::now(), passed: HashMap::new(), tenth: 0 };
         let is_terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Screen { records, is_terminal, drawn: Arc::new(Mutex::new(drawn)) }
+        Screen { is_terminal, drawn: Arc::new(Mutex::new(drawn)) }
     }
 
     /// A line of the story, above the table.
     pub fn tell(&self, pipeline: &PipelineRef, recovery: &Recovery) {
-        let percent = through(&pipeline.status()) * 100 / self.records.max(1);
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let percent = through(&pipeline.status()) * 100 / drawn.records;
         let line = match recovery {
             Ok((what, took)) => format!("{percent:>3} %  {what}; records pass again after {}", millis(*took)),
             Err(why) => format!("{percent:>3} %  ✗ {why}"),
         };
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         println!("{}{line}", drawn.clear());
     }
 
     /// Draws the table, or says how far it is, at each tenth.
-    pub fn draw(&self, pipeline: &PipelineRef) {
+    pub fn draw(&self, pipeline: &PipelineRef, records: u64) {
         let status = pipeline.status();
         let through = through(&status);
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        drawn.records = records;
         let took = drawn.at.elapsed().as_secs_f64().max(0.001);
         let rate = |name: &str, passed: u64, passed_then: &mut HashMap<String, u64>| {
             let then = passed_then.insert(name.to_owned(), passed).unwrap_or(0);
             ((passed - then) as f64 / took) as u64
         };
         if !self.is_terminal {
-            let tenth = through * 10 / self.records.max(1);
+            let tenth = through * 10 / records;
             if tenth > drawn.tenth {
                 let rate = rate("", through, &mut drawn.passed);
-                println!("{:>3} %  {through} of {} records are through, {rate} a second", tenth * 10, self.records);
+                println!("{:>3} %  {through} of {} records are through, {rate} a second", tenth * 10, records);
                 (drawn.tenth, drawn.at) = (tenth, Instant::now());
             }
             return;
@@ -69,14 +71,9 @@ impl Screen {
             let rate = rate(&part.name, part.counts.passed, &mut drawn.passed);
             let _ = writeln!(table, "{}", row(part, rate));
         }
-        let done = (through * 60 / self.records.max(1)).min(60) as usize;
-        let (percent, bar) = (through * 100 / self.records.max(1), "█".repeat(done) + &"░".repeat(60 - done));
-        let _ = writeln!(
-            table,
-            "{bar}  {percent} % of {}, {} a second",
-            self.records,
-            rate("", through, &mut drawn.passed)
-        );
+        let done = (through * 60 / records).min(60) as usize;
+        let (percent, bar) = (through * 100 / records, "█".repeat(done) + &"░".repeat(60 - done));
+        let _ = writeln!(table, "{bar}  {percent} % of {}, {} a second", records, rate("", through, &mut drawn.passed));
         print!("{table}");
         let _ = std::io::Write::flush(&mut std::io::stdout());
         (drawn.lines, drawn.at) = (status.parts.len() + 2, Instant::now());

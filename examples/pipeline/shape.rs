@@ -32,7 +32,7 @@ struct Account {
 
 pub fn pipeline(at: &Folder, plugins: &Plugins) -> Pipeline {
     Pipeline::named("orders")
-        .source(Files::at(at.at("orders.jsonl").display().to_string()).json().key_from("customer"))
+        .source(Files::at(at.at("orders.jsonl").display().to_string()).follow().json().key_from("customer"))
         .called("orders")
         .plugin("validation", &plugins.validation)
         .param("rules", format!("amount:int:1..{DEAREST},country:string:2..2"))

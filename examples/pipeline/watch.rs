@@ -29,7 +29,7 @@ pub async fn until(pipeline: &PipelineRef, mut is_so: impl FnMut() -> bool) -> R
     while !is_so() {
         let status = pipeline.status();
         if let Some(end) = &status.ended {
-            return Err(format!("the orders were too few for it, the pipeline has ended: {end}"));
+            return Err(format!("the pipeline has ended: {end}"));
         }
         let through = through(&status);
         if through > moved.0 {
@@ -48,20 +48,24 @@ pub async fn incidents(pipeline: PipelineRef, part: &'static str, what: &'static
     let mut told = Vec::new();
     let (mut before, mut last_passed) = (counts(&pipeline, part), Instant::now());
     let mut looks = tokio::time::interval(EVERY);
-    let mut incident = false;
-    while pipeline.status().ended.is_none() {
-        looks.tick().await;
+    let mut crashed = 0;
+    loop {
+        let has_ended = pipeline.status().ended.is_some();
         let now = counts(&pipeline, part);
-        incident |= now.dead_letters > before.dead_letters;
+        crashed += now.dead_letters - before.dead_letters;
         if now.passed > before.passed {
-            if std::mem::take(&mut incident) {
+            for _ in 0..std::mem::take(&mut crashed) {
                 let recovery = Ok((format!("{what}: it becomes a dead letter"), last_passed.elapsed()));
                 screen.tell(&pipeline, &recovery);
                 told.push(recovery);
             }
             last_passed = Instant::now();
         }
+        if has_ended {
+            break;
+        }
         before = now;
+        looks.tick().await;
     }
     told
 }

@@ -28,7 +28,7 @@ impl Conductor {
                 None => plugin.params.push((key, value)),
             }
         }
-        let swap = Swap::to(&plugin.library).params(plugin.params.clone());
+        let swap = Swap::same().params(plugin.params.clone());
         self.swap(house, stage, swap).await
     }
 

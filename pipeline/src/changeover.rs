@@ -8,7 +8,7 @@ use proscenium_plugin_host::{Plugin, Swap};
 use proscenium_runtime::CallError;
 use serde_json::Value;
 
-use crate::conductor::{ANSWER, Conductor, ControlError, room, snapshots, swap_instances};
+use crate::conductor::{ANSWER, Conductor, ControlError, snapshots, swap_instances};
 use crate::difference::{Change, difference};
 use crate::house::{House, Kept, Room, plugin, usual};
 use crate::plan::{Kind, Part, Plan};
@@ -218,9 +218,7 @@ impl Work<'_> {
         let swapped = |done: Result<_, ControlError>| done.map(drop).map_err(|why| why.to_string());
         match change {
             Change::Params(params) => {
-                let same = room(self.house, name).map_err(|why| why.to_string())?.library();
-                let swap = same.map_or_else(Swap::reload, Swap::to).params(params.clone());
-                swapped(swap_instances(self.house, name, &swap).await)
+                swapped(swap_instances(self.house, name, &Swap::same().params(params.clone())).await)
             }
             Change::Swap { library, params } => {
                 swapped(swap_instances(self.house, name, &Swap::to(library).params(params.clone())).await)

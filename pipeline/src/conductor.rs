@@ -450,8 +450,8 @@ pub(crate) async fn swap_instances(house: &House, part: &str, swap: &Swap) -> Re
             Ok(report) => reports.push(report),
             Err(why) => {
                 for (plugin, report) in plugins.iter().zip(&reports) {
-                    let back = Swap::to(&report.old.library).params(before.clone());
-                    if let Err(why) = plugin.swap(back).await {
+                    let back = swap.library().map_or_else(|| swap.clone(), |_| Swap::to(&report.old.library));
+                    if let Err(why) = plugin.swap(back.params(before.clone())).await {
                         tracing::error!(target: "proscenium::pipeline", part, %why, "an instance could not be swapped back");
                     }
                 }

@@ -78,14 +78,6 @@ pub(crate) enum Room {
     Sink(SinkRoom),
 }
 
-impl Room {
-    /// The library of a plugin's stage, as it is now.
-    pub(crate) fn library(&self) -> Option<PathBuf> {
-        let Room::Stage(stages) = self else { return None };
-        stages.first().and_then(|stage| stage.plugin.as_ref()).map(PluginRef::library)
-    }
-}
-
 /// What the parts of a pipeline are made with.
 pub(crate) struct House {
     pub(crate) supervisor: SupervisorRef,

@@ -21,7 +21,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use sha2::{Digest, Sha256};
 
 use crate::elf::{self, HEAD, NoLibrary};
-use crate::removal;
+use crate::removal::{self, OwnFolder};
 
 /// Of the library and its siblings together.
 pub const MOST_BYTES: u64 = 256 << 20;
@@ -32,8 +32,6 @@ pub const MOST_FILES: usize = 64;
 const CHUNK: usize = 64 << 10;
 /// How long a host's first start may take over folders that others have left.
 const SWEEP: Duration = Duration::from_millis(500);
-/// How long the removal of a host's own folder may take.
-const REMOVAL: Duration = Duration::from_secs(10);
 const PREFIX: &str = "proscenium-plugin-";
 /// Held open, and locked, by the host that the folder belongs to.
 const LOCK: &str = ".host";
@@ -148,8 +146,7 @@ impl std::error::Error for LibraryError {
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
-    /// Locked as long as the host lives.
-    _lock: File,
+    _own: OwnFolder,
 }
 
 impl Folder {
@@ -168,17 +165,10 @@ impl Folder {
                 Ok(()) => {
                     let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(LOCK))?;
                     flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-                    return Ok(Folder { path, _lock: lock });
+                    // Locked as long as the host lives.
+                    return Ok(Folder { _own: OwnFolder::new(path.clone(), "a private copy", lock), path });
                 }
             }
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = removal::remove(&self.path, Instant::now() + REMOVAL) {
-            tracing::warn!(target: "proscenium::plugin", folder = %self.path.display(), %error, "a private copy is left behind");
         }
     }
 }
@@ -397,7 +387,7 @@ mod tests {
         flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
         remove_abandoned(&all, Instant::now());
         assert!(deep.exists(), "it would take too long");
-        remove_abandoned(&all, Instant::now() + REMOVAL);
+        remove_abandoned(&all, Instant::now() + removal::LIMIT);
         let left = [&unlocked, &locked, &making, &held, &other].map(|path| path.exists());
         fs::remove_dir_all(&all).unwrap();
         assert_eq!(left, [false, false, true, true, true]);

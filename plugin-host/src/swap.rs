@@ -50,6 +50,11 @@ impl Swap {
         Swap::default()
     }
 
+    /// The library that serves, as it was taken, whatever has become of its file: for other [parameters](Swap::params).
+    pub fn same() -> Self {
+        Swap { keeps_copy: true, ..Swap::default() }
+    }
+
     /// Other parameters.
     pub fn params<K: Into<String>, V: Into<String>>(mut self, params: impl IntoIterator<Item = (K, V)>) -> Self {
         self.params = Some(params.into_iter().map(|(key, value)| (key.into(), value.into())).collect());

@@ -8,17 +8,12 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use proscenium_process::Child;
-use tokio::runtime::Handle;
 
 use crate::private_copy::PrivateCopy;
 use crate::process::WORD;
-use crate::removal;
-
-/// How long its removal may take.
-const REMOVAL: Duration = Duration::from_secs(10);
+use crate::removal::OwnFolder;
 
 /// Removed when it is dropped.
 #[derive(Debug)]
@@ -26,16 +21,16 @@ pub(crate) struct WorkFolder {
     path: PathBuf,
     /// The process may write there.
     is_granted: bool,
-    /// In whose folder it is.
-    _copy: Arc<PrivateCopy>,
+    own: OwnFolder,
 }
 
 impl WorkFolder {
-    /// For the n-th process that runs this copy.
+    /// For the n-th process that runs this copy, in whose folder it is.
     pub(crate) fn make(copy: &Arc<PrivateCopy>, instance: u32, is_granted: bool) -> io::Result<WorkFolder> {
         let path = copy.folder().join(format!("work-{instance}"));
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(WorkFolder { path, is_granted, _copy: copy.clone() })
+        let own = OwnFolder::new(path.clone(), "a working folder", copy.clone());
+        Ok(WorkFolder { path, is_granted, own })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -49,24 +44,9 @@ impl WorkFolder {
 
     /// Removes it when the process is gone, which has been killed: until then it may write on.
     pub(crate) fn leave(self, child: Arc<Child>) {
-        if !self.is_granted {
-            return; // It is empty.
-        }
-        let leave = move || {
-            let _ = child.wait(WORD); // Its guard may be gone, which takes it along.
-            drop(self);
-        };
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(leave)),
-            Err(_) => leave(),
-        }
-    }
-}
-
-impl Drop for WorkFolder {
-    fn drop(&mut self) {
-        if let Err(error) = removal::remove(&self.path, Instant::now() + REMOVAL) {
-            tracing::warn!(target: "proscenium::plugin", folder = %self.path.display(), %error, "a working folder is left behind; it goes with the private copy of the library");
+        if self.is_granted {
+            // Its guard may be gone, which takes it along.
+            self.own.remove_after(move || drop(child.wait(WORD)));
         }
     }
 }

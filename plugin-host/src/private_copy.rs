@@ -1,8 +1,8 @@
 //! A library in a folder of the host's own, where nobody changes it under a process that has it loaded.
 //!
 //! **Promises**: what is hashed is what is loaded, at each start and replay, whatever becomes of the file that it was
-//! copied from; the library finds its siblings beside it (`$ORIGIN`). A file that is the same as in the copy before is
-//! shared with that one, on disk and in memory: nobody ever writes to either.
+//! copied from; the library finds its siblings beside it (`$ORIGIN`). When nothing has changed, the copy before serves; a file
+//! that is the same as in that one is shared with it, on disk and in memory: nobody ever writes to either.
 //! **Bounds**: [`MOST_BYTES`] and [`MOST_FILES`] for the library with its siblings.
 //! **Left behind**: nothing when the copy is dropped; when the host is killed, a folder that the next host on this machine
 //! removes, for [`SWEEP`] at most, and the one after it what is left.
@@ -14,6 +14,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -229,8 +230,32 @@ pub(crate) struct PrivateCopy {
 }
 
 impl PrivateCopy {
-    /// It reads and writes files: not on a runtime's worker. What is the same in `before` is not written again.
-    pub(crate) fn make(source: &Path, before: Option<&PrivateCopy>) -> Result<PrivateCopy, LibraryError> {
+    /// It reads and writes files: not on a runtime's worker. What is the same in `before` is not written again, and if all of
+    /// it is the same, so is the copy.
+    pub(crate) fn take(source: &Path, before: Option<&Arc<PrivateCopy>>) -> Result<Arc<PrivateCopy>, LibraryError> {
+        match before.filter(|before| before.is_of(source)) {
+            Some(same) => Ok(same.clone()),
+            None => PrivateCopy::make(source, before.map(|before| &**before)).map(Arc::new),
+        }
+    }
+
+    /// Whether the library and its siblings are as they were when they were copied, and the copies are there: somebody may tidy
+    /// up where they lie.
+    fn is_of(&self, source: &Path) -> bool {
+        let Some(name) = source.file_name().filter(|_| self.source == source) else { return false };
+        let siblings = siblings(source.parent().unwrap_or(Path::new(".")), name);
+        let is_same = |path: &Path| {
+            let copied = path.file_name().and_then(|name| Some((self.files.get(name)?, name)));
+            let (Some((copied, name)), Ok((file, len))) = (copied, open(path)) else { return false };
+            let here = fs::metadata(self.library_folder().join(name));
+            len == copied.len
+                && here.is_ok_and(|here| here.len() == len)
+                && read_whole(&file, len, path, |_| Ok(())).is_ok_and(|now| now == copied.fingerprint)
+        };
+        siblings.len() + 1 == self.files.len() && is_same(source) && siblings.iter().all(|sibling| is_same(sibling))
+    }
+
+    fn make(source: &Path, before: Option<&PrivateCopy>) -> Result<PrivateCopy, LibraryError> {
         let (mut file, len) = open(source)?;
         let read = |source_error| LibraryError::Read { path: source.to_owned(), source: source_error };
         let name = source.file_name().ok_or_else(|| read(io::ErrorKind::InvalidInput.into()))?;
@@ -417,23 +442,39 @@ mod tests {
         let inode = |copy: &PrivateCopy, name: &str| fs::metadata(copy.library_folder().join(name)).unwrap().ino();
         let text = |copy: &PrivateCopy, name: &str| fs::read(copy.library_folder().join(name)).unwrap();
 
-        let first = PrivateCopy::make(&source, None).unwrap();
+        let first = PrivateCopy::take(&source, None).unwrap();
         assert_ne!(inode(&first, "same.so"), fs::metadata(user.join("same.so")).unwrap().ino());
+        assert!(Arc::ptr_eq(&first, &PrivateCopy::take(&source, Some(&first)).unwrap()), "nothing has changed");
         fs::write(user.join("other.so"), "behind").unwrap();
-        let second = PrivateCopy::make(&source, Some(&first)).unwrap();
+        let second = PrivateCopy::take(&source, Some(&first)).unwrap();
         assert_eq!(second.fingerprint, first.fingerprint);
         let shared = ["liba.so", "same.so", "other.so"].map(|name| inode(&first, name) == inode(&second, name));
         assert_eq!(shared, [true, true, false]);
         assert_eq!((text(&first, "other.so"), text(&second, "other.so")), (b"before".into(), b"behind".into()));
         library(&source, "two");
-        let third = PrivateCopy::make(&source, Some(&second)).unwrap();
+        let third = PrivateCopy::take(&source, Some(&second)).unwrap();
         assert_ne!((inode(&third, "liba.so"), third.fingerprint), (inode(&second, "liba.so"), second.fingerprint));
         drop((first, second));
         assert_eq!(text(&third, "same.so"), b"same");
         assert!(text(&third, "liba.so").ends_with(b"two"));
         let mode = fs::metadata(third.library_folder().join("same.so")).unwrap().mode() & 0o777;
         assert_eq!(mode, 0o500, "nobody writes there");
-        drop(third);
+
+        // One more, one less, the same under another name, and a copy that somebody has removed.
+        fs::write(user.join("more.so"), "more").unwrap();
+        let more = PrivateCopy::take(&source, Some(&third)).unwrap();
+        assert_eq!(text(&more, "more.so"), b"more");
+        fs::remove_file(user.join("more.so")).unwrap();
+        let less = PrivateCopy::take(&source, Some(&more)).unwrap();
+        assert!(!less.library_folder().join("more.so").exists());
+        fs::rename(&source, user.join("libb.so")).unwrap();
+        let renamed = PrivateCopy::take(&user.join("libb.so"), Some(&less)).unwrap();
+        assert_eq!((renamed.fingerprint, &renamed.source), (less.fingerprint, &user.join("libb.so")));
+        fs::set_permissions(renamed.library_folder(), Permissions::from_mode(0o700)).unwrap();
+        fs::remove_file(renamed.library_folder().join("same.so")).unwrap();
+        let anew = PrivateCopy::take(&renamed.source, Some(&renamed)).unwrap();
+        assert_eq!(text(&anew, "same.so"), b"same");
+        drop((third, more, less, renamed, anew));
         fs::remove_dir_all(&user).unwrap();
     }
 }

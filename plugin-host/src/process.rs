@@ -53,7 +53,7 @@ pub(crate) struct Plan {
 /// Where its library comes from.
 #[derive(Clone)]
 pub(crate) enum Source {
-    /// From here, as it is now. What is the same in the copy before is shared with that.
+    /// From here, as it is now. If it is the same as in the copy before, that serves.
     Path(PathBuf, Option<Arc<PrivateCopy>>),
     /// As it was.
     Copied(Arc<PrivateCopy>),
@@ -170,9 +170,7 @@ impl Plan {
             None => Err(Guard::builder().start_limit(left()).begin()),
         };
         let library = match &self.library {
-            Source::Path(path, before) => {
-                Arc::new(PrivateCopy::make(path, before.as_deref()).map_err(StartError::Library)?)
-            }
+            Source::Path(path, before) => PrivateCopy::take(path, before.as_ref()).map_err(StartError::Library)?,
             Source::Copied(copy) => copy.clone(),
         };
         let runner = locate::runner(self.settings.runner.as_deref()).map_err(StartError::NoRunner)?;

@@ -57,8 +57,10 @@ fn records(name: &str) -> Pipeline {
     })
 }
 
-async fn sorted(pipeline: Pipeline, folder: &TestFolder) -> Vec<String> {
-    let node = Node::start("put_back").await.unwrap();
+/// What comes out, told, by its numbers.
+async fn told(pipeline: Pipeline) -> Vec<String> {
+    let (node, folder) = (Node::start("put_back").await.unwrap(), TestFolder::new());
+    let pipeline = pipeline.map("tell", tell).sink(RollingFiles::new(folder.at("out")));
     let pipeline = pipeline.start(&node).await.unwrap();
     finished(&pipeline).await;
     pipeline.stop().await;
@@ -68,13 +70,17 @@ async fn sorted(pipeline: Pipeline, folder: &TestFolder) -> Vec<String> {
     lines
 }
 
+/// What comes out if nothing fails.
+fn all() -> Vec<String> {
+    (0..RECORDS).map(expected).collect()
+}
+
 fn soon() -> Retries {
     Retries { pause: Duration::from_millis(1), ..Retries::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_is_tried_again_is_as_it_came_after_an_error_or_a_panic() {
-    let folder = TestFolder::new();
     let (failed, panicked) = (Mutex::new(HashSet::new()), Mutex::new(HashSet::new()));
     let first = |seen: &Mutex<HashSet<u64>>, id| seen.lock().unwrap().insert(id);
     let pipeline = records("again")
@@ -84,33 +90,24 @@ async fn a_record_that_is_tried_again_is_as_it_came_after_an_error_or_a_panic() 
             assert!(id % 500 != 1 || !first(&panicked, id), "it panics once on some");
             if id % 10 == 3 && first(&failed, id) { Err(Failed::because("once")) } else { Ok(()) }
         })
-        .retries(soon())
-        .map("tell", tell)
-        .sink(RollingFiles::new(folder.at("out")));
-    let lines = sorted(pipeline, &folder).await;
-    assert_eq!(lines, (0..RECORDS).map(expected).collect::<Vec<_>>());
+        .retries(soon());
+    assert_eq!(told(pipeline).await, all());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_is_put_back_after_a_panic_of_code_that_says_where_it_goes() {
-    let folder = TestFolder::new();
     let panicked = Mutex::new(HashSet::new());
-    let pipeline = records("verdicts")
-        .map("flaky", move |record: &mut RecordMut<'_>| {
-            change(record);
-            let id = record.id();
-            assert!(id % 500 != 1 || !panicked.lock().unwrap().insert(id), "it panics once on some");
-            Verdict::Next
-        })
-        .map("tell", tell)
-        .sink(RollingFiles::new(folder.at("out")));
-    let lines = sorted(pipeline, &folder).await;
-    assert_eq!(lines, (0..RECORDS).map(expected).collect::<Vec<_>>());
+    let pipeline = records("verdicts").map("flaky", move |record: &mut RecordMut<'_>| {
+        change(record);
+        let id = record.id();
+        assert!(id % 500 != 1 || !panicked.lock().unwrap().insert(id), "it panics once on some");
+        Verdict::Next
+    });
+    assert_eq!(told(pipeline).await, all());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stage_that_stands_in_gets_a_record_as_the_first_one_got_it() {
-    let folder = TestFolder::new();
     let pipeline = records("stand_in")
         .route("way", ["spare"], |_: Record<'_>| None::<String>)
         .map("first", |record: &mut RecordMut<'_>| {
@@ -120,16 +117,12 @@ async fn a_stage_that_stands_in_gets_a_record_as_the_first_one_got_it() {
         .failover(Failover::FailoverTo("second".into()))
         .from("way/spare")
         .map("second", change)
-        .from(["first", "second"])
-        .map("tell", tell)
-        .sink(RollingFiles::new(folder.at("out")));
-    let lines = sorted(pipeline, &folder).await;
-    assert_eq!(lines, (0..RECORDS).map(expected).collect::<Vec<_>>());
+        .from(["first", "second"]);
+    assert_eq!(told(pipeline).await, all());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fold_that_fails_leaves_record_and_state_as_they_were() {
-    let folder = TestFolder::new();
     let failed = Mutex::new(HashSet::new());
     let pipeline = records("fold")
         .fold("count", move |count: &mut u64, record: &mut RecordMut<'_>| {
@@ -142,10 +135,8 @@ async fn a_fold_that_fails_leaves_record_and_state_as_they_were() {
             record.set_payload(format!("{} {count}", text(record)).as_bytes());
             Ok(())
         })
-        .retries(soon())
-        .map("tell", tell)
-        .sink(RollingFiles::new(folder.at("out")));
-    let lines = sorted(pipeline, &folder).await;
+        .retries(soon());
+    let lines = told(pipeline).await;
     let expected = (0..RECORDS).map(|id| {
         let whole = expected(id);
         let (head, tail) = whole.split_at(whole.len() - " 0k 8 1".len());

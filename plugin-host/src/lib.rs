@@ -22,6 +22,7 @@ mod lines;
 mod locate;
 mod look;
 mod measure;
+mod own_folder;
 mod pace_core;
 mod place;
 mod plugin_ref;

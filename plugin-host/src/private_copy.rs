@@ -22,7 +22,8 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use sha2::{Digest, Sha256};
 
 use crate::elf::{self, HEAD, NoLibrary};
-use crate::removal::{self, OwnFolder};
+use crate::own_folder::OwnFolder;
+use crate::removal;
 
 /// Of the library and its siblings together.
 pub const MOST_BYTES: u64 = 256 << 20;

@@ -4,72 +4,16 @@
 //! much time as the caller gives. **At the bound**: what is left stays, and the error says so. What is removed once stays so.
 //! Links are removed, and never followed.
 
-use std::any::Any;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, chmod, open, openat, renameat, unlinkat};
 use rustix::io::Errno;
-use tokio::runtime::Handle;
 
 /// How long the removal of a host's own folder may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
-
-/// A folder that is removed when this is dropped, and not on a runtime's worker: a disk may let one wait for a millisecond until
-/// it has given back what an empty folder took, and the worker's actors would wait along.
-#[derive(Debug)]
-pub(crate) struct OwnFolder(Option<Doomed>);
-
-#[derive(Debug)]
-struct Doomed {
-    path: PathBuf,
-    what: &'static str,
-    /// What goes no sooner than the folder.
-    _with: Box<dyn Any + Send + Sync>,
-}
-
-impl OwnFolder {
-    /// One that is there, as its owner calls it, and what goes no sooner than the folder.
-    pub(crate) fn new(path: PathBuf, what: &'static str, with: impl Any + Send + Sync) -> OwnFolder {
-        OwnFolder(Some(Doomed { path, what, _with: Box::new(with) }))
-    }
-
-    /// Removes it behind this, which may block.
-    pub(crate) fn remove_after(mut self, wait: impl FnOnce() + Send + 'static) {
-        let doomed = self.0.take();
-        away(move || {
-            wait();
-            drop(doomed);
-        });
-    }
-}
-
-impl Drop for OwnFolder {
-    fn drop(&mut self) {
-        if let Some(doomed) = self.0.take() {
-            away(move || drop(doomed));
-        }
-    }
-}
-
-/// Also when what would have removed it is dropped by a runtime that ends.
-impl Drop for Doomed {
-    fn drop(&mut self) {
-        if let Err(error) = remove(&self.path, Instant::now() + LIMIT) {
-            let (folder, what) = (self.path.display(), self.what);
-            tracing::warn!(target: "proscenium::plugin", %folder, %error, "{what} is left behind; the next host on this machine removes it");
-        }
-    }
-}
-
-fn away(work: impl FnOnce() + Send + 'static) {
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(work)),
-        Err(_) => work(),
-    }
-}
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use proscenium_process::Child;
 
+use crate::own_folder::OwnFolder;
 use crate::private_copy::PrivateCopy;
 use crate::process::WORD;
-use crate::removal::OwnFolder;
 
 /// Removed when it is dropped.
 #[derive(Debug)]

@@ -130,8 +130,11 @@ impl Awaited {
         }
         // Whoever finds its results without having been woken for them has overtaken the owners of those before, if they
         // were woken and have not come yet: they have their turn first.
-        let mut is_turn = false;
+        let (mut is_turn, mut is_first) = (false, true);
         poll_fn(|cx| {
+            if std::mem::take(&mut is_first) {
+                self.plugin.lend();
+            }
             // Who waits looks for itself first, at what the process has done: so nobody need be woken to do it.
             if !self.answer.is_here() {
                 is_turn = false;
@@ -167,8 +170,11 @@ impl Awaited {
 impl Drop for Awaited {
     fn drop(&mut self) {
         let late = std::mem::replace(&mut *self.answer.state(), State::Idle);
-        if let State::Here { was_woken: true, .. } = &late {
-            self.plugin.visit(Work::has_come);
+        match late {
+            State::Here { was_woken: true, .. } => self.plugin.visit(Work::has_come),
+            // It may be that nobody is woken for it.
+            State::Waits(None) => self.plugin.visit(|_| ()),
+            _ => {}
         }
     }
 }

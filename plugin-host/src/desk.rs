@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proscenium_runtime::{Node, Now};
 use proscenium_shm_channel::Pool;
+use rustix::thread::sched_yield;
 
-use crate::answer::Arrival;
+use crate::answer::{Arrival, Job};
 use crate::block::Layout;
+use crate::lone_core::LONGEST;
 use crate::spec::Settings;
 use crate::tray::Shelf;
 use crate::work::Work;
@@ -56,10 +58,54 @@ impl Desk {
     /// The same, as anybody else, and looks for what has come back. True: the actor must be told that there is something to do.
     #[must_use = "nobody else does it"]
     pub(crate) fn visit(&self, todo: impl FnOnce(&mut Work)) -> bool {
+        self.enter(|work, now| {
+            todo(work);
+            work.harvest(now);
+        })
+    }
+
+    /// The same, for a batch. Nobody is woken for one that is lent a processor: who gave it [looks for it](Self::lend).
+    #[must_use = "nobody else does it"]
+    pub(crate) fn give(&self, job: Job) -> bool {
+        self.enter(|work, now| {
+            work.given(job, now);
+            // A processor was left to the process for it, if only by the kernel.
+            let now = if work.is_alone() { self.node.now() } else { now };
+            work.has_returned(now);
+            if !work.is_lent() {
+                work.harvest(now);
+            }
+        })
+    }
+
+    /// Leaves the caller's processor to the process, if that is where it works off the batch that the caller waits for.
+    ///
+    /// It blocks the caller's thread for [`LONGEST`], or, where the process does not give the processor back, for what the
+    /// kernel gives it at once.
+    pub(crate) fn lend(&self) {
+        let begin = self.node.now();
+        if !self.lock().is_to_lend(begin) {
+            return;
+        }
+        let mut now = begin;
+        while now - begin <= LONGEST {
+            if !self.with(Work::is_lending) {
+                return;
+            }
+            sched_yield();
+            now = self.node.now();
+        }
+        self.with(|work, now| {
+            if work.is_lending(now) {
+                work.lent_in_vain();
+            }
+        });
+    }
+
+    fn enter(&self, todo: impl FnOnce(&mut Work, Now)) -> bool {
         let now = self.node.now();
         let mut work = self.lock();
-        todo(&mut work);
-        work.harvest(now);
+        todo(&mut work, now);
         let needs_actor = work.needs_actor();
         self.leave(work);
         needs_actor

@@ -127,14 +127,22 @@ impl PluginRef {
         answer.await_results();
         let awaited = Awaited { plugin: self.clone(), records: batch.0.len(), answer: answer.clone() };
         let job = Job::new(batch.0, answer);
-        let now = self.desk.node.now();
-        self.visit(|work| work.given(job, now));
+        self.tell_if(self.desk.give(job));
         Ok(awaited)
     }
 
     /// Looks for what has come back, and does this before.
     pub(crate) fn visit(&self, todo: impl FnOnce(&mut Work)) {
-        if self.desk.visit(todo) {
+        self.tell_if(self.desk.visit(todo));
+    }
+
+    /// The results of a batch are awaited, and are not there.
+    pub(crate) fn lend(&self) {
+        self.desk.lend();
+    }
+
+    fn tell_if(&self, needs_actor: bool) {
+        if needs_actor {
             // If there is no room, it has something to do, and comes to this at the end of that. If it is gone, the next one
             // begins with it.
             drop(self.actor.tell(Msg::Woken).now());

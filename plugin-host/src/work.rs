@@ -20,12 +20,18 @@ use crate::end::{Class, EndReport, KILL, STOP};
 use crate::failover_core::Why;
 use crate::flight_core::{Action, BatchId, Event, FlightCore, Seen};
 use crate::judge::{Breach, Given, judge, table_len};
+use crate::lone_core::LoneCore;
 use crate::pace_core::PaceCore;
 use crate::portion::Portion;
 use crate::private_copy::PrivateCopy;
 use crate::process::Process;
+use crate::seat::Seat;
 use crate::spec::Settings;
+use crate::under_way::UnderWay;
 use crate::watch;
+
+/// A process that shares somebody's processor may have started threads after so long.
+const SEAT_CHECK: Duration = Duration::from_millis(10);
 
 /// One for each plugin; it lives over restarts.
 pub(crate) struct Work {
@@ -91,6 +97,12 @@ pub(crate) struct Errands {
 pub(crate) struct Serving {
     pub(crate) process: Process,
     pace: PaceCore,
+    lone: LoneCore,
+    seat: Seat,
+    /// When the seat was last looked at.
+    seen: Option<Now>,
+    /// While it has anything to do.
+    under_way: Option<UnderWay>,
     pub(crate) last_word: Option<LastWord>,
     /// Why the call in work fails, in the plugin's words.
     said: String,
@@ -200,8 +212,17 @@ impl Work {
         params.clone_from(&process.params);
         *library = Some(process.library.clone());
         *guard = Some(process.guard.clone());
-        let mut serving =
-            Serving { process, pace: PaceCore::default(), last_word: None, said: String::new(), was_stopped: false };
+        let mut serving = Serving {
+            pace: PaceCore::default(),
+            lone: LoneCore::new(),
+            seat: Seat::of(process.child.pid()),
+            seen: None,
+            under_way: None,
+            last_word: None,
+            said: String::new(),
+            was_stopped: false,
+            process,
+        };
         said.into_iter().for_each(|tell| serving.hear(tell, &self.settings.stage));
         self.serving.replace(serving).map(|old| old.process)
     }
@@ -289,16 +310,16 @@ impl Work {
         let mut actions = std::mem::take(&mut self.actions);
         self.core.on(event, now, &mut actions);
         for action in actions.drain(..) {
-            if let Err(exit) = self.carry_out(action) {
+            if let Err(exit) = self.carry_out(action, now) {
                 self.failing = Some(exit);
             }
         }
         self.actions = actions;
     }
 
-    fn carry_out(&mut self, action: Action) -> Result<(), Exit> {
+    fn carry_out(&mut self, action: Action, now: Now) -> Result<(), Exit> {
         match action {
-            Action::Hand { batch, portion, attempt } => self.hand(batch, portion, attempt)?,
+            Action::Hand { batch, portion, attempt } => self.hand(batch, portion, attempt, now)?,
             Action::SetAside { batch, portion, why } => {
                 let end = self.last_end.clone().filter(|_| why == Why::Poison);
                 if let Some(tray) = self.jobs.get_mut(&batch).and_then(Job::tray) {
@@ -348,7 +369,8 @@ impl Work {
         Ok(())
     }
 
-    fn hand(&mut self, batch: BatchId, portion: Portion, attempt: u32) -> Result<(), Exit> {
+    fn hand(&mut self, batch: BatchId, portion: Portion, attempt: u32, now: Now) -> Result<(), Exit> {
+        let is_only = self.jobs.0.len() == 1;
         let Some(serving) = &mut self.serving else { return Ok(()) };
         let Some(tray) = self.jobs.get_mut(&batch).and_then(Job::tray) else { return Ok(()) };
         let is_flush = portion.count == 0;
@@ -370,38 +392,78 @@ impl Work {
         let written = front.store(0, &tray.layout.header(&head)).and_then(|()| front.store(at, table));
         written.map_err(|error| broken(&error))?;
         let kind = if is_flush { kind::FLUSH } else { kind::BATCH };
-        serving.process.order(Some(&tray.slot), kind, self.settings.timeout).map_err(|error| broken(&error))
+        serving.take_seat(is_only && attempt == 0 && kind == kind::BATCH, now);
+        serving.process.order(Some(&tray.slot), kind, self.settings.timeout).map_err(|error| broken(&error))?;
+        serving.under_way.get_or_insert_with(UnderWay::begin);
+        Ok(())
     }
 
     /// Takes what the process has done, and sees to it that somebody comes for more.
     pub(crate) fn harvest(&mut self, now: Now) {
-        loop {
-            if self.core.is_broken() || self.failing.is_some() {
-                return;
+        while self.gather(now) && !self.is_awaited(now) {}
+    }
+
+    /// Takes what the process has done. False: nothing more of it is looked at.
+    fn gather(&mut self, now: Now) -> bool {
+        if self.core.is_broken() || self.failing.is_some() {
+            return false;
+        }
+        let Some(serving) = &mut self.serving else { return false };
+        let done = match serving.process.done() {
+            Ok(done) => done,
+            Err(violation) => {
+                tracing::warn!(target: "proscenium::plugin", plugin = self.settings.stage, %violation, "the process lies");
+                self.on(Event::Done(Seen::Breach), now);
+                return false;
             }
-            let Some(serving) = &mut self.serving else { return };
-            let done = match serving.process.done() {
-                Ok(done) => done,
-                Err(violation) => {
-                    tracing::warn!(target: "proscenium::plugin", plugin = self.settings.stage, %violation, "the process lies");
-                    return self.on(Event::Done(Seen::Breach), now);
+        };
+        serving.has_done(done, now);
+        for _ in 0..done {
+            let kind = self.serving.as_mut().and_then(|serving| serving.process.next_done());
+            if kind.is_some_and(|kind| kind != kind::CONTROL) {
+                let seen = self.look();
+                self.on(Event::Done(seen), now);
+                // What it did after that is not looked at: it will be replayed.
+                if self.core.is_broken() || self.failing.is_some() {
+                    return false;
                 }
-            };
-            serving.pace.completed(done, serving.process.end.in_flight(), now);
-            for _ in 0..done {
-                let kind = self.serving.as_mut().and_then(|serving| serving.process.next_done());
-                if kind.is_some_and(|kind| kind != kind::CONTROL) {
-                    let seen = self.look();
-                    self.on(Event::Done(seen), now);
-                    // What it did after that is not looked at: it will be replayed.
-                    if self.core.is_broken() || self.failing.is_some() {
-                        return;
-                    }
-                }
             }
-            if self.is_awaited(now) {
-                return;
-            }
+        }
+        true
+    }
+
+    /// Whether the batch that was just given is worked off on the processor of who gave it, who looks for it by itself.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| serving.lone.is_lent())
+    }
+
+    /// Whether it was alone.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| serving.lone.is_alone())
+    }
+
+    /// Who gave it goes on.
+    pub(crate) fn has_returned(&mut self, now: Now) {
+        if let Some(serving) = &mut self.serving {
+            serving.lone.returned(now);
+        }
+    }
+
+    /// Who gave a batch waits for it. True: its processor is to be left to the process.
+    pub(crate) fn is_to_lend(&mut self, now: Now) -> bool {
+        self.serving.as_mut().is_some_and(|serving| serving.lone.awaited(now))
+    }
+
+    /// Takes what the process has done meanwhile. False: it is through, or has no need of the caller's processor any more.
+    pub(crate) fn is_lending(&mut self, now: Now) -> bool {
+        self.gather(now) && self.is_lent() && self.serving.as_ref().is_some_and(|serving| serving.seat.is_shared())
+    }
+
+    /// It was not through in time, and does it on another processor, if there is one.
+    pub(crate) fn lent_in_vain(&mut self) {
+        if let Some(serving) = &mut self.serving {
+            serving.lone.in_vain();
+            serving.seat.leave();
         }
     }
 
@@ -524,6 +586,35 @@ impl Work {
 }
 
 impl Serving {
+    /// Whether the batch that it is about to get is worked off on the caller's processor, which it is put on for it.
+    fn take_seat(&mut self, is_alone: bool, now: Now) {
+        let is_alone = is_alone && self.process.end.in_flight() == 0 && UnderWay::is_none();
+        if !self.lone.handed(is_alone, now) {
+            return self.seat.leave();
+        }
+        let is_due = self.seen.is_none_or(|seen| now - seen >= SEAT_CHECK);
+        if is_due {
+            self.seen = Some(now);
+        }
+        if (is_due && !self.seat.is_single()) || self.seat.share().is_err() {
+            self.lone.never();
+            return self.seat.leave();
+        }
+        // Who gave it looks for it, and is not to be woken.
+        self.process.end.disarm();
+    }
+
+    fn has_done(&mut self, done: u32, now: Now) {
+        let left = self.process.end.in_flight();
+        self.pace.completed(done, left, now);
+        if left == 0 {
+            self.under_way = None;
+        }
+        if done > 0 {
+            self.lone.completed(now);
+        }
+    }
+
     /// Of its end.
     pub(crate) fn class(&self, status: Result<ExitStatus, WaitError>) -> Class {
         match status {

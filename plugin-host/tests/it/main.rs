@@ -13,6 +13,7 @@ mod host_killed;
 mod hostile;
 mod hostile_memory;
 mod hostile_starts;
+mod lone;
 mod policies;
 #[path = "../../src/random.rs"]
 mod random;

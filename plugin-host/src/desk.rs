@@ -48,7 +48,10 @@ impl Desk {
 
     /// Does something with the batches under way, as the plugin's actor, which looks afterwards for what there is to do.
     pub(crate) fn with<T>(&self, todo: impl FnOnce(&mut Work, Now) -> T) -> T {
-        let now = self.node.now();
+        self.with_at(self.node.now(), todo)
+    }
+
+    fn with_at<T>(&self, now: Now, todo: impl FnOnce(&mut Work, Now) -> T) -> T {
         let mut work = self.lock();
         let done = todo(&mut work, now);
         self.leave(work);
@@ -84,22 +87,16 @@ impl Desk {
     /// kernel gives it at once.
     pub(crate) fn lend(&self) {
         let begin = self.node.now();
-        if !self.lock().is_to_lend(begin) {
-            return;
-        }
         let mut now = begin;
-        while now - begin <= LONGEST {
-            if !self.with(Work::is_lending) {
-                return;
-            }
+        let mut is_lending = self.with_at(now, |work, now| work.is_to_lend(now) && work.is_lending(now));
+        while is_lending && now - begin <= LONGEST {
             sched_yield();
             now = self.node.now();
+            is_lending = self.with_at(now, Work::is_lending);
         }
-        self.with(|work, now| {
-            if work.is_lending(now) {
-                work.lent_in_vain();
-            }
-        });
+        if is_lending {
+            self.with_at(now, |work, _| work.lent_in_vain());
+        }
     }
 
     fn enter(&self, todo: impl FnOnce(&mut Work, Now)) -> bool {

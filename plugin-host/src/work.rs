@@ -461,7 +461,7 @@ impl Work {
 
     /// It was not through in time, and does it on another processor, if there is one.
     pub(crate) fn lent_in_vain(&mut self) {
-        if let Some(serving) = &mut self.serving {
+        if let Some(serving) = self.serving.as_mut().filter(|serving| serving.lone.is_lent()) {
             serving.lone.in_vain();
             serving.seat.leave();
         }

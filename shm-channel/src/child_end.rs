@@ -182,9 +182,10 @@ impl ChildEnd {
     }
 
     fn wait(&mut self, limit: Option<Duration>) -> Look {
-        let begin = Instant::now();
         let spin = self.spin.limit().min(limit.unwrap_or(Duration::MAX));
-        if !spin.is_zero() {
+        // Without either it is not asked what time it is: the host may wait for the processor that this runs on.
+        let begin = (limit.is_some() || !spin.is_zero()).then(Instant::now);
+        if let Some(begin) = begin.filter(|_| !spin.is_zero()) {
             let found = self.spin(begin, spin);
             self.spin.learn(if found == Look::Nothing { Spun::InVain } else { Spun::PaidOff });
             if found != Look::Nothing {
@@ -192,7 +193,7 @@ impl ChildEnd {
             }
         }
         // A limit beyond what the clock can count is none.
-        self.sleep(limit.and_then(|limit| begin.checked_add(limit)))
+        self.sleep(limit.and_then(|limit| begin?.checked_add(limit)))
     }
 
     fn spin(&self, begin: Instant, limit: Duration) -> Look {

@@ -1,6 +1,7 @@
 //! What a plugin has that is no process's: its memory, and the batches that it has taken on. It lives over restarts.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use proscenium_runtime::{Node, Now};
 use proscenium_shm_channel::Pool;
@@ -48,10 +49,7 @@ impl Desk {
 
     /// Does something with the batches under way, as the plugin's actor, which looks afterwards for what there is to do.
     pub(crate) fn with<T>(&self, todo: impl FnOnce(&mut Work, Now) -> T) -> T {
-        self.with_at(self.node.now(), todo)
-    }
-
-    fn with_at<T>(&self, now: Now, todo: impl FnOnce(&mut Work, Now) -> T) -> T {
+        let now = self.node.now();
         let mut work = self.lock();
         let done = todo(&mut work, now);
         self.leave(work);
@@ -86,17 +84,18 @@ impl Desk {
     /// It blocks the caller's thread for [`LONGEST`], or, where the process does not give the processor back, for what the
     /// kernel gives it at once.
     pub(crate) fn lend(&self) {
-        let begin = self.node.now();
-        let mut now = begin;
-        let mut is_lending = self.with_at(now, |work, now| work.is_to_lend(now) && work.is_lending(now));
-        while is_lending && now - begin <= LONGEST {
+        if !self.with(|work, now| work.is_to_lend(now) && work.is_lending(now)) {
+            return;
+        }
+        // Not by the node's clock, which a test may have stopped.
+        let begin = Instant::now();
+        while begin.elapsed() <= LONGEST {
             sched_yield();
-            now = self.node.now();
-            is_lending = self.with_at(now, Work::is_lending);
+            if !self.with(Work::is_lending) {
+                return;
+            }
         }
-        if is_lending {
-            self.with_at(now, |work, _| work.lent_in_vain());
-        }
+        self.with(|work, _| work.lent_in_vain());
     }
 
     fn enter(&self, todo: impl FnOnce(&mut Work, Now)) -> bool {

@@ -105,7 +105,7 @@ fn starting() -> Measure {
         .readings(Unit::Nanoseconds, &["p50", "p99"])
         .rounds_at_most(3)
         .bound(Bound::limit("proscenium", READY_NS, Some(Floor::Wake)).reading(1))
-        .note("the host is a process of its own, which has written to all of its heap; the library was copied before")
+        .note("the host is a process of its own, which has written to all of its heap; the library is copied in that time, too")
         .column("proscenium", VERSION, |plan| child::sample("starts", "proscenium", plan))
 }
 

@@ -23,7 +23,7 @@ const ASLEEP: Duration = Duration::from_millis(1);
 /// What the host has in memory while processes start.
 const HEAP: usize = 2 << 30;
 
-/// Starts that do not count: the first one copies the library and starts the guard.
+/// So many do not count: the first of its kind finds nothing in any cache.
 const FIRST: usize = 5;
 
 /// Batches under way while a plugin is swapped.

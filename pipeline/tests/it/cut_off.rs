@@ -314,8 +314,10 @@ async fn merged_sources_divided_by_key_over_killed_instances_reach_the_sinks_tha
     const RECORDS: u64 = 20_000;
     let folder = TestFolder::new();
     let node = Node::start("merged").await.unwrap();
+    // Slow enough for all kills to come before its end.
     let numbers = |name: &'static str| {
-        Generator::new(RECORDS).keys(20).record(move |n, out| out.extend_from_slice(format!("{name} {n}").as_bytes()))
+        let numbers = Generator::new(RECORDS).keys(20).rate(10_000);
+        numbers.record(move |n, out| out.extend_from_slice(format!("{name} {n}").as_bytes()))
     };
     let dead = Moody { files: RollingFiles::new(folder.at("dead")), refusals: Arc::new(AtomicU64::new(u64::MAX)) };
     let at_once = WhenDown::SetAside(Duration::from_millis(1));

@@ -107,7 +107,8 @@ impl PluginRef {
 
     /// Has a batch processed. It is handed over at once; the results come when each of its records is settled, over as many
     /// crashes, restarts and retries as that takes, and, in an ordered plugin, when those of the batches before it have
-    /// come. What is awaited borrows nothing: it may be awaited elsewhere, in a task of its own.
+    /// come. What is awaited borrows nothing: it may be awaited elsewhere, in a task of its own. Where batches come one by one,
+    /// the process is given the processor of who awaits them, for 100 µs at most.
     ///
     /// It waits as long as the supervisor has hope: while the plugin is in quarantine, or restarts again and again, the
     /// batch stays. Dropped before, the batch is processed all the same, and its results are let go.

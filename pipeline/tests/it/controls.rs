@@ -108,12 +108,11 @@ async fn it_is_paused_resumed_drained_and_says_that_it_has_ended() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_done_is_refused_with_the_reason_and_all_goes_on() {
-    const RECORDS: u64 = 30_000;
     let folder = TestFolder::new();
     let node = Node::start("refused").await.unwrap();
     let library = stamp(folder.path(), "one");
     let pipeline = Pipeline::named("refused")
-        .source(numbers(RECORDS).rate(60_000))
+        .source(numbers(u64::MAX).rate(60_000))
         .plugin("stamp", &library)
         .map("same", |_: &mut RecordMut<'_>| ())
         .sink(RollingFiles::new(folder.at("out")))
@@ -141,8 +140,10 @@ async fn what_cannot_be_done_is_refused_with_the_reason_and_all_goes_on() {
     // Half of a newer one lies there: who changes parameters has not asked for it.
     std::fs::write(&library, "half").unwrap();
     pipeline.params("stamp", [("sign", "-")]).await.unwrap();
-    finished(&pipeline).await;
-    pipeline.stop().await;
+    let so_far = part(&pipeline, "files").counts.passed;
+    passed(&pipeline, "files", so_far + 10_000).await;
+    assert_eq!(pipeline.stop().await, Outcome::Stopped(Default::default()));
+    let sent = part(&pipeline, "generator").counts.passed;
     node.stop().await.unwrap();
     let lines = lines(&folder.at("out"));
     let mut signs = BTreeMap::new();
@@ -151,7 +152,7 @@ async fn what_cannot_be_done_is_refused_with_the_reason_and_all_goes_on() {
         assert_eq!(number, n.to_string());
         *signs.entry(sign.to_owned()).or_insert(0_u64) += 1;
     }
-    assert_eq!(lines.len() as u64, RECORDS);
+    assert_eq!(lines.len() as u64, sent);
     assert_eq!(signs.keys().collect::<Vec<_>>(), ["+", "-"]);
 }
 

@@ -137,7 +137,7 @@ impl PluginRef {
         self.tell_if(self.desk.visit(todo));
     }
 
-    /// The results of a batch are awaited, and are not there.
+    /// The results of a batch are awaited for the first time.
     pub(crate) fn lend(&self) {
         self.desk.lend();
     }

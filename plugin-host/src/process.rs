@@ -169,18 +169,11 @@ impl Plan {
             Some(guard) => Ok(guard),
             None => Err(Guard::builder().start_limit(left()).begin()),
         };
-        let library = match &self.library {
-            Source::Path(path, before) => PrivateCopy::take(path, before.as_ref()).map_err(StartError::Library)?,
-            Source::Copied(copy) => copy.clone(),
-        };
         let runner = locate::runner(self.settings.runner.as_deref()).map_err(StartError::NoRunner)?;
         let (control, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| StartError::Host(error.into()))?;
         rustix::io::ioctl_fionbio(&control, true).map_err(|error| StartError::Host(error.into()))?;
         let (end, fds) = HostEnd::new(&self.pool).map_err(StartError::Host)?;
-        let work =
-            WorkFolder::make(&library, self.instance, self.settings.grants.work_dir).map_err(StartError::Host)?;
-        let start = wire::encode_start(&self.start(&library, &work)).map_err(|_| StartError::ParamsTooLong)?;
         let command = Command::new(&runner.program)
             .args(&runner.args)
             .arg(&self.settings.stage)
@@ -209,6 +202,14 @@ impl Plan {
         };
         let child = Unclaimed(Some(child));
         drop(command); // Or else the socket would stay open when the process ends.
+        // It takes as long until it reads what it is to load as that takes to be put there.
+        let library = match &self.library {
+            Source::Path(path, before) => PrivateCopy::take(path, before.as_ref()).map_err(StartError::Library)?,
+            Source::Copied(copy) => copy.clone(),
+        };
+        let work =
+            WorkFolder::make(&library, self.instance, self.settings.grants.work_dir).map_err(StartError::Host)?;
+        let start = wire::encode_start(&self.start(&library, &work)).map_err(|_| StartError::ParamsTooLong)?;
         match send(control.as_fd(), &start, None) {
             // It has ended already: how, is told to who waits for it.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}

@@ -30,7 +30,7 @@ use crate::spec::Settings;
 use crate::under_way::UnderWay;
 use crate::watch;
 
-/// A process that shares somebody's processor may have started threads after so long.
+/// A process that shares somebody's processor is looked at again after so long: it may have started threads.
 const SEAT_CHECK: Duration = Duration::from_millis(10);
 
 /// One for each plugin; it lives over restarts.

@@ -98,7 +98,7 @@ pub(crate) fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 impl Plan {
     /// A process that is ready to serve; what fails leaves none behind. With what it said while it started.
     ///
-    /// All of it, from the copy of the library on, has the start limit once; only the word on how it failed may come later, by
+    /// All of it, the copy of the library as well, has the start limit once; only the word on how it failed may come later, by
     /// [`DYING`].
     pub(crate) async fn launch(self) -> Result<(Process, Vec<Tell>), StartError> {
         let limit = self.settings.start_limit;

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod average;
 mod batch;
 mod block;
 mod catalog;

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use proscenium_runtime::Now;
 
-/// The longest that a runtime's worker is to be kept by a batch, on average.
+use crate::average::Average;
+
+/// The longest that a runtime's worker is to be kept by a batch: by one, and on average.
 pub(crate) const LONGEST: Duration = Duration::from_micros(100);
 /// What is not awaited within this is not waited for by somebody who has nothing else to do.
 const AT_ONCE: Duration = Duration::from_micros(50);
@@ -23,8 +25,6 @@ const WARY: u32 = 8_192;
 const SPELL: u32 = 256;
 /// So many show how long they take here.
 const SAMPLES: u32 = 8;
-/// A new sample counts for this part.
-const WEIGHT: u32 = 8;
 
 #[derive(Debug)]
 pub(crate) struct LoneCore {
@@ -140,8 +140,8 @@ impl LoneCore {
                 *taken += 1;
                 average.add(took);
                 // Beside, the bytes that travel are paid for later, when they are read and written again.
-                let limit = self.beside.0.map_or(LONGEST, |beside| (beside * 3 / 2).min(LONGEST));
-                if *taken >= SAMPLES && average.is_over(limit) {
+                let limit = self.beside.get().map_or(LONGEST, |beside| (beside * 3 / 2).min(LONGEST));
+                if *taken >= SAMPLES && average.get() > Some(limit) {
                     self.give_up(false);
                 }
             }
@@ -170,20 +170,6 @@ impl LoneCore {
     /// The process cannot be moved, or has more threads than one, which would be moved along.
     pub(crate) fn never(&mut self) {
         (self.place, self.current) = (Place::Never, None);
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Average(Option<Duration>);
-
-impl Average {
-    fn add(&mut self, sample: Duration) {
-        let average = self.0.unwrap_or(sample);
-        self.0 = Some(average - average / WEIGHT + sample / WEIGHT);
-    }
-
-    fn is_over(self, limit: Duration) -> bool {
-        self.0.is_some_and(|average| average > limit)
     }
 }
 

@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use proscenium_runtime::Now;
 
+use crate::average::Average;
+
 /// How late results may be for it.
 pub(crate) const LOOK: Duration = Duration::from_millis(1);
 /// What they may be late when all goes as it went lately.
 const LATE: Duration = Duration::from_micros(250);
-/// A new sample counts for this part.
-const WEIGHT: u32 = 8;
 
 #[derive(Debug, Default)]
 pub(crate) struct PaceCore {
     /// From when the process has been at it without a pause, or has completed something.
     busy: Option<Now>,
     /// How long an order takes.
-    average: Option<Duration>,
+    average: Average,
 }
 
 impl PaceCore {
@@ -33,16 +33,14 @@ impl PaceCore {
     pub(crate) fn completed(&mut self, done: u32, left: u32, now: Now) {
         let Some(each) = std::num::NonZeroU32::new(done) else { return };
         if let Some(since) = std::mem::replace(&mut self.busy, (left > 0).then_some(now)) {
-            let sample = (now - since) / each.get();
-            let average = self.average.unwrap_or(sample);
-            self.average = Some(average - average / WEIGHT + sample / WEIGHT);
+            self.average.add((now - since) / each.get());
         }
     }
 
     /// How many of those that are under way are to be waited for.
     pub(crate) fn wanted(&self, under_way: u32) -> u32 {
         let half = under_way.div_ceil(2).max(1);
-        match self.average {
+        match self.average.get() {
             Some(average) if average * half <= LATE => half,
             _ => 1,
         }

@@ -63,7 +63,8 @@ impl Seat {
         let threads = self.threads().and_then(|folder| fs::read_dir(folder).ok());
         for entry in threads.into_iter().flatten().flatten() {
             let thread = entry.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?));
-            // One that has seen to it by itself stays where it is; one that has ended needs no place.
+            // Each that was started here is on the processor that it was then; one that may run on several has seen to it by
+            // itself, and one that has ended needs no place.
             if thread.is_some_and(|of| sched_getaffinity(Some(of)).is_ok_and(|set| set.count() == 1)) {
                 let _ = sched_setaffinity(thread, &anywhere);
             }

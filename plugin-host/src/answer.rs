@@ -7,6 +7,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use tokio::runtime::Handle;
+
 use crate::end::EndReport;
 use crate::plugin_ref::PluginRef;
 use crate::tray::Tray;
@@ -110,8 +112,17 @@ impl Answer {
     }
 }
 
-/// So many records count as one of the 128 steps that a task has on tokio until it gives way.
+/// So many records count as one of the 128 steps that a task has on tokio until it gives way, where others have only this thread:
+/// after some four thousand records, which take their owner a quarter of a millisecond or more.
 const RECORDS: u32 = 32;
+/// Where there are more threads: others find one, and to give way wakes one of them each time.
+const RECORDS_BESIDE_OTHERS: u32 = 256;
+
+/// What so many records count.
+fn steps(records: u32) -> u32 {
+    let has_more = Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() > 1);
+    1 + records / if has_more { RECORDS_BESIDE_OTHERS } else { RECORDS }
+}
 
 /// Waits for the results. Dropped before, it lets them go.
 pub(crate) struct Awaited {
@@ -123,9 +134,8 @@ pub(crate) struct Awaited {
 
 impl Awaited {
     pub(crate) async fn settled(self) -> Settled {
-        // Others have their turn, also where all results are always there already: after some four thousand records, which
-        // take their owner a quarter of a millisecond or more.
-        for _ in 0..=self.records / RECORDS {
+        // Others have their turn, also where all results are always there already.
+        for _ in 0..steps(self.records) {
             tokio::task::consume_budget().await;
         }
         // Whoever finds its results without having been woken for them has overtaken the owners of those before, if they
@@ -159,8 +169,10 @@ impl Awaited {
         let mut taken = None;
         self.plugin.visit(|work| {
             taken = self.answer.take_if(|was_woken| is_turn || was_woken || !work.is_somebody_coming());
-            if let Some((_, true)) = taken {
-                work.has_come();
+            match taken {
+                Some((_, true)) => work.has_come(),
+                Some((_, false)) => work.lies_no_more(),
+                None => {}
             }
         });
         taken.map(|(settled, _)| settled)
@@ -172,6 +184,7 @@ impl Drop for Awaited {
         let late = std::mem::replace(&mut *self.answer.state(), State::Idle);
         match late {
             State::Here { was_woken: true, .. } => self.plugin.visit(Work::has_come),
+            State::Here { was_woken: false, .. } => self.plugin.visit(Work::lies_no_more),
             // It may be that nobody is woken for it.
             State::Waits(None) => self.plugin.visit(|_| ()),
             _ => {}

@@ -25,7 +25,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(settings: Arc<Settings>, node: Node) -> std::io::Result<Self> {
-        let pool = Pool::new(settings.geometry())?;
+        let pool = Pool::in_turn(settings.geometry(), settings.depth)?;
         let geometry = pool.geometry();
         let layout = Layout {
             records: geometry.records,
@@ -130,8 +130,10 @@ impl Desk {
                 None => job.done(),
                 Some(why) => job.undone(why),
             };
-            if arrival != Arrival::Woke {
-                self.lock().has_come();
+            match arrival {
+                Arrival::Woke => {}
+                Arrival::Lies => self.lock().lies(),
+                Arrival::Unwanted => self.lock().has_come(),
             }
         }
         std::mem::forget(grief);

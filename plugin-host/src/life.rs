@@ -122,7 +122,7 @@ impl Life {
     /// What only the actor can do: timers, and its own end.
     fn attend(&self, cx: &mut Context<Self>) -> Result<(), Exit> {
         self.desk.with(|work, now| {
-            work.attended();
+            work.attended(now);
             work.harvest(now);
             if let Some(exit) = work.failing() {
                 return Err(exit);

@@ -347,7 +347,7 @@ impl Process {
 
     /// Hands over a slot, behind what it has.
     pub(crate) fn order(&mut self, slot: Option<&Slot>, kind: u8, budget: Duration) -> Result<(), SubmitError> {
-        let number = self.end.submit(slot, kind, Some(budget))?;
+        let number = self.end.post(slot, kind, Some(budget))?;
         self.orders.push_back((number, kind));
         Ok(())
     }
@@ -356,7 +356,9 @@ impl Process {
     pub(crate) fn ask(&mut self, ask: &Ask, luggage: Option<BorrowedFd<'_>>, budget: Duration) -> io::Result<()> {
         let bytes = wire::encode(ask).map_err(|garbled| io::Error::other(garbled.0))?;
         send(self.control.get_ref().as_fd(), &bytes, luggage)?;
-        self.order(None, kind::CONTROL, budget).map_err(io::Error::other)
+        self.order(None, kind::CONTROL, budget).map_err(io::Error::other)?;
+        self.end.wake_child();
+        Ok(())
     }
 
     /// How many orders it has done since the last time.

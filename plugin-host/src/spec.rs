@@ -22,6 +22,9 @@ use crate::refusals::Refusals;
 /// Crashes that records are to blame for, and that a supervisor does not hold against a plugin: so many within so long.
 const EXCUSES: (usize, Duration) = (64, Duration::from_secs(60));
 
+/// So many slots are there for more than one batch, though fewer may be in use.
+const TURNS: u32 = 16;
+
 /// How large the batches of a plugin may be. The memory is taken when it is first written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BatchSize {
@@ -70,15 +73,17 @@ impl Settings {
         Terms { order: self.order, patience, policy: self.failover.clone(), retries: self.retries }
     }
 
+    /// One batch at a time needs one slot. Several have more slots in turn than are under way, see `Pool::in_turn`.
     pub(crate) fn geometry(&self) -> Geometry {
-        Geometry { slots: self.depth, records: self.batch.records, heap: self.batch.heap, input: self.batch.input }
+        let slots = if self.depth > 1 { self.depth.max(TURNS) } else { self.depth };
+        Geometry { slots, records: self.batch.records, heap: self.batch.heap, input: self.batch.input }
     }
 
     pub(crate) fn group_limits(&self) -> CgroupLimits {
         self.group.unwrap_or_else(|| {
             let usual = CgroupLimits::beside(&self.limits);
             // What it writes its results to counts as its own.
-            let fronts = u64::from(self.depth)
+            let fronts = u64::from(self.geometry().slots)
                 * (u64::from(self.batch.heap) + u64::from(self.batch.records) * u64::from(ENTRY_SIZE));
             CgroupLimits { memory_bytes: usual.memory_bytes.map(|bytes| bytes.saturating_add(fronts)), ..usual }
         })

@@ -279,16 +279,22 @@ impl Tray {
         let Buffers { given, results, emitted, table, copied, .. } = &mut *self.buffers;
         let start = copied.len() as u32;
         front.copy_out(heap.from, heap.to - heap.from, copied)?;
+        let first = portion.first as usize;
         for (nth, entry) in table.iter_mut().enumerate() {
             let mut written = Written(*entry);
-            if written.is_again() {
-                again.push((portion.first + nth as u32, written.arg()));
-            }
             written.take_over(start, heap.from, self.layout.input_off);
             *entry = written.0;
+            // Of a record that does not go on, the payload is what came in.
+            if !written.goes_on()
+                && let Some(given) = given.get(first + nth)
+            {
+                *entry = written.with_payload_of(*given);
+                if written.is_again() {
+                    again.push((portion.first + nth as u32, written.arg()));
+                }
+            }
         }
         let own = (portion.count as usize).min(table.len());
-        let first = portion.first as usize;
         emitted.extend(table.drain(own..).map(|entry| (portion.first, entry)));
         if !has_results && own == given.len() {
             std::mem::swap(results, table);
@@ -298,12 +304,6 @@ impl Tray {
             }
             results.resize(given.len(), Entry::default());
             results[first..first + own].copy_from_slice(&table[..own]);
-        }
-        // Of a record that does not go on, the payload is what came in.
-        for (entry, given) in results[first..first + own].iter_mut().zip(&given[first..]) {
-            if !Written(*entry).goes_on() {
-                *entry = Written(*entry).with_payload_of(*given);
-            }
         }
         self.buffers.has_results = true;
         Ok(())
@@ -325,6 +325,9 @@ impl Tray {
 
     /// All is settled: what was added stands in the order of the records, however often they were given.
     pub(crate) fn settle(&mut self) {
+        let Buffers { given, copied, .. } = &*self.buffers;
+        let touched = self.used as usize + size_of_val(given.as_slice()) + copied.len();
+        self.slot.pool().has_used(u32::try_from(touched).unwrap_or(u32::MAX));
         self.buffers.emitted.sort_by_key(|(first, _)| *first);
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Work {
     is_delivered: bool,
     /// Results that go out, or whose owners were woken for them and have not come yet.
     on_the_way: usize,
+    /// Results that lie ready until their owners first ask for them.
+    lying: usize,
     pub(crate) errands: Errands,
     /// Used again and again.
     again: Vec<(u32, u32)>,
@@ -158,6 +160,7 @@ impl Work {
             out: VecDeque::new(),
             is_delivered: false,
             on_the_way: 0,
+            lying: 0,
             errands: Errands::default(),
             again: Vec::new(),
             actions: Vec::new(),
@@ -283,14 +286,28 @@ impl Work {
         self.on_the_way = self.on_the_way.saturating_sub(1);
     }
 
+    /// Results were put where their owner first asks for them, and woke nobody.
+    pub(crate) fn lies(&mut self) {
+        self.has_come();
+        self.lying += 1;
+    }
+
+    /// Their owner has taken them, or lets them go.
+    pub(crate) fn lies_no_more(&mut self) {
+        self.lying = self.lying.saturating_sub(1);
+    }
+
     /// Why the actor is to end, if it is: asked once.
     pub(crate) fn failing(&mut self) -> Option<Exit> {
         self.failing.take()
     }
 
     /// The actor has come.
-    pub(crate) fn attended(&mut self) {
+    pub(crate) fn attended(&mut self, now: Now) {
         self.errands.is_told = false;
+        if let Some(serving) = &mut self.serving {
+            serving.pace.looks(now);
+        }
     }
 
     /// Whether the actor must be told that there is something to do: once, until it comes.
@@ -394,6 +411,9 @@ impl Work {
         let kind = if is_flush { kind::FLUSH } else { kind::BATCH };
         serving.take_seat(is_only && attempt == 0 && kind == kind::BATCH, now);
         serving.process.order(Some(&tray.slot), kind, self.settings.timeout).map_err(|error| broken(&error))?;
+        if serving.lone.is_lent() {
+            serving.process.end.wake_child(); // Nobody else does it.
+        }
         serving.under_way.get_or_insert_with(UnderWay::begin);
         Ok(())
     }
@@ -467,17 +487,27 @@ impl Work {
         }
     }
 
-    /// Says for how much who is to be woken. False: there is something already.
+    /// Sees to it that the process works, and says for how much who is to be woken. False: there is something already.
     fn is_awaited(&mut self, now: Now) -> bool {
         let Some(serving) = &mut self.serving else { return true };
         let under_way = serving.process.end.in_flight();
         if under_way > 0 {
             serving.pace.handed(now);
         }
-        let wanted = serving.pace.wanted(under_way);
-        // So that one that is slow all of a sudden holds nothing back for long.
-        self.errands.is_to_look = wanted > 1;
-        serving.process.end.arm(wanted)
+        let wakes = serving.pace.wakes(under_way, self.on_the_way + self.lying, now);
+        let end = &mut serving.process.end;
+        if wakes.process {
+            end.wake_child();
+        }
+        // So that one that is slow all of a sudden, or an owner that does not come, holds nothing back for long.
+        self.errands.is_to_look = wakes.host != Some(1);
+        match wakes.host {
+            Some(wanted) => end.arm(wanted),
+            None => {
+                end.disarm();
+                true
+            }
+        }
     }
 
     /// What the process has made of the portion that it was handed first.

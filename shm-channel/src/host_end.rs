@@ -135,6 +135,21 @@ impl HostEnd {
         kind: u8,
         budget: Option<Duration>,
     ) -> Result<OrderNumber, SubmitError> {
+        let number = self.post(slot, kind, budget)?;
+        self.wake_child();
+        Ok(number)
+    }
+
+    /// Hands an order to the child, which goes on sleeping if it sleeps, until somebody [wakes](Self::wake_child) it.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: nothing was handed over.
+    pub fn post(
+        &mut self,
+        slot: Option<&Slot>,
+        kind: u8,
+        budget: Option<Duration>,
+    ) -> Result<OrderNumber, SubmitError> {
         let bit = match slot {
             _ if self.closed => return Err(SubmitError::Closed),
             Some(slot) if !self.pool.owns(slot) => return Err(SubmitError::ForeignSlot),
@@ -153,15 +168,15 @@ impl HostEnd {
         self.under_way[place(number)] = index.map_or(NO_SLOT, |index| index as u8);
         // Before the order is published: a cancellation of the one that had this number before is not for this one.
         pages::cancel_of(&self.orders, number).store(0, Ordering::Relaxed);
-        let ring = self.side.submit(
-            pages::orders(&self.orders),
-            pages::answers(&self.fronts),
-            entry::pack(index, kind, budget),
-        );
-        if ring {
+        self.side.submit(pages::orders(&self.orders), entry::pack(index, kind, budget));
+        Ok(OrderNumber(number))
+    }
+
+    /// Wakes the child, if it sleeps and there is something for it that it was not woken for yet.
+    pub fn wake_child(&mut self) {
+        if self.side.owes(pages::answers(&self.fronts)) {
             self.ring();
         }
-        Ok(OrderNumber(number))
     }
 
     /// How many orders are newly completed, the oldest ones first. What the child has written for them can be read now.

@@ -145,8 +145,12 @@ fn serve(shared: &Shared, orders: u64) {
 }
 
 fn submit(shared: &Shared, side: &mut HostSide) {
-    let number = side.submitted();
-    if side.submit(shared.orders(), shared.answers(), entry(number)) {
+    side.submit(shared.orders(), entry(side.submitted()));
+    wake(shared, side);
+}
+
+fn wake(shared: &Shared, side: &mut HostSide) {
+    if side.owes(shared.answers()) {
         shared.futex.wake();
     }
 }
@@ -205,6 +209,17 @@ fn several_under_way_come_once_each_in_order_and_whole() {
 fn who_waits_for_several_is_woken_for_the_last() {
     beside_a_child(u64::from(ORDERS), |shared, side| {
         (0..ORDERS).for_each(|_| submit(shared, side));
+        wait_for(shared, side, ORDERS);
+        assert_eq!(collect(shared, side), ORDERS);
+    });
+}
+
+/// Orders that are published wake nobody; who is woken later finds all of them.
+#[test]
+fn a_child_is_woken_for_what_was_published_before() {
+    beside_a_child(u64::from(ORDERS), |shared, side| {
+        (0..ORDERS).for_each(|_| side.submit(shared.orders(), entry(side.submitted())));
+        wake(shared, side);
         wait_for(shared, side, ORDERS);
         assert_eq!(collect(shared, side), ORDERS);
     });

@@ -14,11 +14,19 @@ pub(crate) enum Asked {
 
 /// Free slots, and the queue for them. `W` is what wakes who waits.
 ///
-/// **Invariant**: nobody waits while a slot is free, so who comes later cannot overtake.
+/// **Invariant**: nobody waits while a slot may be taken, so who comes later cannot overtake.
 #[derive(Debug)]
 pub(crate) struct PoolCore<W> {
+    /// A bit for each slot.
+    all: u64,
     /// A bit for each slot that nobody has.
     free: u64,
+    /// So many may have an owner at once.
+    owners: u32,
+    /// So many are taken in turn, the first ones: no fewer than may have an owner.
+    turns: u32,
+    /// The one that was taken last.
+    last: u32,
     waiting: VecDeque<(Ticket, W)>,
     /// Slots that belong to somebody who waited and has not looked yet. At most as many as there are slots.
     granted: Vec<(Ticket, u32)>,
@@ -26,26 +34,43 @@ pub(crate) struct PoolCore<W> {
 }
 
 impl<W> PoolCore<W> {
-    pub(crate) fn new(slots: u32) -> Self {
+    /// One owner at least, and no more than there are slots, of which there are 64 at most.
+    pub(crate) fn new(slots: u32, owners: u32) -> Self {
+        let all = first(slots);
         Self {
-            free: u64::MAX >> (64 - slots),
-            waiting: VecDeque::with_capacity(slots as usize),
-            granted: Vec::with_capacity(slots as usize),
+            all,
+            free: all,
+            owners,
+            turns: slots,
+            last: 0,
+            waiting: VecDeque::with_capacity(owners as usize),
+            granted: Vec::with_capacity(owners as usize),
             next: 0,
         }
     }
 
+    /// How many can be taken.
     pub(crate) fn free(&self) -> u32 {
-        self.free.count_ones()
+        self.owners - (self.all & !self.free).count_ones()
     }
 
-    /// The lowest free slot: its memory is the likeliest to be in a cache.
+    /// From now on no more than so many are used in turn, or as many as may have an owner.
+    pub(crate) fn turn_among(&mut self, turns: u32) {
+        self.turns = self.turns.min(turns).max(self.owners);
+    }
+
+    /// The one whose turn it is: by then the child's caches have forgotten it, so that to write it anew takes it from
+    /// nobody. While no other is in use, the last one again: what is done one by one stays in the caches of who does it.
     pub(crate) fn take(&mut self) -> Option<u32> {
-        let slot = self.free.trailing_zeros();
-        (self.free != 0).then(|| {
-            self.free &= self.free - 1;
-            slot
-        })
+        if self.free() == 0 {
+            return None;
+        }
+        let turning = self.free & first(self.turns);
+        let later = turning & !first(self.last + u32::from(self.free != self.all));
+        let slot = if later == 0 { turning } else { later }.trailing_zeros();
+        self.free &= !(1 << slot);
+        self.last = slot;
+        Some(slot)
     }
 
     /// A place at the end of the queue.
@@ -67,15 +92,14 @@ impl<W> PoolCore<W> {
         Asked::Waits
     }
 
-    /// A slot comes back: to who waits longest, whom the caller wakes, or to the free ones.
-    #[must_use = "who waits longest has the slot and must be woken"]
+    /// A slot comes back, and who waits longest, whom the caller wakes, has one.
+    #[must_use = "who waits longest has a slot and must be woken"]
     pub(crate) fn give_back(&mut self, slot: u32) -> Option<W> {
-        if let Some((ticket, waker)) = self.waiting.pop_front() {
-            self.granted.push((ticket, slot));
-            return Some(waker);
-        }
         self.free |= 1 << slot;
-        None
+        let (ticket, waker) = self.waiting.pop_front()?;
+        let slot = self.take()?; // One is free: the one that came back at least.
+        self.granted.push((ticket, slot));
+        Some(waker)
     }
 
     /// Somebody no longer waits. A slot that it had been granted goes to the next, whom the caller wakes.
@@ -90,11 +114,77 @@ impl<W> PoolCore<W> {
     }
 }
 
+/// A bit for each of the first so many, 64 at most.
+fn first(count: u32) -> u64 {
+    u64::MAX.checked_shr(64 - count).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
 
-    use super::{Asked, PoolCore};
+    use super::{Asked, PoolCore, first};
+
+    #[test]
+    fn the_first_of_none_and_of_all_are_a_mask_too() {
+        assert_eq!((first(0), first(1), first(63), first(64)), (0, 1, u64::MAX >> 1, u64::MAX));
+    }
+
+    #[test]
+    fn slots_are_used_in_turn_and_one_by_one_the_same_again() {
+        let mut core = PoolCore::<()>::new(5, 3);
+        let one_by_one = |core: &mut PoolCore<()>| {
+            let slot = core.take().unwrap();
+            assert_eq!(core.give_back(slot), None);
+            slot
+        };
+        assert_eq!([(); 3].map(|()| one_by_one(&mut core)), [0, 0, 0]);
+        assert_eq!([(); 4].map(|()| core.take()), [Some(0), Some(1), Some(2), None], "three may have one");
+        let next = |core: &mut PoolCore<()>, slot| {
+            assert_eq!(core.give_back(slot), None);
+            core.take().unwrap()
+        };
+        assert_eq!((0..7).map(|n| next(&mut core, n % 5)).collect::<Vec<_>>(), [3, 4, 0, 1, 2, 3, 4]);
+        core.turn_among(1);
+        assert_eq!([2, 3, 4].map(|slot| next(&mut core, slot)), [0, 1, 2], "no fewer than may have one");
+        assert_eq!(next(&mut core, 1), 1, "those beyond have no turn any more");
+    }
+
+    /// Whose turn it is, by lists.
+    struct Model {
+        slots: u32,
+        owners: usize,
+        turns: u32,
+        last: u32,
+        in_use: Vec<u32>,
+    }
+
+    impl Model {
+        fn take(&mut self) -> Option<u32> {
+            if self.in_use.len() == self.owners {
+                return None;
+            }
+            let from = if self.in_use.is_empty() { self.last } else { self.last + 1 };
+            let mut turns = (from..self.slots).chain(0..from);
+            self.last = turns.find(|slot| *slot < self.turns && !self.in_use.contains(slot)).unwrap();
+            self.in_use.push(self.last);
+            Some(self.last)
+        }
+
+        fn give_back(&mut self, slot: u32) {
+            self.in_use.retain(|in_use| *in_use != slot);
+        }
+    }
+
+    type Queue = VecDeque<(u64, u32)>;
+
+    /// A slot has come back: it must have gone to who waits longest.
+    fn given_back(slot: u32, woken: Option<u32>, queue: &mut Queue, granted: &mut Vec<(u64, u32)>, model: &mut Model) {
+        model.give_back(slot);
+        let first = queue.pop_front();
+        assert_eq!(woken, first.map(|(_, waker)| waker), "who waits longest, by its latest waker");
+        granted.extend(first.map(|(ticket, _)| (ticket, model.take().unwrap())));
+    }
 
     /// Some thousand steps by chance, beside a model that keeps everything in lists.
     #[test]
@@ -105,27 +195,25 @@ mod tests {
                 state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
                 (state >> 33) as usize % bound
             };
-            let slots = 1 + chance(5) as u32;
-            let mut core = PoolCore::new(slots);
-            let (mut free, mut owned): (Vec<u32>, Vec<u32>) = ((0..slots).collect(), Vec::new());
-            let (mut queue, mut granted) = (VecDeque::new(), Vec::new());
+            let owners = 1 + chance(5);
+            let slots = (owners + chance(5)) as u32;
+            let mut core = PoolCore::new(slots, owners as u32);
+            let mut model = Model { slots, owners, turns: slots, last: 0, in_use: Vec::new() };
+            let (mut owned, mut queue, mut granted) = (Vec::new(), VecDeque::new(), Vec::new());
             for step in 0..500 {
-                match chance(5) {
-                    0 => match core.take() {
-                        Some(slot) => {
-                            assert_eq!(free.remove(0), slot, "seed {seed}, step {step}: the lowest");
-                            owned.push(slot);
+                match chance(6) {
+                    0 => {
+                        let taken = core.take();
+                        assert_eq!(taken, model.take(), "seed {seed}, step {step}");
+                        if taken.is_none() {
+                            queue.push_back((core.wait(step), step));
                         }
-                        None => {
-                            assert!(free.is_empty());
-                            let ticket = core.wait(step);
-                            queue.push_back((ticket, step));
-                        }
-                    },
+                        owned.extend(taken);
+                    }
                     1 if !owned.is_empty() => {
                         let slot = owned.swap_remove(chance(owned.len()));
                         let woken = core.give_back(slot);
-                        give(slot, woken, &mut queue, &mut granted, &mut free);
+                        given_back(slot, woken, &mut queue, &mut granted, &mut model);
                     }
                     2 if !granted.is_empty() => {
                         let (ticket, slot) = granted.swap_remove(chance(granted.len()));
@@ -135,7 +223,7 @@ mod tests {
                     3 if !granted.is_empty() => {
                         let (ticket, slot) = granted.swap_remove(chance(granted.len()));
                         let woken = core.leave(ticket);
-                        give(slot, woken, &mut queue, &mut granted, &mut free);
+                        given_back(slot, woken, &mut queue, &mut granted, &mut model);
                     }
                     4 if !queue.is_empty() => {
                         let at = chance(queue.len());
@@ -146,24 +234,16 @@ mod tests {
                             assert_eq!(core.leave(ticket), None);
                         }
                     }
+                    5 if chance(20) == 0 => {
+                        let turns = chance(slots as usize + 1) as u32;
+                        core.turn_among(turns);
+                        model.turns = model.turns.min(turns.max(owners as u32));
+                    }
                     _ => (),
                 }
-                assert_eq!(core.free() as usize, free.len(), "seed {seed}, step {step}");
-                assert!(free.is_empty() || queue.is_empty(), "seed {seed}, step {step}: nobody waits for what is free");
-            }
-        }
-    }
-
-    type Queue = VecDeque<(u64, u32)>;
-
-    fn give(slot: u32, woken: Option<u32>, queue: &mut Queue, granted: &mut Vec<(u64, u32)>, free: &mut Vec<u32>) {
-        let first = queue.pop_front();
-        assert_eq!(woken, first.map(|(_, waker)| waker), "who waits longest, by its latest waker");
-        match first {
-            Some((ticket, _)) => granted.push((ticket, slot)),
-            None => {
-                free.push(slot);
-                free.sort_unstable();
+                let free = owners - model.in_use.len();
+                assert_eq!(core.free() as usize, free, "seed {seed}, step {step}");
+                assert!(free == 0 || queue.is_empty(), "seed {seed}, step {step}: nobody waits for what may be taken");
             }
         }
     }

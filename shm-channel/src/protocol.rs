@@ -79,14 +79,18 @@ impl HostSide {
         (self.submitted - self.seen) as u32
     }
 
-    /// Publishes an order. True: the child must be woken. The caller has made sure that there is room.
-    #[must_use = "the child may be asleep"]
-    pub(crate) fn submit(&mut self, orders: Orders<'_>, answers: Answers<'_>, entry: Entry) -> bool {
+    /// Publishes an order. The caller has made sure that there is room, and sees to it that the child [wakes](Self::owes).
+    pub(crate) fn submit(&mut self, orders: Orders<'_>, entry: Entry) {
         let words = &orders.entries[place(self.submitted)];
         words[0].store(entry[0], Ordering::Relaxed);
         words[1].store(entry[1], Ordering::Relaxed);
         self.submitted += 1;
         orders.submitted.store(shared(self.submitted), Ordering::Release);
+    }
+
+    /// Whether the child must be woken for what is published.
+    #[must_use = "the child may be asleep"]
+    pub(crate) fn owes(&mut self, answers: Answers<'_>) -> bool {
         self.ringer.owes(answers.child_asleep, self.submitted)
     }
 
@@ -223,7 +227,8 @@ mod tests {
         for number in begin..begin + 300 {
             assert_eq!(child.look(orders), Look::Nothing);
             assert!(child.arm(orders, answers));
-            assert!(host.submit(orders, answers, [number, 7]), "the child sleeps");
+            host.submit(orders, [number, 7]);
+            assert!(host.owes(answers), "the child sleeps");
             assert!(!child.arm(orders, answers), "it came");
             assert!(host.arm(orders, answers, 1));
             assert_eq!(child.look(orders), Look::Order([number, 7]));
@@ -247,8 +252,10 @@ mod tests {
         let answers = Answers { completed: &completed, child_asleep: &child_asleep };
         let (mut host, mut child) = (HostSide::new(), ChildSide::new());
         assert!(child.arm(orders, answers));
-        assert!(host.submit(orders, answers, [0; 2]));
-        assert!(!host.submit(orders, answers, [0; 2]), "it was woken already");
+        host.submit(orders, [0; 2]);
+        assert!(host.owes(answers));
+        host.submit(orders, [0; 2]);
+        assert!(!host.owes(answers), "it was woken already");
         child.disarm(answers);
         assert!(host.arm(orders, answers, 1));
         assert!(child.complete(orders, answers));

@@ -6,8 +6,10 @@ use futures_util::FutureExt;
 use proscenium_plugin_host::{Plugin, PluginRef, ProcessError, Processed, State, Swap, Verdicts, Why};
 use proscenium_runtime::Node;
 use proscenium_supervision::{Supervisor, SupervisorRef};
+use tokio::time::timeout;
 
 use crate::built::Folder;
+use crate::census::LIMIT;
 
 async fn started(plugin: Plugin) -> (Node, SupervisorRef, PluginRef) {
     let node = Node::start("test").await.unwrap();
@@ -153,6 +155,27 @@ async fn results_that_lie_ready_are_there_at_the_first_look_in_any_order() {
         let done = results.now_or_never().expect("they lie ready").unwrap();
         assert_eq!(done.records().next().unwrap().id(), given.len() as u64);
     }
+    node.stop().await.unwrap();
+}
+
+/// While results lie ready nobody is woken, since whoever comes for them looks. If nobody comes, all goes on all the same.
+#[tokio::test]
+async fn an_owner_that_does_not_come_for_its_results_holds_up_nobody_for_long() {
+    let folder = Folder::new("absent");
+    // So that no limit has anybody look.
+    let plugin = Plugin::new(folder.build("upper.c", "libupper.so", &[])).timeout(Duration::from_secs(3_600));
+    let (node, _tree, plugin) = started(plugin).await;
+    let mut batch = plugin.batch().await;
+    batch.push(1, b"first").unwrap();
+    let kept = plugin.process(batch);
+    while plugin.status().await.unwrap().in_flight > 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        let done = timeout(LIMIT, process(&plugin, &["next"])).await.expect("somebody looks");
+        assert_eq!(texts(&done), ["NEXT!"]);
+    }
+    assert_eq!(texts(&kept.await.unwrap()), ["FIRST!"]);
     node.stop().await.unwrap();
 }
 

@@ -57,6 +57,27 @@ fn there_are_as_many_as_the_geometry_says_and_each_comes_back() {
 }
 
 #[test]
+fn more_slots_than_owners_go_round_as_long_as_little_is_written_to_each() {
+    let pool = Pool::in_turn(Geometry { slots: 8, ..GEOMETRY }, 2).unwrap();
+    let used_in_20 = || {
+        let _other = pool.try_take().unwrap();
+        let mut indices: Vec<_> = (0..20).map(|_| pool.try_take().unwrap().index()).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        indices.len()
+    };
+    assert_eq!(used_in_20(), 7, "all but the other's");
+    pool.has_used(1 << 20);
+    assert_eq!(used_in_20(), 3, "four of a MiB each");
+    pool.has_used(1);
+    assert_eq!(used_in_20(), 3, "what was large once may be again");
+    pool.has_used(64 << 20);
+    assert_eq!(used_in_20(), 1, "no more than the owners need");
+    let both = all(&pool);
+    assert_eq!((both.len(), pool.free()), (2, 0), "two owners, whatever goes round");
+}
+
+#[test]
 fn who_waits_is_served_in_turn_and_nobody_overtakes() {
     let pool = Pool::new(GEOMETRY).unwrap();
     let mut taken = all(&pool);

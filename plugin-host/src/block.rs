@@ -119,6 +119,12 @@ impl Written {
         (self.0[3] >> 32) as u16
     }
 
+    /// It goes on, with a payload of a known type, and gives no reason.
+    #[inline]
+    pub(crate) fn is_plain(self) -> bool {
+        self.verdict() == Verdict::Ok.number() && self.content() <= Content::Raw.number() && self.0[3] << 16 == 0
+    }
+
     pub(crate) fn goes_on(self) -> bool {
         matches!(Verdict::new(self.verdict()), Some(Verdict::Ok | Verdict::Route))
     }

@@ -102,6 +102,11 @@ pub(crate) fn judge(given: &Given<'_>, table: &[Entry]) -> Result<Heap, Breach> 
             continue;
         }
         let nth = record as u32;
+        // Most others have a new payload, and that is all.
+        if own.is_some_and(|own| own[0] == written.id()) && written.is_plain() {
+            bytes.payload(given, nth, written, true)?;
+            continue;
+        }
         let is_emitted = match own {
             Some(own) if own[0] != written.id() => return Err(Breach::Id { record: nth }),
             Some(_) => false,

@@ -18,7 +18,7 @@ use crate::region::{self, Mapping, Writer};
 
 /// What the slots that are used in turn have at most of what owners write, unless the owners alone need more: so much as no
 /// processor's own caches hold.
-const IN_TURN: u32 = 4 << 20;
+const IN_TURN: u32 = 6 << 20;
 
 /// The memory pool: as many slots as its [`Geometry`] says, each with one owner.
 ///

@@ -68,9 +68,9 @@ fn more_slots_than_owners_go_round_as_long_as_little_is_written_to_each() {
     };
     assert_eq!(used_in_20(), 7, "all but the other's");
     pool.has_used(1 << 20);
-    assert_eq!(used_in_20(), 3, "four of a MiB each");
+    assert_eq!(used_in_20(), 5, "six of a MiB each");
     pool.has_used(1);
-    assert_eq!(used_in_20(), 3, "what was large once may be again");
+    assert_eq!(used_in_20(), 5, "what was large once may be again");
     pool.has_used(64 << 20);
     assert_eq!(used_in_20(), 1, "no more than the owners need");
     let both = all(&pool);

@@ -42,6 +42,10 @@ async fn records_go_through_and_come_back_in_order() {
     assert_eq!(ids, [100, 101, 102, 103, 104]);
     assert_eq!(done.records().nth(2).unwrap().reason(), "it says wrong");
     drop(done);
+    let done = process(&plugin, &["one", "turns back", "three"]).await;
+    assert_eq!(texts(&done), ["ONE!", "turns back", "THREE!"], "what does not go on is as it came");
+    assert_eq!(done.records().nth(1).unwrap().reason(), "after it was rewritten");
+    drop(done);
     let status = plugin.status().await.unwrap();
     assert_eq!((status.state, status.info("version")), (State::Ready, Some("1.0.0")));
     node.stop().await.unwrap();

@@ -67,9 +67,11 @@ int process_batch(RecordBatch *b, PluginContext *ctx) {
         if (is(b, r, "same")) continue;
         uint8_t *to = psc_alloc(b, r->len + 1u);
         if (to == NULL) return PSC_ERR_NOSPACE;
+        bool turns_back = is(b, r, "turns back");
         for (uint32_t i = 0; i < r->len; i++) to[i] = (uint8_t)toupper(psc_payload(b, r)[i]);
         to[r->len] = mark;
         psc_set_payload(b, r, to, r->len + 1u);
+        if (turns_back) psc_fail(b, r, 8, "after it was rewritten");
     }
     return PSC_OK;
 }

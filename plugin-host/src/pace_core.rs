@@ -41,6 +41,8 @@ pub(crate) struct PaceCore {
     busy: Option<Now>,
     /// How long an order takes.
     average: Average,
+    /// When somebody last looked.
+    looked: Option<Now>,
     /// When it was last left to owners on their way to look.
     left: Option<Now>,
     /// For so many batches it is not.
@@ -53,7 +55,8 @@ pub(crate) struct PaceCore {
 
 impl Default for PaceCore {
     fn default() -> Self {
-        PaceCore { busy: None, average: Average::default(), left: None, not_for: 0, then_for: FEWEST, came: 0 }
+        let average = Average::default();
+        PaceCore { busy: None, average, looked: None, left: None, not_for: 0, then_for: FEWEST, came: 0 }
     }
 }
 
@@ -80,7 +83,9 @@ impl PaceCore {
                 (self.came, self.then_for) = (0, FEWEST);
             }
         }
-        if under_way == 0 || lying == 0 || self.not_for > 0 {
+        // On a clock that a test has stopped [`LOOK`] never comes.
+        let is_clock_still = self.looked.replace(now).is_none_or(|looked| looked >= now);
+        if under_way == 0 || lying == 0 || self.not_for > 0 || is_clock_still {
             return Wakes { process: true, host: Some(self.wanted(under_way)) };
         }
         self.left = Some(now);
@@ -138,20 +143,28 @@ mod tests {
         assert_eq!(pace.wanted(8), 1, "it took a millisecond");
     }
 
+    /// At the beginning.
+    fn looked_at() -> PaceCore {
+        let mut pace = PaceCore::default();
+        assert_eq!(pace.wakes(0, 0, at(0)), Wakes { process: true, host: Some(1) });
+        pace
+    }
+
     #[test]
     fn while_owners_are_on_their_way_nobody_is_woken_but_the_process_for_two() {
-        let mut pace = PaceCore::default();
+        let mut pace = looked_at();
         let wakes = |process, host| Wakes { process, host };
-        assert_eq!(pace.wakes(1, 0, at(0)), wakes(true, Some(1)), "nobody comes");
-        assert_eq!(pace.wakes(1, 3, at(1)), wakes(false, None));
-        assert_eq!(pace.wakes(2, 3, at(2)), wakes(true, None));
-        assert_eq!(pace.wakes(0, 3, at(3)), wakes(true, Some(1)), "nothing is under way");
+        assert_eq!(pace.wakes(1, 0, at(1)), wakes(true, Some(1)), "nobody comes");
+        assert_eq!(pace.wakes(1, 3, at(2)), wakes(false, None));
+        assert_eq!(pace.wakes(2, 3, at(3)), wakes(true, None));
+        assert_eq!(pace.wakes(0, 3, at(4)), wakes(true, Some(1)), "nothing is under way");
+        assert_eq!(pace.wakes(1, 3, at(4)), wakes(true, Some(1)), "the clock stands");
     }
 
     #[test]
     fn owners_who_do_not_come_are_not_waited_for_so_soon_again() {
-        let mut pace = PaceCore::default();
-        let mut now = 0;
+        let mut pace = looked_at();
+        let mut now = 1;
         for batches in [64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 8_192] {
             assert_eq!(pace.wakes(1, 1, at(now)).host, None, "before {batches}");
             pace.looks(at(now + 400));
@@ -167,13 +180,13 @@ mod tests {
 
     #[test]
     fn owners_who_come_again_and_again_are_forgiven() {
-        let mut pace = PaceCore::default();
+        let mut pace = looked_at();
         let in_vain = |pace: &mut PaceCore, now| {
             assert_eq!(pace.wakes(1, 1, at(now)).host, None);
             pace.looks(at(now + 500));
             pace.not_for
         };
-        assert_eq!(in_vain(&mut pace, 0), 64);
+        assert_eq!(in_vain(&mut pace, 1), 64);
         pace.completed(64, 0, at(600));
         assert_eq!(in_vain(&mut pace, 1_000), 128);
         pace.completed(128, 0, at(1_600));

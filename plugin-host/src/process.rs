@@ -345,7 +345,7 @@ impl Process {
         Ok(timeout(DYING, ends.readable()).await.is_ok() || self.is_over_its_memory(KILL))
     }
 
-    /// Hands over a slot, behind what it has.
+    /// Hands over a slot, behind what it has. Who does it sees to it that the process wakes up.
     pub(crate) fn order(&mut self, slot: Option<&Slot>, kind: u8, budget: Duration) -> Result<(), SubmitError> {
         let number = self.end.post(slot, kind, Some(budget))?;
         self.orders.push_back((number, kind));

@@ -165,10 +165,24 @@ async fn results_that_lie_ready_are_there_at_the_first_look_in_any_order() {
 /// While results lie ready nobody is woken, since whoever comes for them looks. If nobody comes, all goes on all the same.
 #[tokio::test]
 async fn an_owner_that_does_not_come_for_its_results_holds_up_nobody_for_long() {
-    let folder = Folder::new("absent");
+    an_owner_does_not_come("absent", Node::start("test").await.unwrap()).await;
+}
+
+/// What would be seen after a millisecond is never seen there.
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_does_not_come_for_its_results_holds_up_nobody_on_a_clock_that_stands() {
+    let node = Node::start("test").await.unwrap();
+    let clock = node.hold_clock();
+    an_owner_does_not_come("still", node).await;
+    drop(clock);
+}
+
+async fn an_owner_does_not_come(name: &str, node: Node) {
+    let folder = Folder::new(name);
     // So that no limit has anybody look.
     let plugin = Plugin::new(folder.build("upper.c", "libupper.so", &[])).timeout(Duration::from_secs(3_600));
-    let (node, _tree, plugin) = started(plugin).await;
+    let tree = Supervisor::one_for_one().child(Plugin::spec("upper", plugin)).start(&node).await.unwrap();
+    let plugin = tree.reference::<PluginRef>("upper").await.unwrap();
     let mut batch = plugin.batch().await;
     batch.push(1, b"first").unwrap();
     let kept = plugin.process(batch);

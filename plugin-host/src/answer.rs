@@ -118,10 +118,10 @@ const RECORDS: u32 = 32;
 /// Where there are more threads: others find one, and to give way wakes one of them each time.
 const RECORDS_BESIDE_OTHERS: u32 = 256;
 
-/// What so many records count.
-fn steps(records: u32) -> u32 {
+/// How many records count as a step, on the runtime of who calls this.
+pub(crate) fn records_a_step() -> u32 {
     let has_more = Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() > 1);
-    1 + records / if has_more { RECORDS_BESIDE_OTHERS } else { RECORDS }
+    if has_more { RECORDS_BESIDE_OTHERS } else { RECORDS }
 }
 
 /// Waits for the results. Dropped before, it lets them go.
@@ -135,7 +135,7 @@ pub(crate) struct Awaited {
 impl Awaited {
     pub(crate) async fn settled(self) -> Settled {
         // Others have their turn, also where all results are always there already.
-        for _ in 0..steps(self.records) {
+        for _ in 0..=self.records / self.plugin.records_a_step() {
             tokio::task::consume_budget().await;
         }
         // Whoever finds its results without having been woken for them has overtaken the owners of those before, if they

@@ -7,7 +7,7 @@ use proscenium_runtime::{Node, Now};
 use proscenium_shm_channel::Pool;
 use rustix::thread::sched_yield;
 
-use crate::answer::{Arrival, Job};
+use crate::answer::{Arrival, Job, records_a_step};
 use crate::block::Layout;
 use crate::lone_core::LONGEST;
 use crate::spec::Settings;
@@ -20,6 +20,8 @@ pub(crate) struct Desk {
     pub(crate) pool: Pool,
     pub(crate) layout: Layout,
     pub(crate) shelf: Arc<Shelf>,
+    /// Asked once: each batch would find the runtime's memory cold.
+    pub(crate) records_a_step: u32,
     work: Mutex<Work>,
 }
 
@@ -34,7 +36,7 @@ impl Desk {
             input_off: geometry.input_off(),
         };
         let work = Mutex::new(Work::new(settings));
-        Ok(Desk { node, pool, layout, shelf: Arc::default(), work })
+        Ok(Desk { node, pool, layout, shelf: Arc::default(), records_a_step: records_a_step(), work })
     }
 
     /// By which it runs, and is started.

@@ -137,6 +137,11 @@ impl PluginRef {
         self.tell_if(self.desk.visit(todo));
     }
 
+    /// After so many records who awaits them has made a step.
+    pub(crate) fn records_a_step(&self) -> u32 {
+        self.desk.records_a_step
+    }
+
     /// The results of a batch are awaited for the first time.
     pub(crate) fn lend(&self) {
         self.desk.lend();

@@ -149,6 +149,7 @@ impl Plugin {
     }
 
     /// How many batches it may have at once, those included whose results somebody still holds: 1 to 64. Default: 8.
+    /// Where it is more than 1, sixteen slots at least go round, and 6 MiB of what batches use.
     pub fn depth(mut self, batches: u32) -> Self {
         self.0.depth = batches;
         self

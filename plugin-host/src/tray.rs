@@ -327,7 +327,7 @@ impl Tray {
     pub(crate) fn settle(&mut self) {
         let Buffers { given, copied, .. } = &*self.buffers;
         let touched = self.used as usize + size_of_val(given.as_slice()) + copied.len();
-        self.slot.pool().has_used(u32::try_from(touched).unwrap_or(u32::MAX));
+        self.slot.has_used(u32::try_from(touched).unwrap_or(u32::MAX));
         self.buffers.emitted.sort_by_key(|(first, _)| *first);
     }
 }

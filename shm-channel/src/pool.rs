@@ -6,7 +6,6 @@ use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -44,8 +43,6 @@ struct Shared {
     inputs: Mapping,
     file: OwnedFd,
     core: Mutex<PoolCore<Waker>>,
-    /// How many slots may be taken in turn, by what they were used for.
-    turns: AtomicU32,
 }
 
 impl Pool {
@@ -67,23 +64,12 @@ impl Pool {
         let (file, inputs) = region::create("proscenium-inputs", geometry.inputs_len(), Writer::Maker)?;
         let core = Mutex::new(PoolCore::new(geometry.slots, owners.clamp(1, geometry.slots)));
         let input = geometry.input_size() as usize;
-        Ok(Self { shared: Arc::new(Shared { geometry, input, inputs, file, core, turns: AtomicU32::new(u32::MAX) }) })
+        Ok(Self { shared: Arc::new(Shared { geometry, input, inputs, file, core }) })
     }
 
     /// What the slots have room for.
     pub fn geometry(&self) -> Geometry {
         self.shared.geometry
-    }
-
-    /// So many bytes of a block are in use: when its turn comes again, [`IN_TURN`] bytes at most are to have been used meanwhile,
-    /// if fewer slots than there are will do for that. A few large batches need no memory of their own.
-    pub fn has_used(&self, bytes: u32) {
-        let turns = IN_TURN / bytes.max(1);
-        // Told for each batch, and seldom news.
-        if turns < self.shared.turns.load(Ordering::Relaxed) {
-            self.shared.turns.fetch_min(turns, Ordering::Relaxed);
-            self.shared.core().turn_among(turns);
-        }
     }
 
     /// How many slots may be taken.
@@ -124,7 +110,7 @@ impl Pool {
         assert!(index < self.shared.geometry.slots, "a slot beyond the pool");
         // SAFETY: in bounds: below `slots`, as was just asserted, and so many inputs are mapped.
         let start = unsafe { self.shared.inputs.base().add(index as usize * input) };
-        Slot { bytes: NonNull::slice_from_raw_parts(start, input), pool: self.clone(), index }
+        Slot { bytes: NonNull::slice_from_raw_parts(start, input), pool: self.clone(), index, used: 0 }
     }
 }
 
@@ -189,6 +175,8 @@ pub struct Slot {
     bytes: NonNull<[u8]>,
     pool: Pool,
     index: u32,
+    /// Bytes of its block that were in use.
+    used: u32,
 }
 
 // SAFETY: the bytes are the owner's alone, as those of a `Box<[u8]>` are, and no thread's in particular.
@@ -200,6 +188,12 @@ impl Slot {
     /// Its number: below [`Geometry::slots`].
     pub fn index(&self) -> u32 {
         self.index
+    }
+
+    /// So many bytes of its block were in use. From when it goes back on, no more slots are used in turn than have 6 MiB of such
+    /// blocks, unless there are more owners: a few large batches need no memory of their own.
+    pub fn has_used(&mut self, bytes: u32) {
+        self.used = bytes;
     }
 
     /// The pool that it belongs to.
@@ -234,7 +228,10 @@ impl DerefMut for Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let next = self.pool.shared.core().give_back(self.index);
+        let mut core = self.pool.shared.core();
+        core.turn_among(IN_TURN / self.used.max(1));
+        let next = core.give_back(self.index);
+        drop(core);
         if let Some(waker) = next {
             waker.wake();
         }
